@@ -1,0 +1,92 @@
+# bs: fine-tune BERT for text classification and label text streams.
+#
+#   make          the five tools, in bin/
+#   make demo     everything, from set-up to a trained model and its figures
+#   make test     everything that is tested
+#   make help     all targets
+#
+# One makefile for all folders. Objects go to build/VARIANT/, so a sanitizer build never
+# mixes with a release. `V=1` shows the commands.
+
+VARIANT ?= release
+B       := build/$(VARIANT)
+BIN     := $(if $(filter release,$(VARIANT)),bin,$(B)/bin)
+PREFIX  ?= /usr/local
+CC      ?= cc
+Q       := $(if $(V),,@)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wwrite-strings
+# Parity depends on these: no contraction across statements, no fast math.
+FLOATING := -ffp-contract=off -fno-math-errno -fno-trapping-math
+VARIANT_FLAGS_release := -O2 -g
+VARIANT_FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+                         -fno-omit-frame-pointer
+VARIANT_FLAGS_tsan    := -O1 -g -fsanitize=thread
+VARIANT_FLAGS_valgrind := -O1 -g
+CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
+CFLAGS   := -std=c17 $(WARNINGS) $(FLOATING) $(VARIANT_FLAGS_$(VARIANT)) $(CFLAGS_EXTRA)
+LDFLAGS  += $(filter -fsanitize%,$(CFLAGS))
+LDLIBS   := -ldnnl -larchive -lmsgpackc -ljansson -lz -lpthread -lm
+
+TOOLS    := tokenize train eval predict export
+LIB_SRC  := $(filter-out $(wildcard lib/compute/cpu/kernels*.c),$(wildcard lib/*/*.c lib/compute/*/*.c))
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
+# One source of vector kernels, compiled once for each instruction set.
+ISAS     := plain avx2 avx512
+ISA_FLAGS_plain  :=
+ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
+ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
+KERNELS  := $(wildcard lib/compute/cpu/kernels*.c)
+LIB_OBJ  += $(foreach isa,$(if $(filter x86_64,$(shell uname -m)),$(ISAS),plain),$(KERNELS:lib/%.c=$(B)/lib/%.$(isa).o))
+TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
+TEST_SRC := $(wildcard tests/unit/test_*.c tests/compute/test_*.c tests/parity/test_*.c)
+TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
+
+.PHONY: all
+all: $(filter $(foreach t,$(TOOLS),$(if $(wildcard tools/$t/*.c),$(BIN)/bs-$t)),$(TOOL_BIN)) ## the five tools, in bin/
+
+$(B)/libbs.a: $(LIB_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/%.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+define isa_rule
+$(B)/lib/%.$(1).o: lib/%.c
+	$$(Q)mkdir -p $$(@D)
+	$$(if $$(V),,@echo "  CC    $$< ($(1))")
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(ISA_FLAGS_$(1)) -DBS_ISA=$(1) -DBS_ISA_$(1)=1 -c $$< -o $$@
+endef
+$(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
+
+define tool_rule
+$(BIN)/bs-$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tools/$(1)/*.c)) $(B)/libbs.a
+	$$(Q)mkdir -p $$(@D)
+	$$(if $$(V),,@echo "  LINK  $$@")
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+endef
+$(foreach tool,$(TOOLS),$(eval $(call tool_rule,$(tool))))
+
+$(B)/tests/%: $(B)/tests/%.o $(B)/libbs.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: tests-build
+tests-build: $(TEST_BIN)
+
+# C tests print TAP; this runs them without the rest of `make test`.
+.PHONY: test-c
+test-c: $(TEST_BIN) ## the C tests alone (TAP)
+	$(Q)status=0; for test in $(TEST_BIN); do echo "# $$test"; $$test || status=1; done; exit $$status
+
+.PHONY: clean
+clean: ## removes build/ and bin/
+	$(Q)rm -rf build bin
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+-include $(shell find build/$(VARIANT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,325 @@
+/* Reads, mappings, folders, durable renames and outputs that appear whole. */
+#include "common/file.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_all(int fd, const char *path, size_t limit, struct bs_buffer *bytes,
+                    struct bs_error *error) {
+    for (;;) {
+        if (!bs_buffer_reserve(bytes, 65536))
+            return bs_fail_memory(error, bytes->size + 65536, path);
+        ssize_t n = read(fd, bytes->data + bytes->size, bytes->capacity - bytes->size - 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return bs_fail_errno(error, BS_DATA, "%s: cannot read", path);
+        if (n == 0)
+            break;
+        bytes->size += (size_t)n;
+        if (bytes->size > limit)
+            return bs_fail(error, BS_DATA, "%s: larger than %zu bytes", path, limit);
+    }
+    bytes->data[bytes->size] = '\0';
+    return BS_OK;
+}
+
+int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
+                 struct bs_error *error) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
+    int code = read_all(fd, path, limit, bytes, error);
+    close(fd);
+    return code;
+}
+
+int bs_file_map(const char *path, struct bs_span *bytes, struct bs_error *error) {
+    *bytes = (struct bs_span){NULL, 0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
+    int code = BS_OK;
+    struct stat status;
+    if (fstat(fd, &status) || !S_ISREG(status.st_mode))
+        code = bs_fail(error, BS_DATA, "%s: not a regular file", path);
+    if (!code && status.st_size > 0) {
+        size_t size = (size_t)status.st_size;
+        void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+            code = bs_fail_errno(error, BS_DATA, "%s: cannot map", path);
+        else
+            *bytes = bs_span(data, size);
+    }
+    close(fd);
+    return code;
+}
+
+void bs_file_unmap(struct bs_span bytes) {
+    if (bytes.data)
+        munmap((void *)bytes.data, bytes.size);
+}
+
+bool bs_file_exists(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0;
+}
+
+bool bs_is_directory(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+int bs_make_directories(const char *path, struct bs_error *error) {
+    char part[PATH_MAX];
+    size_t size = strlen(path);
+    if (size == 0 || size >= sizeof part)
+        return bs_fail(error, BS_RESOURCE, "\"%.200s\": not a usable path", path);
+    memcpy(part, path, size + 1);
+    for (size_t i = 1; i <= size; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, 0777) && !(errno == EEXIST && bs_is_directory(part)))
+            return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create folder", part);
+        part[i] = kept;
+    }
+    return BS_OK;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind,
+                      struct FTW *ftw) {
+    (void)status, (void)kind, (void)ftw;
+    return remove(path);
+}
+
+int bs_remove_tree(const char *path, struct bs_error *error) {
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot remove", path);
+    return BS_OK;
+}
+
+char *bs_path_join(const char *directory, const char *name) {
+    struct bs_buffer path = {0};
+    if (!bs_buffer_printf(&path, "%s/%s", directory, name))
+        return NULL;
+    return path.data;
+}
+
+static int directory_of(const char *path, char directory[PATH_MAX],
+                        struct bs_error *error) {
+    const char *slash = strrchr(path, '/');
+    size_t size = slash ? (size_t)(slash - path) : 0;
+    if (size >= PATH_MAX)
+        return bs_fail(error, BS_RESOURCE, "%.200s: path too long", path);
+    memcpy(directory, path, size);
+    directory[size] = '\0';
+    if (!slash)
+        strcpy(directory, ".");
+    else if (size == 0)
+        strcpy(directory, "/");
+    return BS_OK;
+}
+
+int bs_sync_directory(const char *path, struct bs_error *error) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", path);
+    /* Some file systems cannot sync a folder and say so with EINVAL. */
+    int failed = fsync(fd) && errno != EINVAL;
+    int code = failed ? bs_fail_errno(error, BS_RESOURCE, "%s: cannot sync", path) : BS_OK;
+    close(fd);
+    return code;
+}
+
+int bs_rename_durable(const char *from, const char *to, struct bs_error *error) {
+    char directory[PATH_MAX];
+    if (directory_of(to, directory, error))
+        return error->code;
+    if (rename(from, to))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot rename to %s", from, to);
+    return bs_sync_directory(directory, error);
+}
+
+int bs_file_write(const char *path, struct bs_span bytes, struct bs_error *error) {
+    struct bs_output *output;
+    if (bs_output_open(&output, path, error))
+        return error->code;
+    if (bs_output_write(output, bytes, error)) {
+        bs_output_abandon(output);
+        return error->code;
+    }
+    return bs_output_commit(output, error);
+}
+
+enum { OUTPUT_BUFFER = 1 << 16 };
+
+struct bs_output {
+    int fd;
+    char *path;      /* final name; NULL for stdout */
+    char *temporary; /* its name until then */
+    struct bs_buffer pending;
+    bool failed;
+    struct bs_error error;
+};
+
+static const char *output_name(const struct bs_output *output) {
+    return output->path ? output->path : "standard output";
+}
+
+static void output_free(struct bs_output *output) {
+    bs_buffer_free(&output->pending);
+    free(output->temporary);
+    free(output->path);
+    free(output);
+}
+
+static int open_temporary(struct bs_output *output, const char *path,
+                          struct bs_error *error) {
+    struct bs_buffer name = {0};
+    output->path = strdup(path);
+    if (!output->path || !bs_buffer_printf(&name, "%s.XXXXXX", path))
+        return bs_fail_memory(error, strlen(path), path);
+    output->temporary = name.data;
+    output->fd = mkostemp(output->temporary, O_CLOEXEC);
+    if (output->fd < 0)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", path);
+    mode_t mask = umask(0);
+    umask(mask);
+    if (fchmod(output->fd, 0666 & ~mask))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", path);
+    return BS_OK;
+}
+
+int bs_output_open(struct bs_output **result, const char *path, struct bs_error *error) {
+    struct bs_output *output = bs_alloc(1, sizeof *output);
+    if (!output)
+        return bs_fail_memory(error, sizeof *output, "an output");
+    output->fd = STDOUT_FILENO;
+    if (path && strcmp(path, "-") != 0 && open_temporary(output, path, error)) {
+        bs_output_abandon(output);
+        return error->code;
+    }
+    *result = output;
+    return BS_OK;
+}
+
+/* Keeps the first failure of an output, to be returned from then on. */
+static int output_failed(struct bs_output *output, struct bs_error *error) {
+    if (!output->failed)
+        output->error = *error;
+    output->failed = true;
+    *error = output->error;
+    return error->code;
+}
+
+static int write_out(struct bs_output *output, const char *data, size_t size,
+                     struct bs_error *error) {
+    while (size > 0) {
+        ssize_t n = write(output->fd, data, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            bs_fail_errno(error, BS_RESOURCE, "%s: cannot write", output_name(output));
+            return output_failed(output, error);
+        }
+        data += n;
+        size -= (size_t)n;
+    }
+    return BS_OK;
+}
+
+int bs_output_flush(struct bs_output *output, struct bs_error *error) {
+    if (output->failed)
+        return output_failed(output, error);
+    size_t size = output->pending.size;
+    output->pending.size = 0;
+    return write_out(output, output->pending.data, size, error);
+}
+
+int bs_output_write(struct bs_output *output, struct bs_span bytes,
+                    struct bs_error *error) {
+    if (output->failed)
+        return output_failed(output, error);
+    if (output->pending.size + bytes.size > OUTPUT_BUFFER && bs_output_flush(output, error))
+        return error->code;
+    if (bytes.size > OUTPUT_BUFFER)
+        return write_out(output, bytes.data, bytes.size, error);
+    if (!bs_buffer_append_span(&output->pending, bytes)) {
+        bs_fail_memory(error, bytes.size, "output");
+        return output_failed(output, error);
+    }
+    return BS_OK;
+}
+
+bool bs_output_is_terminal(const struct bs_output *output) {
+    return isatty(output->fd);
+}
+
+/* Errors that only show at close (NFS, quotas) count; a closed stdout is an error. */
+static int finish_file(struct bs_output *output, struct bs_error *error) {
+    if (output->path && fsync(output->fd))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot sync", output_name(output));
+    int fd = output->fd;
+    output->fd = -1;
+    if (close(fd))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot close", output_name(output));
+    if (!output->path)
+        return BS_OK;
+    if (bs_rename_durable(output->temporary, output->path, error))
+        return error->code;
+    free(output->temporary);
+    output->temporary = NULL;
+    return BS_OK;
+}
+
+int bs_output_commit(struct bs_output *output, struct bs_error *error) {
+    int code = bs_output_flush(output, error);
+    if (!code)
+        code = finish_file(output, error);
+    if (code)
+        bs_output_abandon(output);
+    else
+        output_free(output);
+    return code;
+}
+
+void bs_output_abandon(struct bs_output *output) {
+    struct bs_error ignored;
+    if (!output)
+        return;
+    if (!output->path && output->fd >= 0 && bs_output_flush(output, &ignored))
+        bs_detail("%s", ignored.text); /* the failure being handled is the news */
+    if (output->path && output->fd >= 0)
+        close(output->fd);
+    if (output->temporary)
+        unlink(output->temporary);
+    output_free(output);
+}
+
+int bs_lock(const char *path, int *lock, struct bs_error *error) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", path);
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        close(fd);
+        return bs_fail(error, BS_USAGE, "%s: in use by another process", path);
+    }
+    *lock = fd;
+    return BS_OK;
+}
+
+void bs_unlock(int lock) {
+    if (lock >= 0)
+        close(lock);
+}

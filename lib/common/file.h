@@ -1,0 +1,70 @@
+/*
+ * Files: whole reads, mappings, and outputs that appear whole or not at all.
+ */
+#ifndef BS_COMMON_FILE_H
+#define BS_COMMON_FILE_H
+
+#include "common/buffer.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Reads a file of at most `limit` bytes; a zero byte follows the data and is not
+ * counted. BS_DATA names the path. */
+int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
+                 struct bs_error *error) BS_MUST_CHECK;
+
+/* A read-only mapping; an empty file gives {NULL, 0}. */
+int bs_file_map(const char *path, struct bs_span *bytes,
+                struct bs_error *error) BS_MUST_CHECK;
+void bs_file_unmap(struct bs_span bytes);
+
+bool bs_file_exists(const char *path);
+bool bs_is_directory(const char *path);
+
+/* mkdir -p. */
+int bs_make_directories(const char *path, struct bs_error *error) BS_MUST_CHECK;
+
+/* Removes a file or a folder with all that is in it; what is not there is fine.
+ * Follows no links. */
+int bs_remove_tree(const char *path, struct bs_error *error) BS_MUST_CHECK;
+
+/* rename, then fsync of the folder. */
+int bs_rename_durable(const char *from, const char *to,
+                      struct bs_error *error) BS_MUST_CHECK;
+
+/* fsync of a folder. */
+int bs_sync_directory(const char *path, struct bs_error *error) BS_MUST_CHECK;
+
+/* Writes a whole file: temporary sibling, fsync, rename, fsync of the folder. */
+int bs_file_write(const char *path, struct bs_span bytes,
+                  struct bs_error *error) BS_MUST_CHECK;
+
+/* "DIR/NAME" as a new string, to be freed; NULL without memory. */
+char *bs_path_join(const char *directory, const char *name) BS_MUST_CHECK;
+
+/*
+ * An output: stdout, or a file that gets its name only when it is complete.
+ * Order: open, write..., then commit or abandon, exactly one of them; both free it.
+ * The first failed write sticks: later writes and commit return it again.
+ */
+struct bs_output;
+
+/* `path` NULL or "-": stdout. */
+int bs_output_open(struct bs_output **output, const char *path,
+                   struct bs_error *error) BS_MUST_CHECK;
+int bs_output_write(struct bs_output *output, struct bs_span bytes,
+                    struct bs_error *error) BS_MUST_CHECK;
+/* Hands on what is buffered: for live streams, and before a block on input. */
+int bs_output_flush(struct bs_output *output, struct bs_error *error) BS_MUST_CHECK;
+bool bs_output_is_terminal(const struct bs_output *output);
+int bs_output_commit(struct bs_output *output, struct bs_error *error) BS_MUST_CHECK;
+/* A file leaves no trace; on stdout what was written has been written (flushed). */
+void bs_output_abandon(struct bs_output *output);
+
+/* An exclusive lock on PATH (created if need be), held until the process ends or
+ * bs_unlock. BS_USAGE if another process holds it. */
+int bs_lock(const char *path, int *lock, struct bs_error *error) BS_MUST_CHECK;
+void bs_unlock(int lock);
+
+#endif

@@ -1,0 +1,105 @@
+/* Messages and progress on stderr. */
+#include "common/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    const char *tool;
+    bool quiet;
+    bool verbose;
+} settings = {.tool = "bs"};
+
+void bs_log_setup(const char *tool, bool quiet, bool verbose) {
+    settings.tool = tool;
+    settings.quiet = quiet;
+    settings.verbose = verbose;
+}
+
+const char *bs_log_tool(void) {
+    return settings.tool;
+}
+
+/* One write a message, so that lines of several processes do not mix. */
+static void say(const char *format, va_list args) {
+    char line[2048];
+    int n = snprintf(line, sizeof line, "%s: ", settings.tool);
+    int m = vsnprintf(line + n, sizeof line - (size_t)n - 1, format, args);
+    size_t size = (size_t)n + (m < 0 ? 0 : (size_t)m);
+    if (size > sizeof line - 2)
+        size = sizeof line - 2;
+    line[size++] = '\n';
+    fwrite(line, 1, size, stderr);
+    fflush(stderr);
+}
+
+void bs_log_error(const struct bs_error *error) {
+    fprintf(stderr, "%s: %s\n", settings.tool, error->text);
+}
+
+void bs_warn(const char *format, ...) {
+    if (settings.quiet)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+void bs_note(const char *format, ...) {
+    if (settings.quiet)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+void bs_detail(const char *format, ...) {
+    if (!settings.verbose)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+double bs_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void bs_progress_begin(struct bs_progress *progress, const char *what, int64_t total,
+                       double interval) {
+    double now = bs_seconds();
+    *progress = (struct bs_progress){
+        .what = what, .total = total, .interval = interval, .began = now, .drawn = now};
+}
+
+void bs_progress_show(struct bs_progress *progress, int64_t done, const char *extra) {
+    bool terminal = isatty(STDERR_FILENO);
+    double now = bs_seconds();
+    double wait = terminal ? 1.0 / 6 : progress->interval;
+    if (settings.quiet || wait <= 0 || now - progress->drawn < wait)
+        return;
+    progress->drawn = now;
+    double rate = (double)done / (now - progress->began);
+    char end[64] = "";
+    if (progress->total > 0 && rate > 0)
+        snprintf(end, sizeof end, " of %lld, %.0f s left", (long long)progress->total,
+                 (double)(progress->total - done) / rate);
+    fprintf(stderr, "%s%s: %lld%s %s, %.1f/s%s%s%s", terminal ? "\r" : "", settings.tool,
+            (long long)done, end, progress->what, rate, *extra ? ", " : "", extra,
+            terminal ? "\033[K" : "\n");
+    fflush(stderr);
+    progress->open = terminal;
+}
+
+void bs_progress_end(struct bs_progress *progress) {
+    if (progress->open)
+        fputs("\r\033[K", stderr);
+    progress->open = false;
+}

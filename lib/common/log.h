@@ -1,0 +1,46 @@
+/*
+ * Text for people, on stderr: `TOOL: message`, and a progress line.
+ *
+ * Used by tools and by callbacks they hand down; libraries report through
+ * `struct bs_error`, and through `bs_warn` only what the caller cannot be asked about.
+ */
+#ifndef BS_COMMON_LOG_H
+#define BS_COMMON_LOG_H
+
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Set once by main: the tool's name, and --quiet or --verbose. */
+void bs_log_setup(const char *tool, bool quiet, bool verbose);
+const char *bs_log_tool(void);
+
+/* Errors always appear; warnings and notes unless --quiet; details with --verbose. */
+void bs_log_error(const struct bs_error *error);
+void bs_warn(const char *format, ...) BS_PRINTF(1, 2);
+void bs_note(const char *format, ...) BS_PRINTF(1, 2);
+void bs_detail(const char *format, ...) BS_PRINTF(1, 2);
+
+/*
+ * Progress: on a terminal a line redrawn at most six times a second; elsewhere one
+ * line every `interval` seconds (0: never). `total` 0 means unknown. Call
+ * bs_progress_end before printing anything else.
+ */
+struct bs_progress {
+    const char *what; /* "texts", "steps" */
+    int64_t total;
+    double interval;
+    double began;
+    double drawn;
+    bool open; /* a line stands on the terminal */
+};
+void bs_progress_begin(struct bs_progress *progress, const char *what, int64_t total,
+                       double interval);
+void bs_progress_show(struct bs_progress *progress, int64_t done, const char *extra);
+void bs_progress_end(struct bs_progress *progress);
+
+/* Seconds of a clock that never goes back. */
+double bs_seconds(void);
+
+#endif

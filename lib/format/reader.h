@@ -1,0 +1,95 @@
+/*
+ * Reading records: one stream out of any number of files in any format.
+ *
+ * Order: bs_reader_open, bs_reader_next until BS_END, bs_reader_close. Not for use by
+ * two threads at once. Compressed input (gzip, zstd, xz) is read as it is, through
+ * libarchive; so are archives as trees. Sniffing looks at magic bytes only and never
+ * waits for more than is there (design: a live pipe must not hang on its first line).
+ *
+ * Fields chosen by --text, --text2 and --label appear in every record under the names
+ * "text", "text2" and "label", in their place among the others.
+ */
+#ifndef BS_FORMAT_READER_H
+#define BS_FORMAT_READER_H
+
+#include "format/stream_header.h"
+#include "record/record.h"
+
+enum bs_format {
+    BS_FORMAT_AUTO,
+    BS_FORMAT_LINES, /* one text a line, ended by LF alone, whatever else it holds */
+    BS_FORMAT_TSV,   /* \t \n \r \\ escaped; CR before LF dropped */
+    BS_FORMAT_CSV,   /* RFC 4180 */
+    BS_FORMAT_JSONL,
+    BS_FORMAT_MSGPACK,
+    BS_FORMAT_TREE, /* folder or archive: files are texts, folder names are labels */
+    BS_FORMAT_IDS,  /* output of bs-tokenize only */
+};
+
+/* "lines", "tsv", ...; BS_USAGE lists the names if it is none of them. */
+int bs_format_parse(const char *name, enum bs_format *format,
+                    struct bs_error *error) BS_MUST_CHECK;
+const char *bs_format_name(enum bs_format format);
+
+enum bs_header { BS_HEADER_AUTO, BS_HEADER_YES, BS_HEADER_NO };
+
+struct bs_reader_options {
+    enum bs_format format;
+    const char *text, *text2, *label; /* column by name or number from 1; NULL: default
+                                         names (text: "text", "sentence"; "text2";
+                                         "label"). Without header and choice: a TSV or
+                                         CSV row of one column is the text; of two, the
+                                         label and the text are refused as ambiguous
+                                         with a message that names --text and --label */
+    enum bs_header header;
+    int64_t max_record;       /* bytes; 0: 128 MiB */
+    bool reject_invalid_utf8; /* else only counted: bs_reader_invalid_utf8 */
+    const char *required;     /* field that a record must have ("text", "ids",
+                                 "predicted"), else it is rejected; NULL: none */
+};
+
+struct bs_reader;
+
+/* `paths` are borrowed until close. None, or "-", is standard input. */
+int bs_reader_open(struct bs_reader **reader, char *const *paths, size_t n_paths,
+                   const struct bs_reader_options *options,
+                   struct bs_error *error) BS_MUST_CHECK;
+
+/*
+ * Fills `record` (cleared first). Returns
+ *   BS_OK        a record;
+ *   BS_END       nothing more;
+ *   BS_REJECTED  a row that cannot be used: `record` has file, number and raw (cut to
+ *                64 KiB), error says why; reading may go on;
+ *   otherwise    damage or failure; the reader can only be closed. The message names
+ *                file and record range: `train.msgpack: records 1025-2048: checksum
+ *                mismatch`.
+ */
+int bs_reader_next(struct bs_reader *reader, struct bs_record *record,
+                   struct bs_error *error) BS_MUST_CHECK;
+
+/* Whether the next call of bs_reader_next will return without waiting for input. */
+bool bs_reader_ready(struct bs_reader *reader);
+
+/* Waits until ready, at most `seconds` (negative: forever); false if time ran out or
+ * a signal came in between. */
+bool bs_reader_wait(struct bs_reader *reader, double seconds);
+
+/* The format being read now, and the header of a msgpack stream (NULL for other
+ * formats). Valid after the first bs_reader_next; owned by the reader. */
+enum bs_format bs_reader_format(const struct bs_reader *reader);
+const struct bs_stream_header *bs_reader_header(const struct bs_reader *reader);
+
+/* Names of the columns in reading order, for TSV and CSV with a header row; else 0. */
+size_t bs_reader_columns(const struct bs_reader *reader, const struct bs_span **names);
+
+/* Bytes read so far (as stored, compressed) and to come (-1: unknown), for progress. */
+int64_t bs_reader_position(const struct bs_reader *reader, int64_t *total);
+
+/* Records of the current file that held invalid UTF-8; a warning per file is said by
+ * the reader itself through bs_warn when the file ends. */
+int64_t bs_reader_invalid_utf8(const struct bs_reader *reader);
+
+void bs_reader_close(struct bs_reader *reader);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * Model directories and bundles, read: Hugging Face's layout, tolerantly.
+ *
+ * `bs_model_files_open` takes a model directory, a training folder (its `best`, else
+ * its `last`), a checkpoint, or a bundle file, checks all of it that can be checked
+ * without reading the weights, and maps the tensors. Spans and names are owned by the
+ * object and live until bs_model_files_close.
+ */
+#ifndef BS_STORE_MODEL_FILES_H
+#define BS_STORE_MODEL_FILES_H
+
+#include "store/model_config.h"
+#include "store/tensors.h"
+#include "text/tokenizer.h"
+
+struct bs_model_files;
+
+int bs_model_files_open(struct bs_model_files **files, const char *path,
+                        struct bs_error *error) BS_MUST_CHECK;
+void bs_model_files_close(struct bs_model_files *files);
+
+/* The path that was opened in the end (RUN/best resolved). */
+const char *bs_model_files_path(const struct bs_model_files *files);
+const struct bs_model_config *bs_model_files_config(const struct bs_model_files *files);
+const struct bs_tensors *bs_model_files_tensors(const struct bs_model_files *files);
+
+/* SHA-256 over config and tensors, as hexadecimal digits: names a base model in
+ * bs.json. Reads all weights on the first call. */
+int bs_model_files_digest(struct bs_model_files *files, const char **digest,
+                          struct bs_error *error) BS_MUST_CHECK;
+
+/* The files that say how to tokenize, byte for byte, to be carried along. `data` is
+ * NULL for those that are not there. */
+enum bs_tokenizer_file {
+    BS_TOKENIZER_JSON,          /* tokenizer.json */
+    BS_TOKENIZER_CONFIG,        /* tokenizer_config.json */
+    BS_TOKENIZER_VOCABULARY,    /* vocab.txt */
+    BS_TOKENIZER_SPECIAL,       /* special_tokens_map.json */
+    BS_TOKENIZER_FILES
+};
+extern const char *const bs_tokenizer_file_names[BS_TOKENIZER_FILES];
+struct bs_span bs_model_files_tokenizer_file(const struct bs_model_files *files,
+                                             enum bs_tokenizer_file which);
+struct bs_span bs_model_files_config_json(const struct bs_model_files *files);
+
+/* A tokenizer from tokenizer.json if present, else from tokenizer_config.json and
+ * vocab.txt. The caller frees it. Works for a directory that has no weights too: see
+ * bs_tokenizer_files_load. */
+int bs_model_files_tokenizer(const struct bs_model_files *files,
+                             struct bs_tokenizer **tokenizer,
+                             struct bs_error *error) BS_MUST_CHECK;
+
+/* Only the tokenizer of a model directory, training folder or bundle, without looking
+ * at its weights; `max_positions` gets max_position_embeddings, or 0 if config.json
+ * does not say. */
+int bs_tokenizer_load(const char *path, struct bs_tokenizer **tokenizer,
+                      int64_t *max_positions, struct bs_error *error) BS_MUST_CHECK;
+
+#endif
