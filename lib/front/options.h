@@ -12,8 +12,8 @@
  *     static const struct bs_command command = {
  *         .tool = "bs-eval", .arguments = "[FILE...]", .shared = BS_OPT_INPUT,
  *         .own = own_options, .parse_own = parse_own,
- *         .about = "  bs-predict -m models/demo -f tsv --to msgpack test.tsv | bs-eval\n\n"
- *                  "Scores predictions against gold labels.\v..."};
+ *         .about = "  bs-predict -m models/demo -f tsv --to msgpack test.tsv |
+ * bs-eval\n\n" "Scores predictions against gold labels.\v..."};
  *
  *     bs_tool_start();
  *     bs_options_parse(&command, argc, argv, &options, &settings);
@@ -66,24 +66,24 @@ enum bs_shared_option {
 /* What was said on the command line. Strings point into argv; bs_options_free frees
  * what was allocated. */
 struct bs_options {
-    enum bs_format from;        /* -f FORMAT; BS_FORMAT_AUTO */
-    enum bs_format to;          /* -t FORMAT; the command's default */
-    const char *output;         /* -o PATH; NULL: standard output */
-    const char *model;          /* -m MODEL; NULL */
-    const char *text;           /* --text COLUMN; NULL: the reader's default */
-    const char *text2, *label;  /* likewise */
-    enum bs_header header;      /* --header yes|no|auto; BS_HEADER_AUTO */
-    const char *members;        /* --members GLOB: of an archive or folder; NULL: all */
-    const char *rejects;        /* --rejects FILE; NULL */
-    bool strict;                /* --strict */
-    bool overwrite;             /* --overwrite */
-    bool drop_text;             /* --drop text */
-    int64_t max_record;         /* --max-record BYTES; 0: the reader's default */
-    bool reject_invalid_utf8;   /* --invalid-utf8 keep|reject; keep */
+    enum bs_format from;       /* -f FORMAT; BS_FORMAT_AUTO */
+    enum bs_format to;         /* -t FORMAT; the command's default */
+    const char *output;        /* -o PATH; NULL: standard output */
+    const char *model;         /* -m MODEL; NULL */
+    const char *text;          /* --text COLUMN; NULL: the reader's default */
+    const char *text2, *label; /* likewise */
+    enum bs_header header;     /* --header yes|no|auto; BS_HEADER_AUTO */
+    const char *members;       /* --members GLOB: of an archive or folder; NULL: all */
+    const char *rejects;       /* --rejects FILE; NULL */
+    bool strict;               /* --strict */
+    bool overwrite;            /* --overwrite */
+    bool drop_text;            /* --drop text */
+    int64_t max_record;        /* --max-record BYTES; 0: the reader's default */
+    bool reject_invalid_utf8;  /* --invalid-utf8 keep|reject; keep */
     bool literal_special_tokens;
     enum bs_precision precision; /* --precision fp32|bf16; fp32 */
     bool precision_given;
-    int64_t max_length; /* --max-length N; -1 not given, 0 no limit */
+    int64_t max_length;            /* --max-length N; -1 not given, 0 no limit */
     enum bs_truncation truncation; /* --truncation head|tail|head-tail; head */
     int64_t batch_tokens;          /* --batch-tokens N; 0 not given */
     const char *device;            /* --device NAME; "auto" */
