@@ -53,10 +53,10 @@ struct bs_device;
 enum bs_support { BS_REFUSED, BS_EMULATED, BS_NATIVE };
 
 struct bs_device_info {
-    const char *backend;      /* "ref", "cpu" */
-    const char *hardware;     /* "AVX-512 with bf16", "plain C" */
+    const char *backend;  /* "ref", "cpu" */
+    const char *hardware; /* "AVX-512 with bf16", "plain C" */
     enum bs_support fp32, bf16;
-    int64_t row_tile;         /* batches are padded to a multiple of this many rows */
+    int64_t row_tile; /* batches are padded to a multiple of this many rows */
 };
 
 /* `name`: "auto", "cpu" (its fastest instruction set; BS_CPU=avx512|avx2|plain in the
@@ -176,15 +176,15 @@ int bs_rows_download(struct bs_queue *queue, struct bs_rows from, float *to,
  * position 0; operations keep their rows finite and give them zero gradient.
  */
 struct bs_batch {
-    int64_t n_tokens;    /* T, a multiple of the device's row_tile */
-    int64_t n_sequences; /* B */
-    int64_t max_length;  /* longest sequence */
-    const int32_t *ids;       /* [T] */
-    const int32_t *type_ids;  /* [T], or NULL: all zero */
-    const int32_t *position;  /* [T], place within the sequence */
-    const int32_t *offset;    /* [B + 1] */
-    const int32_t *labels;    /* [B], or NULL */
-    const uint32_t *example;  /* [B], place within the effective batch: keys dropout */
+    int64_t n_tokens;        /* T, a multiple of the device's row_tile */
+    int64_t n_sequences;     /* B */
+    int64_t max_length;      /* longest sequence */
+    const int32_t *ids;      /* [T] */
+    const int32_t *type_ids; /* [T], or NULL: all zero */
+    const int32_t *position; /* [T], place within the sequence */
+    const int32_t *offset;   /* [B + 1] */
+    const int32_t *labels;   /* [B], or NULL */
+    const uint32_t *example; /* [B], place within the effective batch: keys dropout */
 };
 
 /* Sends a batch up; it stays the queue's current batch, for the operations below that
@@ -195,19 +195,19 @@ void bs_set_batch(struct bs_queue *queue, const struct bs_batch *batch);
 /* The scalars that change from step to step. */
 struct bs_step {
     uint64_t seed;
-    uint32_t update;      /* number of this update, from 0: keys dropout */
-    int64_t adam_step;    /* number of this update, from 1: bias correction */
-    float learning_rate;
-    float loss_scale;     /* 1 except in fp16 */
+    uint32_t update;   /* number of this update, from 0: keys dropout */
+    int64_t adam_step; /* number of this update, from 1: bias correction */
+    double learning_rate;
+    float loss_scale; /* 1 except in fp16 */
 };
 void bs_set_step(struct bs_queue *queue, const struct bs_step *step);
 
 /* What a step leaves on the device; reading waits for the queue. Values add up from
  * bs_set_step with a new `update` on. */
 struct bs_step_result {
-    double loss;       /* sum over micro-batches of what bs_cross_entropy scaled */
-    double grad_norm;  /* before clipping; set by bs_update */
-    bool finite;       /* false: loss or gradient was not, and no update was made */
+    double loss;      /* sum over micro-batches of what bs_cross_entropy scaled */
+    double grad_norm; /* before clipping; set by bs_update */
+    bool finite;      /* false: loss or gradient was not, and no update was made */
     int64_t first_bad_update; /* the first update that was not finite, or -1; from then
                                  on bs_update does nothing */
 };
@@ -222,7 +222,8 @@ int bs_read_step(struct bs_queue *queue, struct bs_step_result *result,
  * its high half. What is kept is multiplied by 65536 / (65536 - threshold). `i` is the
  * place within the sequence. For attention, c is head * 65536 + key position, i the
  * query's position. The masks are thus the same on every back end, under accumulation,
- * for any batch layout. Probability 0: no-op.
+ * for any batch layout. Probability 0: no-op. Padding rows belong to no example: what
+ * an operation makes of them is finite, and zero if its input is zero.
  */
 struct bs_dropout {
     float probability;
@@ -367,8 +368,8 @@ void bs_copy(struct bs_queue *q, struct bs_rows x, struct bs_rows y);
  *     p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
  */
 struct bs_adamw {
-    float beta1, beta2, epsilon, weight_decay;
-    float max_grad_norm; /* 0: no clipping */
+    double beta1, beta2, epsilon, weight_decay;
+    double max_grad_norm; /* 0: no clipping */
 };
 void bs_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw);
 /* Gradients to zero without an update. */
