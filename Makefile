@@ -109,7 +109,7 @@ $(DATA):
 demo: ## set-up, build, model, data; then tokenize, train, eval, predict, export
 	$(Q)$(call setup,build fetch)
 	$(Q)$(MAKE) --no-print-directory all model data
-	$(Q)pipelines/demo.sh
+	$(Q)$(MAKE) --no-print-directory -f pipelines/demo.mk BIN=$(BIN)
 
 # ---- tests ---------------------------------------------------------------------------
 
