@@ -19,7 +19,9 @@ flock -n 9 || exit 0
 
 for file in "$inbox"/*; do
     name=$(basename "$file")
-    [ -f "$file" ] && [ ! -e "$outbox/$name.labels.tsv" ] || continue
+    if [ ! -f "$file" ] || [ -e "$outbox/$name.labels.tsv" ]; then
+        continue
+    fi
     status=0
     "$bin/bs-predict" -m "$model" --quiet --rejects "$outbox/$name.rejects.jsonl" \
         -o "$outbox/$name.labels.tsv" "$file" || status=$?
