@@ -147,6 +147,13 @@ lint-run:
 	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)
 	@echo "lint: clean"
 
+# ---- benchmark -----------------------------------------------------------------------
+
+BENCH ?= tokenize label train memory
+.PHONY: bench
+bench: all ## side by side with the peers, which it installs into build/bench
+	$(Q)BIN=$(BIN) bench/bench.sh $(BENCH)
+
 # ---- install -------------------------------------------------------------------------
 
 .PHONY: install
