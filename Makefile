@@ -81,6 +81,87 @@ tests-build: $(TEST_BIN)
 test-c: $(TEST_BIN) ## the C tests alone (TAP)
 	$(Q)status=0; for test in $(TEST_BIN); do echo "# $$test"; $$test || status=1; done; exit $$status
 
+# ---- set-up, model and data ----------------------------------------------------------
+# SETUP=no: packages are my own business.
+
+MODEL := models/all-minilm-l6-v2
+DATA  := data/film-reviews.tsv
+SETUP ?= yes
+setup  = $(if $(filter yes,$(SETUP)),setup/packages.sh $(1),:)
+
+.PHONY: setup
+setup: ## Debian packages that building, fetching and testing need
+	$(Q)$(call setup,build fetch test)
+
+.PHONY: model
+model: $(MODEL)/config.json ## the default model, in models/
+$(MODEL)/config.json:
+	$(Q)$(call setup,fetch)
+	$(Q)setup/fetch.sh model $(MODEL)
+
+.PHONY: data
+data: $(DATA) ## the default data, in data/
+$(DATA):
+	$(Q)$(call setup,fetch)
+	$(Q)setup/fetch.sh data $@
+
+.PHONY: demo
+demo: ## set-up, build, model, data; then tokenize, train, eval, predict, export
+	$(Q)$(call setup,build fetch)
+	$(Q)$(MAKE) --no-print-directory all model data
+	$(Q)$(MAKE) --no-print-directory -f pipelines/demo.mk BIN=$(BIN)
+
+# ---- tests ---------------------------------------------------------------------------
+
+BATS := $(wildcard tests/cli/*.bats)
+
+.PHONY: test
+test: ## set-up, build, all tests
+	$(Q)$(call setup,build fetch test)
+	$(Q)$(MAKE) --no-print-directory test-run
+
+.PHONY: test-run
+test-run: all tests-build model data
+	$(Q)BS_BIN=$(abspath $(BIN)) tests/run.sh $(TEST_BIN) $(BATS)
+
+.PHONY: asan
+asan: ## the C tests and the command-line tests under address and undefined sanitizers
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan test-run
+
+.PHONY: lint
+lint: ## layer table, format, clang-tidy, shellcheck
+	$(Q)$(call setup,lint build)
+	$(Q)$(MAKE) --no-print-directory lint-run
+
+C_FILES  := $(wildcard lib/*/*.[ch] lib/compute/*/*.[ch] tools/*/*.[ch] tests/*.h tests/*/*.[ch] bench/*/*.[ch])
+SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh bench/*.sh .ci/run)
+
+.PHONY: lint-run
+lint-run:
+	$(Q)awk -f setup/lint/rooms.awk setup/lint/rooms.txt setup/lint/doors.txt \
+	    $(filter lib/% tools/%,$(C_FILES))
+	$(Q)clang-format --dry-run --Werror $(filter-out %_tables.c,$(C_FILES))
+	$(Q)printf '%s\n' $(filter lib/%.c tools/%.c,$(filter-out %_tables.c,$(C_FILES))) | \
+	    xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib 2>/dev/null' sh
+	$(Q)shellcheck $(SH_FILES)
+	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)
+	@echo "lint: clean"
+
+# ---- benchmark -----------------------------------------------------------------------
+
+BENCH ?= tokenize label train memory
+.PHONY: bench
+bench: all ## side by side with the peers, which it installs into build/bench
+	$(Q)BIN=$(BIN) bench/bench.sh $(BENCH)
+
+# ---- install -------------------------------------------------------------------------
+
+.PHONY: install
+install: all ## tools and man pages under PREFIX (default /usr/local), below DESTDIR
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	$(Q)install -m 755 $(TOOL_BIN) $(DESTDIR)$(PREFIX)/bin
+	$(Q)install -m 644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+
 .PHONY: clean
 clean: ## removes build/ and bin/
 	$(Q)rm -rf build bin
