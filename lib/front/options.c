@@ -245,7 +245,7 @@ static const struct shared_option {
     {BS_OPT_HEADER, "header", 0, "WHEN", GROUP_INPUT, set_header,
      "TSV and CSV have a row of names: yes, no or auto (default)"},
     {BS_OPT_MEMBERS, "members", 0, "PATTERN", GROUP_INPUT, set_members,
-     "Read these members of a folder or archive only, such as '*/train/*'"},
+     "Read only the files of a folder or archive that match, such as '*/train/*/*'"},
     {BS_OPT_MAX_RECORD, "max-record", 0, "BYTES", GROUP_INPUT, set_max_record,
      "Reject longer records (default 128M)"},
     {BS_OPT_INVALID_UTF8, "invalid-utf8", 0, "WHAT", GROUP_INPUT, set_invalid_utf8,
@@ -459,7 +459,8 @@ struct bs_reader_options bs_options_reader(const struct bs_options *options,
                                       .header = options->header,
                                       .max_record = options->max_record,
                                       .reject_invalid_utf8 = options->reject_invalid_utf8,
-                                      .required = required};
+                                      .required = required,
+                                      .members = options->members};
 }
 
 static int add_name(struct bs_span name, const char *what, char ***names, size_t *count,
