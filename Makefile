@@ -8,9 +8,13 @@
 # One makefile for all folders. Objects go to build/VARIANT/, so a sanitizer build never
 # mixes with a release. `V=1` shows the commands.
 
+# ONEDNN=0 leaves out the CPU back end; BARE=1 builds lib/common, lib/compute and the
+# tests of compute with nothing but a C compiler.
+
 VARIANT ?= release
-B       := build/$(VARIANT)
-BIN     := $(if $(filter release,$(VARIANT)),bin,$(B)/bin)
+ONEDNN  ?= $(if $(BARE),0,1)
+B       := build/$(VARIANT)$(if $(BARE),-bare,$(if $(filter 0,$(ONEDNN)),-ref))
+BIN     := $(if $(filter build/release,$(B)),bin,$(B)/bin)
 PREFIX  ?= /usr/local
 CC      ?= cc
 Q       := $(if $(V),,@)
@@ -27,7 +31,7 @@ VARIANT_FLAGS_valgrind := -O1 -g
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
 CFLAGS   := -std=c17 $(WARNINGS) $(FLOATING) $(VARIANT_FLAGS_$(VARIANT)) $(CFLAGS_EXTRA)
 LDFLAGS  += $(filter -fsanitize%,$(CFLAGS))
-LDLIBS   := -ldnnl -larchive -lmsgpackc -ljansson -lz -lpthread -lm
+LDLIBS   := $(if $(BARE),,-larchive -lmsgpackc -ljansson -lz) -lpthread -lm
 
 TOOLS    := tokenize train eval predict export
 LIB_SRC  := $(filter-out $(wildcard lib/compute/cpu/kernels*.c),$(wildcard lib/*/*.c lib/compute/*/*.c))
@@ -38,9 +42,18 @@ ISA_FLAGS_plain  :=
 ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
 KERNELS  := $(wildcard lib/compute/cpu/kernels*.c)
+CPU_SRC  := $(filter-out $(KERNELS),$(wildcard lib/compute/cpu/*.c))
+ifeq ($(ONEDNN),0)
+LIB_OBJ  := $(filter-out $(B)/lib/compute/cpu/%,$(LIB_OBJ))
+else
+LDLIBS   := -ldnnl $(LDLIBS)
 LIB_OBJ  += $(foreach isa,$(if $(filter x86_64,$(shell uname -m)),$(ISAS),plain),$(KERNELS:lib/%.c=$(B)/lib/%.$(isa).o))
+endif
+ifdef BARE
+LIB_OBJ  := $(filter $(B)/lib/common/% $(B)/lib/compute/%,$(filter-out %/crc.o,$(LIB_OBJ)))
+endif
 TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
-TEST_SRC := $(wildcard tests/unit/test_*.c tests/compute/test_*.c tests/parity/test_*.c)
+TEST_SRC := $(wildcard $(if $(BARE),,tests/unit/test_*.c tests/parity/test_*.c) tests/compute/test_*.c)
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 
 .PHONY: all
@@ -53,6 +66,12 @@ $(B)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+# The list of back ends; made anew when the CPU back end comes or goes.
+ifneq ($(ONEDNN),0)
+$(B)/lib/compute/compute.o: $(CPU_SRC)
+$(B)/lib/compute/compute.o: CPPFLAGS += $(if $(CPU_SRC),-DBS_WITH_CPU)
+endif
 
 define isa_rule
 $(B)/lib/%.$(1).o: lib/%.c
@@ -80,6 +99,93 @@ tests-build: $(TEST_BIN)
 .PHONY: test-c
 test-c: $(TEST_BIN) ## the C tests alone (TAP)
 	$(Q)status=0; for test in $(TEST_BIN); do echo "# $$test"; $$test || status=1; done; exit $$status
+
+# ---- set-up, model and data ----------------------------------------------------------
+# SETUP=no: packages are my own business.
+
+MODEL := models/all-minilm-l6-v2
+DATA  := data/film-reviews.tsv
+SETUP ?= yes
+setup  = $(if $(filter yes,$(SETUP)),setup/packages.sh $(1),:)
+
+.PHONY: setup
+setup: ## Debian packages that building, fetching and testing need
+	$(Q)$(call setup,build fetch test)
+
+.PHONY: model
+model: $(MODEL)/config.json ## the default model, in models/
+$(MODEL)/config.json:
+	$(Q)$(call setup,fetch)
+	$(Q)setup/fetch.sh model $(MODEL)
+
+.PHONY: data
+data: $(DATA) ## the default data, in data/
+$(DATA):
+	$(Q)$(call setup,fetch)
+	$(Q)setup/fetch.sh data $@
+
+.PHONY: demo
+demo: ## set-up, build, model, data; then tokenize, train, eval, predict, export
+	$(Q)$(call setup,build fetch)
+	$(Q)$(MAKE) --no-print-directory all model data
+	$(Q)$(MAKE) --no-print-directory -f pipelines/demo.mk BIN=$(BIN)
+
+# ---- tests ---------------------------------------------------------------------------
+
+BATS := $(wildcard tests/cli/*.bats)
+
+.PHONY: test
+test: ## set-up, build, all tests
+	$(Q)$(call setup,build fetch test)
+	$(Q)$(MAKE) --no-print-directory test-run
+
+.PHONY: test-run
+test-run: all tests-build model data
+	$(Q)BS_BIN=$(abspath $(BIN)) tests/run.sh $(TEST_BIN) $(BATS)
+
+.PHONY: asan
+asan: ## the C tests and the command-line tests under address and undefined sanitizers
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan test-run
+
+.PHONY: lint
+lint: ## layer table, format, clang-tidy, shellcheck
+	$(Q)$(call setup,lint build)
+	$(Q)$(MAKE) --no-print-directory lint-run
+
+C_FILES  := $(wildcard lib/*/*.[ch] lib/compute/*/*.[ch] tools/*/*.[ch] tests/*.h tests/*/*.[ch] bench/*/*.[ch])
+SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh bench/*.sh .ci/run)
+
+.PHONY: lint-run
+lint-run:
+	$(Q)awk -f setup/lint/rooms.awk setup/lint/rooms.txt setup/lint/doors.txt \
+	    $(filter lib/% tools/%,$(C_FILES))
+	$(Q)clang-format --dry-run --Werror $(filter-out %_tables.c,$(C_FILES))
+	$(Q)printf '%s\n' $(filter lib/%.c tools/%.c,$(filter-out %_tables.c,$(C_FILES))) | \
+	    xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib 2>/dev/null' sh
+	$(Q)shellcheck $(SH_FILES)
+	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)
+	@echo "lint: clean"
+
+# Large (PyTorch): run by hand; the golden files are checked in. PYTHON may name an
+# interpreter that has tests/parity/requirements.txt already.
+.PHONY: parity-model
+parity-model: model data ## golden files of the model, made again with PyTorch
+	$(Q)tests/parity/parity-model.sh $(MODEL) $(DATA)
+
+# ---- benchmark -----------------------------------------------------------------------
+
+BENCH ?= tokenize label train memory
+.PHONY: bench
+bench: all ## side by side with the peers, which it installs into build/bench
+	$(Q)BIN=$(BIN) bench/bench.sh $(BENCH)
+
+# ---- install -------------------------------------------------------------------------
+
+.PHONY: install
+install: all ## tools and man pages under PREFIX (default /usr/local), below DESTDIR
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	$(Q)install -m 755 $(TOOL_BIN) $(DESTDIR)$(PREFIX)/bin
+	$(Q)install -m 644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
 
 .PHONY: clean
 clean: ## removes build/ and bin/

@@ -4,10 +4,20 @@
  * Order: bs_reader_open, bs_reader_next until BS_END, bs_reader_close. Not for use by
  * two threads at once. Compressed input (gzip, zstd, xz) is read as it is, through
  * libarchive; so are archives as trees. Sniffing looks at magic bytes only and never
- * waits for more than is there (design: a live pipe must not hang on its first line).
+ * waits for more than is there: a live pipe does not hang on its first line. What has
+ * no magic bytes goes by the extension of its file (.tsv .csv .jsonl .ndjson .msgpack,
+ * each also with .gz .zst .xz behind it); all else is lines.
  *
  * Fields chosen by --text, --text2 and --label appear in every record under the names
- * "text", "text2" and "label", in their place among the others.
+ * "text", "text2" and "label", in their place among the others; another field that has
+ * one of these names already is left out, with a warning. Without --text a field
+ * "sentence" becomes "text" where there is no "text".
+ *
+ * Fields that bs knows are decoded where their type fits, and keep their source bytes;
+ * a label that is a number, true or false becomes its text. One that does not fit stays
+ * as it is for bs_record_text and its like to reject; in a msgpack stream, whose header
+ * promises the types, the reader rejects the record itself. A known field that stands
+ * in a record twice rejects the record.
  */
 #ifndef BS_FORMAT_READER_H
 #define BS_FORMAT_READER_H
@@ -22,7 +32,10 @@ enum bs_format {
     BS_FORMAT_CSV,   /* RFC 4180 */
     BS_FORMAT_JSONL,
     BS_FORMAT_MSGPACK,
-    BS_FORMAT_TREE, /* folder or archive: files are texts, folder names are labels */
+    BS_FORMAT_TREE, /* folder or archive: each file is a text, its folder's name the
+                       label; fields label, text, path. A file that lies at the top has
+                       no label. Hidden files and what is no regular file are left out.
+                       A folder is read in the order of names, an archive in its own */
     BS_FORMAT_IDS,  /* output of bs-tokenize only */
 };
 
@@ -37,15 +50,19 @@ struct bs_reader_options {
     enum bs_format format;
     const char *text, *text2, *label; /* column by name or number from 1; NULL: default
                                          names (text: "text", "sentence"; "text2";
-                                         "label"). Without header and choice: a TSV or
-                                         CSV row of one column is the text; of two, the
-                                         label and the text are refused as ambiguous
-                                         with a message that names --text and --label */
+                                         "label"). Without header and choice a TSV or
+                                         CSV row of one column is the text; of more, it
+                                         is refused (BS_USAGE) with a message that names
+                                         --text and --label */
     enum bs_header header;
     int64_t max_record;       /* bytes; 0: 128 MiB */
     bool reject_invalid_utf8; /* else only counted: bs_reader_invalid_utf8 */
     const char *required;     /* field that a record must have ("text", "ids",
-                                 "predicted"), else it is rejected; NULL: none */
+                                 "predicted") in its right type, else it is rejected;
+                                 NULL: none */
+    const char *members;      /* trees: only files whose path matches this pattern
+                                 (fnmatch; * does not match a slash): of an archive the
+                                 member's name, of a folder the path below it; NULL: all */
 };
 
 struct bs_reader;

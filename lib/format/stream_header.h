@@ -21,7 +21,8 @@ struct bs_stream_header {
 };
 
 void bs_stream_header_free(struct bs_stream_header *header); /* its members */
-int bs_stream_header_copy(struct bs_stream_header *to, const struct bs_stream_header *from,
+int bs_stream_header_copy(struct bs_stream_header *to,
+                          const struct bs_stream_header *from,
                           struct bs_error *error) BS_MUST_CHECK;
 
 #endif

@@ -2,9 +2,9 @@
  * A record: ordered, named fields, each a span of bytes as it stood in its source, so
  * that what a tool does not know passes through byte for byte and in place.
  *
- * A record owns its memory (`fields`, `bytes`) and is made to be reused: clear it and
- * fill it again. Spans in fields point into `bytes`, or to memory that outlives the
- * record's use. All-zero is an empty, valid record.
+ * A record owns its memory (`fields`, `blocks`) and is made to be reused: clear it and
+ * fill it again. Spans in fields point into its blocks (bs_record_alloc), or to memory
+ * that outlives the record's use. All-zero is an empty, valid record.
  */
 #ifndef BS_RECORD_RECORD_H
 #define BS_RECORD_RECORD_H
@@ -43,25 +43,29 @@ struct bs_value {
 };
 
 struct bs_field {
-    struct bs_span name;     /* decoded */
-    struct bs_span raw_name; /* as it stood in a JSONL or msgpack source, quotes or
-                                length bytes included; empty if it came from elsewhere */
-    enum bs_value_kind raw_kind; /* BS_VALUE_JSON or BS_VALUE_MSGPACK: of raw_name */
-    struct bs_span raw_value;    /* for a TEXT value out of JSONL or msgpack: the source
-                                    bytes, so that they can be written back unchanged;
-                                    empty otherwise */
+    struct bs_span name;         /* decoded */
+    struct bs_span raw_name;     /* as it stood in a JSONL or msgpack source, quotes or
+                                    length bytes included; empty if it came from elsewhere */
+    enum bs_value_kind raw_kind; /* BS_VALUE_JSON or BS_VALUE_MSGPACK: of raw_name and
+                                    raw_value */
+    struct bs_span raw_value;    /* for a value decoded out of JSONL or msgpack: the
+                                    source bytes, so that they can be written back
+                                    unchanged; empty otherwise */
     struct bs_value value;
 };
+
+struct bs_record_block;
 
 struct bs_record {
     struct bs_field *fields;
     size_t n_fields, capacity;
-    struct bs_buffer bytes; /* what fields point into; reserve before filling */
-    const char *file;       /* for messages: a path, "standard input", or an archive's
-                               "ARCHIVE: member" */
-    int64_t number;         /* the record's place in its file, from 1; for text formats
-                               the line it begins on */
-    struct bs_span raw;     /* the source bytes of the whole record, for --rejects */
+    struct bs_record_block *blocks; /* what fields point into; never moves */
+    const char *file;   /* for messages: a path, "standard input", or an archive's
+                           "ARCHIVE: member" */
+    const char *unit;   /* what `number` counts: "record" or "line"; NULL: "record" */
+    int64_t number;     /* the record's place in its file, from 1; for text formats the
+                           line it begins on */
+    struct bs_span raw; /* the source bytes of the whole record, for --rejects */
 };
 
 /* The names that bs knows; every other field passes through. */
@@ -80,6 +84,13 @@ struct bs_record {
 void bs_record_clear(struct bs_record *record);
 void bs_record_free(struct bs_record *record);
 
+/* Memory that lives until the record is cleared or freed, aligned to 16 bytes and not
+ * zeroed; NULL without memory. */
+void *bs_record_alloc(struct bs_record *record, size_t size) BS_MUST_CHECK;
+/* A copy of bytes in such memory; false without memory. */
+bool bs_record_copy(struct bs_record *record, struct bs_span from,
+                    struct bs_span *copy) BS_MUST_CHECK;
+
 /* The first field of that name, or NULL. */
 struct bs_field *bs_record_find(const struct bs_record *record, const char *name);
 
@@ -96,9 +107,12 @@ void bs_record_remove(struct bs_record *record, const char *name);
 
 /*
  * Typed access to a field of a known name. Each returns BS_OK; BS_END if there is no
- * such field; BS_REJECTED with `field "X" is not a ...` if it has another type.
- * Integers out of JSON or msgpack count if they are exact. bs_record_ids fills
- * `ids` (cleared first) and rejects numbers outside int32.
+ * such field or it is empty there (null in JSON or msgpack; an empty column where a
+ * number is wanted); BS_REJECTED with `field "X" is not a ...` if it has another type.
+ * Integers out of JSON or msgpack count if they are exact. Columns of TSV and CSV have
+ * no type: numbers in them are parsed strictly. bs_record_ids fills `ids` (cleared
+ * first); numbers outside int32 are rejected. What bs_record_map borrows lives as long
+ * as the record is not cleared.
  */
 int bs_record_text(const struct bs_record *record, const char *name, struct bs_span *text,
                    struct bs_error *error) BS_MUST_CHECK;
@@ -109,6 +123,9 @@ int bs_record_integer(const struct bs_record *record, const char *name, int64_t 
 int bs_record_boolean(const struct bs_record *record, const char *name, bool *boolean,
                       struct bs_error *error) BS_MUST_CHECK;
 int bs_record_ids(const struct bs_record *record, const char *name, struct bs_ids *ids,
+                  struct bs_error *error) BS_MUST_CHECK;
+int bs_record_map(const struct bs_record *record, const char *name,
+                  const char *const **names, const double **values, size_t *count,
                   struct bs_error *error) BS_MUST_CHECK;
 
 #endif

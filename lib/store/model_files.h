@@ -24,28 +24,36 @@ const char *bs_model_files_path(const struct bs_model_files *files);
 const struct bs_model_config *bs_model_files_config(const struct bs_model_files *files);
 const struct bs_tensors *bs_model_files_tensors(const struct bs_model_files *files);
 
-/* SHA-256 over config and tensors, as hexadecimal digits: names a base model in
- * bs.json. Reads all weights on the first call. */
+/* SHA-256 over the configuration and the tensors it implies (as fp32), as hexadecimal
+ * digits: names a base model in bs.json. A directory and its bundle have the same
+ * digest. Reads all weights on the first call. */
 int bs_model_files_digest(struct bs_model_files *files, const char **digest,
                           struct bs_error *error) BS_MUST_CHECK;
 
 /* The files that say how to tokenize, byte for byte, to be carried along. `data` is
  * NULL for those that are not there. */
 enum bs_tokenizer_file {
-    BS_TOKENIZER_JSON,          /* tokenizer.json */
-    BS_TOKENIZER_CONFIG,        /* tokenizer_config.json */
-    BS_TOKENIZER_VOCABULARY,    /* vocab.txt */
-    BS_TOKENIZER_SPECIAL,       /* special_tokens_map.json */
+    BS_TOKENIZER_JSON,       /* tokenizer.json */
+    BS_TOKENIZER_CONFIG,     /* tokenizer_config.json */
+    BS_TOKENIZER_VOCABULARY, /* vocab.txt */
+    BS_TOKENIZER_SPECIAL,    /* special_tokens_map.json */
     BS_TOKENIZER_FILES
 };
 extern const char *const bs_tokenizer_file_names[BS_TOKENIZER_FILES];
 struct bs_span bs_model_files_tokenizer_file(const struct bs_model_files *files,
                                              enum bs_tokenizer_file which);
 struct bs_span bs_model_files_config_json(const struct bs_model_files *files);
+/* bs.json; data NULL if there is none. */
+struct bs_span bs_model_files_bs_json(const struct bs_model_files *files);
+
+/* Reads all of a bundle and compares its checksums; BS_DATA names the section that is
+ * damaged. A directory has no checksums and passes. */
+int bs_model_files_verify(const struct bs_model_files *files,
+                          struct bs_error *error) BS_MUST_CHECK;
 
 /* A tokenizer from tokenizer.json if present, else from tokenizer_config.json and
- * vocab.txt. The caller frees it. Works for a directory that has no weights too: see
- * bs_tokenizer_files_load. */
+ * vocab.txt. The caller frees it. For a directory without weights see
+ * bs_tokenizer_load. */
 int bs_model_files_tokenizer(const struct bs_model_files *files,
                              struct bs_tokenizer **tokenizer,
                              struct bs_error *error) BS_MUST_CHECK;

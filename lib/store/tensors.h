@@ -25,7 +25,7 @@ enum { BS_TENSOR_MAX_DIMENSIONS = 4 };
 struct bs_tensor {
     const char *name;
     enum bs_tensor_type type;
-    int n_dimensions;
+    int n_dimensions; /* 0 also for more than BS_TENSOR_MAX_DIMENSIONS (then OTHER) */
     int64_t shape[BS_TENSOR_MAX_DIMENSIONS];
     struct bs_span bytes; /* little-endian, row by row; not aligned */
 };
@@ -50,10 +50,22 @@ int64_t bs_tensor_elements(const struct bs_tensor *tensor);
 bool bs_tensor_to_float(const struct bs_tensor *tensor, int64_t first, int64_t count,
                         float *out) BS_MUST_CHECK;
 
-/* Writes a file of tensors (whole or not at all, see bs_output), sorted by name as the
- * reference library does, data aligned to 8 bytes, with "__metadata__": {"format":
- * "pt"} so that other readers accept it. Streams the data: `bytes` of each tensor. */
+/* Writes a file of tensors (whole or not at all, see bs_output): wide types first, then
+ * by name, as the reference library does, data aligned to 8 bytes, with "__metadata__":
+ * {"format": "pt"} so that other readers accept it. BS_DATA if a name occurs twice, a
+ * type is BS_TENSOR_OTHER or the bytes do not fit the shape. */
 int bs_tensors_write(const char *path, const struct bs_tensor *tensors, size_t count,
                      struct bs_error *error) BS_MUST_CHECK;
+
+/* The same file as a list of spans, for those who put it elsewhere: the header, then
+ * the bytes of the tensors (borrowed). */
+struct bs_tensors_image {
+    struct bs_buffer header;
+    struct bs_span *spans;
+    size_t n_spans;
+};
+int bs_tensors_image_make(struct bs_tensors_image *image, const struct bs_tensor *tensors,
+                          size_t count, struct bs_error *error) BS_MUST_CHECK;
+void bs_tensors_image_free(struct bs_tensors_image *image);
 
 #endif

@@ -1,0 +1,31 @@
+#!/bin/sh
+# A cron job: labels every file of INBOX that has no result in OUTBOX yet. Results
+# appear whole or not at all, so it can be killed at any time and run as often as wanted;
+# two at once exclude each other.
+#
+#     */10 * * * *  /opt/bs/pipelines/label-folder.sh MODEL INBOX OUTBOX
+#
+# FILE gives OUTBOX/FILE.labels.tsv, and FILE.rejects.jsonl if rows were rejected. Ends
+# with the worst exit status of its runs, rejected rows (3) aside.
+set -eu
+
+bin=${BIN:-$(cd "$(dirname "$0")/.." && pwd)/bin}
+model=${1:?model directory} inbox=${2:?folder of texts} outbox=${3:?folder for results}
+worst=0
+
+mkdir -p "$outbox"
+exec 9>"$outbox/.lock"
+flock -n 9 || exit 0
+
+for file in "$inbox"/*; do
+    name=$(basename "$file")
+    if [ ! -f "$file" ] || [ -e "$outbox/$name.labels.tsv" ]; then
+        continue
+    fi
+    status=0
+    "$bin/bs-predict" -m "$model" --quiet --rejects "$outbox/$name.rejects.jsonl" \
+        -o "$outbox/$name.labels.tsv" "$file" || status=$?
+    [ -s "$outbox/$name.rejects.jsonl" ] || rm -f "$outbox/$name.rejects.jsonl"
+    [ "$status" -eq 0 ] || [ "$status" -eq 3 ] || worst=$status
+done
+exit "$worst"

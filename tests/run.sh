@@ -1,0 +1,38 @@
+#!/bin/sh
+# Runs C tests (TAP programs) and Bats files, and counts. Prints each failure as it
+# comes, the skipped checks with their reasons, and as its last line
+# `N passed, N failed`. A program that crashes, or ends before its plan, is a failure.
+#
+#     tests/run.sh PROGRAM-OR-BATS-FILE...
+set -u
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+passed=0 failed=0 skipped=0
+
+for test in "$@"; do
+    began=$(date +%s)
+    case $test in
+    *.bats) bats --tap "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
+    *) "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
+    esac
+    status=$?
+    ok=$(grep -c '^ok ' "$scratch/tap")
+    not_ok=$(grep -c '^not ok ' "$scratch/tap")
+    skip=$(grep -ciE '^ok .*# skip' "$scratch/tap")
+    plan=$(sed -n 's/^1\.\.//p' "$scratch/tap" | tail -n 1)
+    if [ "$not_ok" -eq 0 ] && { [ "$status" -ne 0 ] || [ "${plan:-x}" != "$ok" ]; }; then
+        not_ok=1
+        echo "not ok - $test: exit status $status, $ok of ${plan:-no plan} checks"
+        tail -n 30 "$scratch/err"
+    fi
+    awk '/^ok /{ show = 0 } /^not ok /{ show = 1 } show' "$scratch/tap"
+    grep -iE '^ok .*# skip' "$scratch/tap" | sed 's/^ok [0-9]* *-* */skipped: /'
+    [ "$not_ok" -eq 0 ] || tail -n 30 "$scratch/err"
+    echo "$test: $((ok - skip)) passed, $not_ok failed, $skip skipped, $(($(date +%s) - began)) s"
+    passed=$((passed + ok - skip)) failed=$((failed + not_ok)) skipped=$((skipped + skip))
+done
+
+[ "$skipped" -eq 0 ] || echo "$skipped checks skipped"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
