@@ -18,14 +18,11 @@ struct bs_cpu_dropout {
     const uint32_t *example, *place;
 };
 
-/* AdamW with everything that is the same for all elements worked out. */
+/* AdamW with all factors worked out:
+ * g = gradient * clip;  p = value * keep;  m = lerp(m, g, lerp);  v = v beta2 + square
+ * g^2; value = p + step m / (sqrt(v) / root + epsilon). */
 struct bs_cpu_adamw {
-    float factor;       /* of the gradient: clipping */
-    float decay;        /* 1 - learning_rate * weight_decay, or 1 */
-    float beta1, beta2; /* of the moments */
-    float step_size;    /* learning_rate / (1 - beta1^t) */
-    float root;         /* 1 / sqrt(1 - beta2^t) */
-    float epsilon;
+    float clip, keep, lerp, beta2, square, root, epsilon, step;
 };
 
 /* One head of one sequence. q, out: [n, D]; k, v: [length, D], and so their gradients.

@@ -17,17 +17,19 @@ double sum_of_squares(const float *x, int64_t n) {
     return total;
 }
 
+/* The operations of torch.optim.AdamW in their order, each rounded: no fused ones. */
 void adamw_chunk(const struct bs_cpu_adamw *a, float *value, float *gradient,
                  float *moment1, float *moment2, int64_t count) {
+    bool near = a->lerp < 0.5F;
     for (int64_t i = 0; i < count; i += BS_LANES) {
         int64_t n = count - i;
-        vf g = vload_row(gradient, BS_F32, i, n) * a->factor;
-        vf p = vload_row(value, BS_F32, i, n) * a->decay;
+        vf g = vload_row(gradient, BS_F32, i, n) * a->clip;
+        vf p = vload_row(value, BS_F32, i, n) * a->keep;
         vf m = vload_row(moment1, BS_F32, i, n);
         vf v = vload_row(moment2, BS_F32, i, n);
-        m = m + (1.0F - a->beta1) * (g - m);
-        v = a->beta2 * v + (1.0F - a->beta2) * g * g;
-        p = p - a->step_size * m / (vsqrt(v) * a->root + a->epsilon);
+        m = near ? m + a->lerp * (g - m) : g - (g - m) * (1.0F - a->lerp);
+        v = v * a->beta2 + a->square * g * g;
+        p = p + a->step * m / (vsqrt(v) / a->root + a->epsilon);
         vstore_row(value, BS_F32, i, n, p);
         vstore_row(moment1, BS_F32, i, n, m);
         vstore_row(moment2, BS_F32, i, n, v);
