@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <fts.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
