@@ -10,14 +10,23 @@ static const float *logits_row(struct bs_rows logits, int64_t row) {
     return (const float *)logits.data + row * logits.stride;
 }
 
-/* log(sum(exp(logits))) of one row. */
-static double log_sum_exp(const float *logit, int64_t labels) {
+/* The largest logit of a row and log(sum(exp(logits - largest))): kept apart, because
+ * the largest may be so large that nothing can be added to it. */
+struct normalizer {
+    double largest, log_sum;
+};
+
+static struct normalizer normalize(const float *logit, int64_t labels) {
     double largest = -INFINITY, sum = 0;
     for (int64_t c = 0; c < labels; c++)
         largest = fmax(largest, logit[c]);
     for (int64_t c = 0; c < labels; c++)
         sum += exp(logit[c] - largest);
-    return largest + log(sum);
+    return (struct normalizer){largest, log(sum)};
+}
+
+static double log_probability(struct normalizer n, float logit) {
+    return logit - n.largest - n.log_sum;
 }
 
 void cpu_softmax(struct bs_queue *q, struct bs_rows logits,
@@ -26,9 +35,9 @@ void cpu_softmax(struct bs_queue *q, struct bs_rows logits,
     for (int64_t b = 0; b < logits.rows; b++) {
         const float *logit = logits_row(logits, b);
         float *to = (float *)probabilities.data + b * probabilities.stride;
-        double log_sum = log_sum_exp(logit, logits.columns);
+        struct normalizer n = normalize(logit, logits.columns);
         for (int64_t c = 0; c < logits.columns; c++)
-            to[c] = (float)exp(logit[c] - log_sum);
+            to[c] = (float)exp(log_probability(n, logit[c]));
     }
 }
 
@@ -46,13 +55,13 @@ static double share_of(const struct loss *loss, int64_t label, int64_t c) {
 }
 
 /* Loss of one row; `shares` gets the sum of its shares. */
-static double row_loss(const struct loss *loss, const float *logit, double log_sum,
+static double row_loss(const struct loss *loss, const float *logit, struct normalizer n,
                        int64_t label, double *shares) {
     double total = 0;
     *shares = 0;
     for (int64_t c = 0; c < loss->labels; c++) {
         double share = share_of(loss, label, c);
-        total += share * (log_sum - logit[c]);
+        total -= share * log_probability(n, logit[c]);
         *shares += share;
     }
     return total;
@@ -73,11 +82,12 @@ void cpu_cross_entropy(struct bs_queue *q, struct bs_rows logits,
     double total = 0;
     for (int64_t b = 0; b < logits.rows; b++) {
         const float *logit = logits_row(logits, b);
-        double log_sum = log_sum_exp(logit, loss.labels), shares;
+        struct normalizer n = normalize(logit, loss.labels);
+        double shares;
         int64_t label = q->batch.labels[b];
-        total += row_loss(&loss, logit, log_sum, label, &shares);
+        total += row_loss(&loss, logit, n, label, &shares);
         for (int64_t c = 0; dlogits.data && c < loss.labels; c++) {
-            double p = exp(logit[c] - log_sum);
+            double p = exp(log_probability(n, logit[c]));
             double gradient = (shares * p - share_of(&loss, label, c)) * loss.scale;
             store(dlogits, b, c, gradient * (double)q->step.loss_scale);
         }
