@@ -60,6 +60,8 @@ static struct bs_span next_field(struct bs_span *line) {
     return field;
 }
 
+enum { DIGEST_SIZE = 64 }; /* hexadecimal digits: no news for people */
+
 bool bs_identity_difference(struct bs_span stored, struct bs_span wanted, char *text,
                             size_t size) {
     while (stored.size || wanted.size) {
@@ -67,11 +69,14 @@ bool bs_identity_difference(struct bs_span stored, struct bs_span wanted, char *
         if (bs_span_equal(was, is))
             continue;
         struct bs_span was_name = next_field(&was), is_name = next_field(&is);
-        if (bs_span_equal(was_name, is_name))
+        if (!bs_span_equal(was_name, is_name))
+            snprintf(text, size, "it was made by another version of this tool");
+        else if (was.size == DIGEST_SIZE && is.size == DIGEST_SIZE)
+            snprintf(text, size, "%.*s is not the same", (int)is_name.size, is_name.data);
+        else
             snprintf(text, size, "%.*s is %.*s, was %.*s", (int)is_name.size,
                      is_name.data, (int)is.size, is.data, (int)was.size, was.data);
-        else
-            snprintf(text, size, "it was made by another version of this tool");
+        else snprintf(text, size, "it was made by another version of this tool");
         return true;
     }
     return false;

@@ -30,7 +30,7 @@ static void test_labels(void) {
     free(moved);
     bs_labels_free(&labels);
 
-    char *head[] = {"pos", "neg"};
+    char pos[] = "pos", neg[] = "neg", *head[] = {pos, neg};
     check(index_of(&labels, "neg") == 0 && index_of(&labels, "pos") == 1, "again");
     check(!bs_labels_order(&labels, head, 2, &moved, &error) && moved[0] == 1 &&
               moved[1] == 0 && index_of(&labels, "pos") == 0,
@@ -38,7 +38,7 @@ static void test_labels(void) {
     free(moved);
     bs_labels_free(&labels);
 
-    char *twice[] = {"a", "a"};
+    char *twice[] = {pos, pos};
     check(bs_labels_fix(&labels, twice, 2, &error) == BS_USAGE, "a name twice");
     bs_labels_free(&labels);
     check(!bs_labels_fix(&labels, head, 2, &error) &&

@@ -74,7 +74,7 @@ static void test_names(void) {
 
 static bool weights_are(const char *text, const float expected[3]) {
     struct bs_train_settings s = bs_train_defaults();
-    char *labels[] = {"a", "b", "c"};
+    char a[] = "a", b[] = "b", c[] = "c", *labels[] = {a, b, c};
     const int64_t counts[] = {6, 3, 0};
     float weights[3];
     bool weighted;
