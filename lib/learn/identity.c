@@ -76,7 +76,6 @@ bool bs_identity_difference(struct bs_span stored, struct bs_span wanted, char *
         else
             snprintf(text, size, "%.*s is %.*s, was %.*s", (int)is_name.size,
                      is_name.data, (int)is.size, is.data, (int)was.size, was.data);
-        else snprintf(text, size, "it was made by another version of this tool");
         return true;
     }
     return false;

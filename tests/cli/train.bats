@@ -115,7 +115,6 @@ differs() {
     awk -F '\t' 'NR > 1 { printf "{\"label\": \"%s\", \"text\": \"%s\"}\n", $2, $1 }' \
         "$DIR/train.tsv" >"$DIR/train.jsonl"
     for input in train.tsv.gz train.csv train.jsonl; do
-        train "from-$input" -f auto "$DIR/$input" || true
         train "from-$input" "$DIR/$input"
         [ "$status" -eq 0 ]
         same_model "from-$input" base
@@ -153,13 +152,12 @@ differs() {
 }
 
 @test "--freeze leaves what it names as it was" {
-    # The word embeddings are the first tensor of the file that is large.
     differs frozen --freeze embeddings
     differs layers --freeze 2
     ! same_model frozen layers
     train all --freeze 9 "$DIR/train.tsv"
     [ "$status" -eq 2 ]
-    [[ $stderr == "bs-train: --freeze 9: the model has 3 layers" ]]
+    [[ $stderr == *"bs-train: --freeze 9: the model has 3 layers" ]]
     [ -z "$output" ]
     [ ! -e "$DIR/all" ]
 }
@@ -240,7 +238,6 @@ differs() {
 }
 
 @test "labels are sorted by bytes, or as --labels says; five of them" {
-    awk -F '\t' 'NR == 1 { print; next } { print $1 "\t" "cebad" }' "$DIR/train.tsv" >/dev/null
     awk -F '\t' 'NR == 1 { print; next } { print $1 "\t" substr("cebad", 1 + NR % 5, 1) }' \
         "$DIR/train.tsv" >"$DIR/five.tsv"
     train five --max-steps 1 "$DIR/five.tsv"

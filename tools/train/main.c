@@ -34,7 +34,7 @@ static int open_job(struct job *job, struct bs_error *error) {
     bs_examples_init(&job->eval, config);
     if (bs_labels_fix(&job->labels, options->labels, options->n_labels, error))
         return error->code;
-    if (!job->own.check && bs_run_folder_open(&job->folder, options->output, error))
+    if (!job->own.check && bs_run_folder_open(&job->folder, job->own.output, error))
         return error->code;
     return bs_rejects_open(&job->rejects, options->rejects, options->strict, error);
 }

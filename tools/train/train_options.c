@@ -27,6 +27,7 @@ enum key {
     KEY_LOG,
     KEY_RESTART,
     KEY_CHECK,
+    KEY_OUTPUT = 'o',
 };
 
 enum { GROUP_DATA = 6, GROUP_TRAINING, GROUP_RUN };
@@ -75,6 +76,8 @@ static const struct argp_option list[] = {
      GROUP_TRAINING},
 
     {.doc = "Run:", .group = GROUP_RUN},
+    {"output", KEY_OUTPUT, "FOLDER", 0,
+     "The folder of the run: checkpoints, links best and last, log.tsv", GROUP_RUN},
     {"save-steps", KEY_SAVE_STEPS, "N", 0,
      "Save a checkpoint every N steps (default: at every report)", GROUP_RUN},
     {"log", KEY_LOG, "FILE", 0, "Write the report to FILE too, as TSV", GROUP_RUN},
@@ -133,6 +136,9 @@ static int parse_number(struct train_options *own, int key, const char *value,
 static int parse_own(void *context, int key, const char *value, struct bs_error *error) {
     struct train_options *own = context;
     switch (key) {
+    case KEY_OUTPUT:
+        own->output = value;
+        return BS_OK;
     case KEY_EVAL_DATA:
         own->eval_data = value;
         return BS_OK;
@@ -163,8 +169,7 @@ static const struct bs_command command = {
     .tool = "bs-train",
     .arguments = "TRAIN...",
     .shared = BS_OPT_INPUT | BS_OPT_TOKENS | BS_OPT_LABELS | BS_OPT_MODEL |
-              BS_OPT_OUTPUT | BS_OPT_PRECISION | BS_OPT_DEVICE | BS_OPT_THREADS |
-              BS_OPT_SEED,
+              BS_OPT_PRECISION | BS_OPT_DEVICE | BS_OPT_THREADS | BS_OPT_SEED,
     .required = BS_OPT_MODEL,
     .own = list,
     .parse_own = parse_own,
@@ -197,7 +202,7 @@ static bool is_stdin(const char *path) {
 int train_options_check(const struct bs_options *options, const struct train_options *own,
                         struct bs_error *error) {
     bool evaluates = own->eval_data || own->settings.eval_fraction > 0;
-    if (!options->output && !own->check)
+    if (!own->output && !own->check)
         return bs_fail(error, BS_USAGE, "-o FOLDER is needed: where checkpoints go");
     if (own->eval_data && own->settings.eval_fraction > 0)
         return bs_fail(error, BS_USAGE, "choose one of --eval-data and --eval-fraction");

@@ -7,8 +7,9 @@
 
 struct train_options {
     struct bs_train_settings settings;
-    const char *eval_data; /* NULL: none */
-    const char *log;       /* NULL: none */
+    const char *output;    /* NULL: none */
+    const char *eval_data; /* likewise */
+    const char *log;
     bool restart;
     bool check;
 };
