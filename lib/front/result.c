@@ -1,0 +1,50 @@
+/* Output, writer and rejects of a tool, opened and closed as one. */
+#include "front/result.h"
+
+#include "front/tool.h"
+
+static void give_up(struct bs_result *result) {
+    bs_writer_free(result->writer);
+    bs_output_abandon(result->output);
+    if (result->rejects)
+        bs_rejects_abandon(result->rejects);
+    *result = (struct bs_result){0};
+}
+
+int bs_result_open(struct bs_result *result, const struct bs_options *options,
+                   const struct bs_stream_header *header, struct bs_error *error) {
+    struct bs_writer_options writer = {.format = options->to,
+                                       .header = header,
+                                       .header_row = options->header != BS_HEADER_NO,
+                                       .keep_text = !options->drop_text,
+                                       .overwrite = options->overwrite};
+    *result = (struct bs_result){0};
+    if (bs_output_open(&result->output, options->output, error) ||
+        bs_writer_open(&result->writer, result->output, &writer, error) ||
+        bs_rejects_open(&result->rejects, options->rejects, options->strict, error)) {
+        give_up(result);
+        return error->code;
+    }
+    return BS_OK;
+}
+
+int bs_result_close(struct bs_result *result, int code, struct bs_error *error) {
+    if (bs_tool_keeps_output(code)) {
+        int ended = bs_writer_finish(result->writer, error);
+        code = ended ? ended : code;
+    }
+    if (!bs_tool_keeps_output(code)) {
+        give_up(result);
+        return code;
+    }
+    bs_writer_free(result->writer);
+    int committed = bs_output_commit(result->output, error);
+    struct bs_rejects *rejects = result->rejects;
+    *result = (struct bs_result){0};
+    if (committed) {
+        bs_rejects_abandon(rejects);
+        return committed;
+    }
+    int closed = bs_rejects_close(rejects, error);
+    return closed ? closed : code;
+}

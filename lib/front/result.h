@@ -1,0 +1,35 @@
+/*
+ * What a tool that turns records into records leaves behind: an output, the records
+ * written to it, and the rejected ones. They are opened together, and together kept or
+ * given up: see design of exit statuses in common/error.h.
+ */
+#ifndef BS_FRONT_RESULT_H
+#define BS_FRONT_RESULT_H
+
+#include "format/rejects.h"
+#include "format/writer.h"
+#include "front/options.h"
+
+struct bs_result {
+    struct bs_output *output;
+    struct bs_writer *writer;
+    struct bs_rejects *rejects;
+};
+
+/* Opens -o, -t and --rejects as `options` say; `header` is for msgpack. On failure
+ * nothing is left open. */
+int bs_result_open(struct bs_result *result, const struct bs_options *options,
+                   const struct bs_stream_header *header,
+                   struct bs_error *error) BS_MUST_CHECK;
+
+/*
+ * Ends what bs_result_open began. `code` says how the work went, with `error` if it
+ * failed. Ends the stream and keeps the files if the work is whole
+ * (bs_tool_keeps_output); else a named file leaves no trace and a stream on standard
+ * output has no end. Returns `code`, or BS_REJECTED if records were rejected, or the
+ * failure of closing.
+ */
+int bs_result_close(struct bs_result *result, int code,
+                    struct bs_error *error) BS_MUST_CHECK;
+
+#endif
