@@ -8,9 +8,13 @@
 # One makefile for all folders. Objects go to build/VARIANT/, so a sanitizer build never
 # mixes with a release. `V=1` shows the commands.
 
+# ONEDNN=0 leaves out the CPU back end; BARE=1 builds lib/common, lib/compute and the
+# tests of compute with nothing but a C compiler.
+
 VARIANT ?= release
-B       := build/$(VARIANT)
-BIN     := $(if $(filter release,$(VARIANT)),bin,$(B)/bin)
+ONEDNN  ?= $(if $(BARE),0,1)
+B       := build/$(VARIANT)$(if $(BARE),-bare,$(if $(filter 0,$(ONEDNN)),-ref))
+BIN     := $(if $(filter build/release,$(B)),bin,$(B)/bin)
 PREFIX  ?= /usr/local
 CC      ?= cc
 Q       := $(if $(V),,@)
@@ -27,7 +31,7 @@ VARIANT_FLAGS_valgrind := -O1 -g
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
 CFLAGS   := -std=c17 $(WARNINGS) $(FLOATING) $(VARIANT_FLAGS_$(VARIANT)) $(CFLAGS_EXTRA)
 LDFLAGS  += $(filter -fsanitize%,$(CFLAGS))
-LDLIBS   := -ldnnl -larchive -lmsgpackc -ljansson -lz -lpthread -lm
+LDLIBS   := $(if $(BARE),,-larchive -lmsgpackc -ljansson -lz) -lpthread -lm
 
 TOOLS    := tokenize train eval predict export
 LIB_SRC  := $(filter-out $(wildcard lib/compute/cpu/kernels*.c),$(wildcard lib/*/*.c lib/compute/*/*.c))
@@ -38,9 +42,18 @@ ISA_FLAGS_plain  :=
 ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
 KERNELS  := $(wildcard lib/compute/cpu/kernels*.c)
+CPU_SRC  := $(filter-out $(KERNELS),$(wildcard lib/compute/cpu/*.c))
+ifeq ($(ONEDNN),0)
+LIB_OBJ  := $(filter-out $(B)/lib/compute/cpu/%,$(LIB_OBJ))
+else
+LDLIBS   := -ldnnl $(LDLIBS)
 LIB_OBJ  += $(foreach isa,$(if $(filter x86_64,$(shell uname -m)),$(ISAS),plain),$(KERNELS:lib/%.c=$(B)/lib/%.$(isa).o))
+endif
+ifdef BARE
+LIB_OBJ  := $(filter $(B)/lib/common/% $(B)/lib/compute/%,$(filter-out %/crc.o,$(LIB_OBJ)))
+endif
 TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
-TEST_SRC := $(wildcard tests/unit/test_*.c tests/compute/test_*.c tests/parity/test_*.c)
+TEST_SRC := $(wildcard $(if $(BARE),,tests/unit/test_*.c tests/parity/test_*.c) tests/compute/test_*.c)
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 
 .PHONY: all
@@ -53,6 +66,12 @@ $(B)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+# The list of back ends; made anew when the CPU back end comes or goes.
+ifneq ($(ONEDNN),0)
+$(B)/lib/compute/compute.o: $(CPU_SRC)
+$(B)/lib/compute/compute.o: CPPFLAGS += $(if $(CPU_SRC),-DBS_WITH_CPU)
+endif
 
 define isa_rule
 $(B)/lib/%.$(1).o: lib/%.c

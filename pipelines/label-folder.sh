@@ -9,7 +9,7 @@
 # with the worst exit status of its runs, rejected rows (3) aside.
 set -eu
 
-bin=$(cd "$(dirname "$0")/.." && pwd)/bin
+bin=${BIN:-$(cd "$(dirname "$0")/.." && pwd)/bin}
 model=${1:?model directory} inbox=${2:?folder of texts} outbox=${3:?folder for results}
 worst=0
 

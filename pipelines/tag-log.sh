@@ -7,7 +7,7 @@
 # BS_PREDICT_OPTIONS adds options, such as --threshold 0.8.
 set -eu
 
-bin=$(cd "$(dirname "$0")/.." && pwd)/bin
+bin=${BIN:-$(cd "$(dirname "$0")/.." && pwd)/bin}
 model=${1:?model directory} log=${2:?log file}
 
 # shellcheck disable=SC2086 # options are words

@@ -54,8 +54,9 @@ struct bs_queue {
     struct bs_device *device;
     int threads;
     int64_t max_tokens, max_length;
-    struct bs_batch batch;   /* n_sequences 0: none yet. Host pointers as given */
-    struct bs_step step;     /* as given; all zero but loss_scale 1 before the first */
+    struct bs_batch batch; /* n_sequences 0: none yet. Host pointers as given */
+    struct bs_step step;   /* as given; all zero but loss_scale 1 before the first */
+    bool has_step;
     struct bs_error failure; /* code BS_OK: none */
     void *data;
 };

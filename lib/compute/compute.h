@@ -61,7 +61,7 @@ struct bs_device_info {
 
 /* `name`: "auto", "cpu" (its fastest instruction set; BS_CPU=avx512|avx2|plain in the
  * environment asks for a lesser one), "ref". BS_DEVICE with the reason if it cannot be
- * had. */
+ * had, BS_USAGE if there is no such name. */
 int bs_device_open(struct bs_device **device, const char *name,
                    struct bs_error *error) BS_MUST_CHECK;
 void bs_device_close(struct bs_device *device);

@@ -1,0 +1,131 @@
+/* The reference back end: device, queue, memory, and the table of its functions. */
+#include "compute/ref/ref.h"
+
+#include "common/buffer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const char *describe(void) {
+    return "ref";
+}
+
+static int device_open(struct bs_device *device, struct bs_error *error) {
+    (void)error;
+    device->info = (struct bs_device_info){.backend = "ref",
+                                           .hardware = "plain C, one thread",
+                                           .fp32 = BS_NATIVE,
+                                           .bf16 = BS_EMULATED,
+                                           .row_tile = 1};
+    return BS_OK;
+}
+
+static void device_close(struct bs_device *device) {
+    (void)device;
+}
+
+static int queue_new(struct bs_queue *queue, struct bs_error *error) {
+    struct ref_queue *made = bs_alloc(1, sizeof *made);
+    double *scratch = bs_alloc(2 * (size_t)queue->max_length, sizeof *scratch);
+    if (!made || !scratch) {
+        free(made);
+        free(scratch);
+        return bs_fail_memory(error, 2 * (size_t)queue->max_length * sizeof *scratch,
+                              "a queue");
+    }
+    *made = (struct ref_queue){.score = scratch,
+                               .other = scratch + queue->max_length,
+                               .finite = true,
+                               .first_bad_update = -1};
+    queue->data = made;
+    return BS_OK;
+}
+
+static void queue_free(struct bs_queue *queue) {
+    struct ref_queue *made = queue->data;
+    free(made->score);
+    free(made);
+}
+
+static void queue_finish(struct bs_queue *queue) {
+    (void)queue;
+}
+
+static int memory_new(struct bs_device *device, int64_t bytes, void **memory,
+                      struct bs_error *error) {
+    (void)device;
+    *memory = bs_alloc_aligned((size_t)bytes);
+    return *memory ? BS_OK
+                   : bs_fail_memory(error, (unsigned long long)bytes, "activations");
+}
+
+static void memory_free(struct bs_device *device, void *memory) {
+    (void)device;
+    free(memory);
+}
+
+static void set_batch(struct bs_queue *queue) {
+    (void)queue;
+}
+
+static void set_step(struct bs_queue *queue, bool new_update) {
+    struct ref_queue *data = queue->data;
+    if (!new_update)
+        return;
+    data->loss = 0;
+    data->grad_norm = 0;
+    data->finite = data->first_bad_update < 0;
+}
+
+static void read_step(struct bs_queue *queue, struct bs_step_result *result) {
+    const struct ref_queue *data = queue->data;
+    *result = (struct bs_step_result){.loss = data->loss,
+                                      .grad_norm = data->grad_norm,
+                                      .finite = data->finite && isfinite(data->loss),
+                                      .first_bad_update = data->first_bad_update};
+}
+
+const struct bs_backend bs_backend_ref = {
+    .version = BS_BACKEND_VERSION,
+    .name = "ref",
+    .describe = describe,
+    .device_open = device_open,
+    .device_close = device_close,
+    .weights_new = ref_weights_new,
+    .weights_free = ref_weights_free,
+    .weights_upload = ref_weights_upload,
+    .weights_download = ref_weights_download,
+    .weights_ready = ref_weights_ready,
+    .weights_memory = ref_weights_memory,
+    .queue_new = queue_new,
+    .queue_free = queue_free,
+    .queue_finish = queue_finish,
+    .memory_new = memory_new,
+    .memory_free = memory_free,
+    .rows_upload = ref_rows_upload,
+    .rows_download = ref_rows_download,
+    .set_batch = set_batch,
+    .set_step = set_step,
+    .read_step = read_step,
+    .embedding = ref_embedding,
+    .embedding_backward = ref_embedding_backward,
+    .layer_norm = ref_layer_norm,
+    .layer_norm_backward = ref_layer_norm_backward,
+    .dropout = ref_dropout,
+    .dropout_add = ref_dropout_add,
+    .linear = ref_linear,
+    .activate = ref_activate,
+    .linear_backward = ref_linear_backward,
+    .gelu_backward = ref_gelu_backward,
+    .tanh_backward = ref_tanh_backward,
+    .attention = ref_attention,
+    .attention_backward = ref_attention_backward,
+    .gather_first = ref_gather_first,
+    .scatter_first = ref_scatter_first,
+    .cross_entropy = ref_cross_entropy,
+    .softmax = ref_softmax,
+    .zero = ref_zero,
+    .copy = ref_copy,
+    .update = ref_update,
+    .zero_gradients = ref_zero_gradients,
+};

@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# Every pipeline, run whole on a little real input: sentences of the default data, the
+# default model, a few training steps.
+
+setup_file() {
+    export DIR=$BATS_FILE_TMPDIR
+    export MODEL=$PWD/models/all-minilm-l6-v2
+    BIN=$(cd "${BS_BIN:-bin}" && pwd)
+    export BIN
+    # The layout of aclImdb, with 30 sentences of each label.
+    for label in negative positive; do
+        short=${label:0:3}
+        mkdir -p "$DIR/aclImdb/train/$short" "$DIR/aclImdb/train/unsup"
+        awk -F '\t' -v l="$label" '$1 == l { print $2 }' data/film-reviews.tsv | head -n 30 |
+            split -l 1 -a 2 -d --additional-suffix=_7.txt - "$DIR/aclImdb/train/$short/"
+    done
+    echo "no label here" >"$DIR/aclImdb/train/unsup/0_0.txt"
+    tar -czf "$DIR/aclImdb.tar.gz" -C "$DIR" aclImdb
+    awk -F '\t' 'NR == 1 { print "sentence\tlabel" } NR > 1 { print $2 "\t" ($1 == "positive") }' \
+        data/film-reviews.tsv | head -n 41 >"$DIR/sst2.tsv"
+    make -s -f pipelines/sst2.mk TRAIN="$DIR/sst2.tsv" VAL="$DIR/sst2.tsv" OUT="$DIR/model" \
+        WORK="$DIR/sst2" TRAIN_OPTIONS="--max-steps 2 --quiet" >"$DIR/sst2.out" 2>"$DIR/sst2.err"
+}
+
+@test "sst2: GLUE's TSV to metrics" {
+    grep -q "$(printf '^accuracy\t0\.')" "$DIR/sst2.out"
+    grep -q "$(printf '^f1:1\t')" "$DIR/sst2.out"
+    [ -s "$DIR/model/best/model.safetensors" ]
+}
+
+@test "imdb: read straight from the archive, unlabelled reviews left out" {
+    run make -s -f pipelines/imdb.mk ARCHIVE="$DIR/aclImdb.tar.gz" OUT="$DIR/imdb-model" \
+        WORK="$DIR/imdb" SPLIT=train=50,val=50 TRAIN_OPTIONS="--max-steps 2 --quiet"
+    [ "$status" -eq 0 ]
+    [[ $output == *$'accuracy\t0.'* ]]
+    [[ $output == *$'f1:neg\t'* ]]
+    [[ $output != *unsup* ]]
+}
+
+@test "demo: what is done is not done again" {
+    demo() {
+        make -s -f pipelines/demo.mk DEMO_OUT="$DIR/demo" WORK="$DIR/demo-work" DEMO_MAX_STEPS=2
+    }
+    run demo
+    [ "$status" -eq 0 ]
+    [[ $output == *"== train"* ]]
+    [[ $output == *$'accuracy\t0.'* ]]
+    [ -s "$DIR/demo-work/demo.bundle" ]
+    [ "$(wc -l <"$DIR/demo-work/samples.tsv")" -eq 4 ]
+    run demo
+    [ "$status" -eq 0 ]
+    [[ $output != *"== train"* ]]
+    [[ $output == *$'accuracy\t0.'* ]]
+}
+
+@test "tag-log: a line is tagged as soon as it is written, through rotation" {
+    log=$DIR/app.log
+    : >"$log"
+    PATH=$BIN:$PATH pipelines/tag-log.sh "$DIR/model" "$log" >"$DIR/tagged" 2>"$DIR/tag.err" 3>&- &
+    tagger=$!
+    wait_for() { # LINES
+        for _ in $(seq 100); do
+            [ "$(wc -l <"$DIR/tagged")" -ge "$1" ] && return
+            sleep 0.1
+        done
+        cat "$DIR/tag.err"
+        return 1
+    }
+    sleep 1
+    echo "a wonderful release" >>"$log"
+    wait_for 1
+    mv "$log" "$log.1"
+    echo "an awful crash" >"$log"
+    wait_for 2
+    pkill -P "$tagger"
+    wait "$tagger" || true
+    cut -f 3 "$DIR/tagged" >"$DIR/tagged.text"
+    [ "$(cat "$DIR/tagged.text")" = $'a wonderful release\nan awful crash' ]
+}
+
+@test "label-folder: labels what is new, once" {
+    mkdir -p "$DIR/inbox"
+    printf 'good\nbad\n' >"$DIR/inbox/monday.txt"
+    printf 'text\tid\nfine film\t7\n' >"$DIR/inbox/tuesday.tsv"
+    run pipelines/label-folder.sh "$DIR/model" "$DIR/inbox" "$DIR/outbox"
+    [ "$status" -eq 0 ]
+    [ "$(wc -l <"$DIR/outbox/monday.txt.labels.tsv")" -eq 3 ]
+    [ "$(cut -f 3- "$DIR/outbox/tuesday.tsv.labels.tsv" | tail -n 1)" = $'fine film\t7' ]
+    before=$(stat -c %Y.%i "$DIR"/outbox/*.tsv)
+    printf 'new\n' >"$DIR/inbox/wednesday.txt"
+    run pipelines/label-folder.sh "$DIR/model" "$DIR/inbox" "$DIR/outbox"
+    [ "$status" -eq 0 ]
+    [ -s "$DIR/outbox/wednesday.txt.labels.tsv" ]
+    rm "$DIR/outbox/wednesday.txt.labels.tsv"
+    [ "$(stat -c %Y.%i "$DIR"/outbox/*.tsv)" = "$before" ]
+}
