@@ -142,8 +142,8 @@ static int set_literal(struct bs_options *o, const char *value, struct bs_error 
 
 static int set_precision(struct bs_options *o, const char *value,
                          struct bs_error *error) {
-    o->precision_given = true;
-    return bs_precision_parse(value, &o->precision, error);
+    o->precision_auto = strcmp(value, "auto") == 0;
+    return o->precision_auto ? BS_OK : bs_precision_parse(value, &o->precision, error);
 }
 
 static int set_max_length(struct bs_options *o, const char *value,
@@ -271,7 +271,7 @@ static const struct shared_option {
     {BS_OPT_MODEL, "model", 'm', "MODEL", GROUP_MODEL, set_model,
      "A model directory, training folder or bundle"},
     {BS_OPT_PRECISION, "precision", 0, "NAME", GROUP_MODEL, set_precision,
-     "fp32 (default) or bf16"},
+     "fp32 (default), bf16, or auto: bf16 where the processor has it"},
     {BS_OPT_BATCH_TOKENS, "batch-tokens", 0, "N", GROUP_MODEL, set_batch_tokens,
      "At most about N tokens in memory at once"},
     {BS_OPT_DEVICE, "device", 0, "NAME", GROUP_MODEL, set_device,
@@ -461,6 +461,15 @@ struct bs_reader_options bs_options_reader(const struct bs_options *options,
                                       .reject_invalid_utf8 = options->reject_invalid_utf8,
                                       .required = required,
                                       .members = options->members};
+}
+
+int bs_options_precision(const struct bs_options *options, const struct bs_device *device,
+                         enum bs_precision *precision, struct bs_error *error) {
+    *precision = options->precision;
+    if (options->precision_auto)
+        *precision = bs_device_info(device)->bf16 == BS_NATIVE ? BS_PRECISION_BF16
+                                                               : BS_PRECISION_FP32;
+    return bs_device_check(device, *precision, error);
 }
 
 static int add_name(struct bs_span name, const char *what, char ***names, size_t *count,

@@ -81,8 +81,9 @@ struct bs_options {
     int64_t max_record;        /* --max-record BYTES; 0: the reader's default */
     bool reject_invalid_utf8;  /* --invalid-utf8 keep|reject; keep */
     bool literal_special_tokens;
-    enum bs_precision precision; /* --precision fp32|bf16; fp32 */
-    bool precision_given;
+    enum bs_precision precision; /* --precision fp32|bf16|auto; fp32. What auto means is
+                                    known when the device is: bs_options_precision */
+    bool precision_auto;
     int64_t max_length;            /* --max-length N; -1 not given, 0 no limit */
     enum bs_truncation truncation; /* --truncation head|tail|head-tail; head */
     int64_t batch_tokens;          /* --batch-tokens N; 0 not given */
@@ -126,6 +127,12 @@ void bs_options_free(struct bs_options *options);
 /* What bs_reader_open wants to know. `required` NULL: no field must be there. */
 struct bs_reader_options bs_options_reader(const struct bs_options *options,
                                            const char *required);
+
+/* The precision to use on a device: bf16 for auto where that is native, else fp32.
+ * BS_DEVICE if the device refuses it. */
+int bs_options_precision(const struct bs_options *options, const struct bs_device *device,
+                         enum bs_precision *precision,
+                         struct bs_error *error) BS_MUST_CHECK;
 
 /* "a,b,c" into new strings at the end of a list; empty names and duplicates are
  * BS_USAGE. bs_names_free frees strings and list. */

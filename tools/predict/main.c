@@ -88,11 +88,12 @@ static int open_model(struct job *job, const struct bs_options *options,
                       struct bs_error *error) {
     struct bs_infer_options infer = {.threads = options->threads,
                                      .batch_tokens = options->batch_tokens};
+    enum bs_precision precision;
     if (bs_model_files_open(&job->files, options->model, error) ||
         bs_model_files_tokenizer(job->files, &job->tokenizer, error) ||
         bs_device_open(&job->device, options->device, error) ||
-        bs_device_check(job->device, options->precision, error) ||
-        bs_model_open(&job->model, job->device, job->files, options->precision, error))
+        bs_options_precision(options, job->device, &precision, error) ||
+        bs_model_open(&job->model, job->device, job->files, precision, error))
         return error->code;
     return bs_infer_new(&job->infer, job->model, infer, error);
 }
