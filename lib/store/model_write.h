@@ -32,8 +32,8 @@ int bs_model_write_begin(struct bs_model_writing **writing, const char *path,
                          const struct bs_model_parts *parts,
                          struct bs_error *error) BS_MUST_CHECK;
 
-/* The temporary folder; files put there must be synced by whoever writes them
- * (bs_file_write, bs_tensors_write and bs_output do). */
+/* The temporary folder (or bundle file); files put there must be synced by whoever writes
+ * them (bs_file_write, bs_tensors_write and bs_output do). */
 const char *bs_model_write_folder(const struct bs_model_writing *writing);
 
 /* One more file in the folder. */
@@ -45,6 +45,12 @@ int bs_model_write_file(struct bs_model_writing *writing, const char *name,
 int bs_model_write_commit(struct bs_model_writing *writing,
                           struct bs_error *error) BS_MUST_CHECK;
 void bs_model_write_abandon(struct bs_model_writing *writing);
+
+/* The same with one file, a bundle (bundle.h), instead of a folder: tensors of any type
+ * become fp32. bs_model_write_file is not for bundles. */
+int bs_model_write_begin_bundle(struct bs_model_writing **writing, const char *path,
+                                const struct bs_model_parts *parts,
+                                struct bs_error *error) BS_MUST_CHECK;
 
 /* begin and commit. */
 int bs_model_write(const char *path, const struct bs_model_parts *parts,

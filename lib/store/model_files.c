@@ -1,0 +1,264 @@
+/* Finds the files of a model in a directory, a training folder or a bundle, and maps
+ * and checks them. */
+#include "store/model_files.h"
+
+#include "common/file.h"
+#include "store/bundle.h"
+#include "store/config_json.h"
+#include "store/json.h"
+#include "store/model_digest.h"
+#include "store/model_files_light.h"
+#include "store/tensor_names.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *const bs_tokenizer_file_names[BS_TOKENIZER_FILES] = {
+    [BS_TOKENIZER_JSON] = "tokenizer.json",
+    [BS_TOKENIZER_CONFIG] = "tokenizer_config.json",
+    [BS_TOKENIZER_VOCABULARY] = "vocab.txt",
+    [BS_TOKENIZER_SPECIAL] = "special_tokens_map.json",
+};
+
+/* The small files: those above, then these two. */
+enum { CONFIG = BS_TOKENIZER_FILES, BS_JSON, MEMBERS };
+
+static const char weights_name[] = "model.safetensors";
+
+struct bs_model_files {
+    char *path;
+    struct bs_bundle *bundle; /* NULL: a directory */
+    struct bs_span mapped[MEMBERS];
+    struct bs_span members[MEMBERS];
+    struct bs_tensors *tensors;
+    struct bs_model_config config;
+    char digest[65]; /* empty until it is asked for */
+};
+
+static const char *member_name(int member) {
+    if (member == CONFIG)
+        return "config.json";
+    return member == BS_JSON ? "bs.json" : bs_tokenizer_file_names[member];
+}
+
+static bool has_file(const char *directory, const char *name) {
+    char *path = bs_path_join(directory, name);
+    bool there = path && bs_file_exists(path);
+    free(path);
+    return there;
+}
+
+static bool is_model_directory(const char *path) {
+    return has_file(path, "config.json") || has_file(path, weights_name) ||
+           has_file(path, "tokenizer.json") || has_file(path, "vocab.txt");
+}
+
+/* RUN/best, with the link read once: training may replace it while files are opened. */
+static char *follow_link(const char *run, const char *name) {
+    char target[PATH_MAX];
+    char *path = bs_path_join(run, name);
+    ssize_t size = path ? readlink(path, target, sizeof target - 1) : -1;
+    if (size <= 0)
+        return path;
+    target[size] = '\0';
+    if (strchr(target, '/'))
+        return path;
+    free(path);
+    return bs_path_join(run, target);
+}
+
+/* A training folder stands for its best checkpoint, else its last. */
+static int resolve(const char *path, char **resolved, struct bs_error *error) {
+    const char *link = NULL;
+    if (bs_is_directory(path) && !is_model_directory(path))
+        link = has_file(path, "best") ? "best" : has_file(path, "last") ? "last" : NULL;
+    *resolved = link ? follow_link(path, link) : strdup(path);
+    return *resolved ? BS_OK : bs_fail_memory(error, strlen(path), path);
+}
+
+static int map_member(struct bs_model_files *files, int member, struct bs_error *error) {
+    char *path = bs_path_join(files->path, member_name(member));
+    if (!path)
+        return bs_fail_memory(error, strlen(files->path), files->path);
+    int code = BS_OK;
+    if (bs_file_exists(path)) {
+        code = bs_file_map(path, &files->mapped[member], error);
+        files->members[member] = files->mapped[member];
+        if (!files->members[member].data) /* empty is not the same as missing */
+            files->members[member].data = "";
+    }
+    free(path);
+    return code;
+}
+
+static int open_members(struct bs_model_files *files, struct bs_error *error) {
+    if (bs_is_directory(files->path)) {
+        for (int i = 0; i < MEMBERS; i++)
+            if (map_member(files, i, error))
+                return error->code;
+        return BS_OK;
+    }
+    if (!bs_file_exists(files->path))
+        return bs_fail(error, BS_DATA, "%s: no such model: neither a folder nor a bundle",
+                       files->path);
+    if (!bs_bundle_is(files->path))
+        return bs_fail(error, BS_DATA,
+                       "%s: neither a model directory nor a bundle of bs-export",
+                       files->path);
+    if (bs_bundle_open(&files->bundle, files->path, error))
+        return error->code;
+    for (int i = 0; i < MEMBERS; i++)
+        files->members[i] = bs_bundle_get(files->bundle, member_name(i));
+    return BS_OK;
+}
+
+/* Opens what is small; the weights are left to open_weights. */
+static int open_light(struct bs_model_files **result, const char *path,
+                      struct bs_error *error) {
+    struct bs_model_files *files = bs_alloc(1, sizeof *files);
+    if (!files)
+        return bs_fail_memory(error, sizeof *files, path);
+    if (resolve(path, &files->path, error) || open_members(files, error)) {
+        bs_model_files_close(files);
+        return error->code;
+    }
+    *result = files;
+    return BS_OK;
+}
+
+static int refuse_missing_weights(const char *path, struct bs_error *error) {
+    if (has_file(path, "pytorch_model.bin"))
+        return bs_fail(error, BS_DATA,
+                       "%s: has only pytorch_model.bin, which cannot be read safely; "
+                       "convert it once, in Python: "
+                       "AutoModel.from_pretrained(DIR).save_pretrained(DIR)",
+                       path);
+    if (has_file(path, "model.safetensors.index.json"))
+        return bs_fail(error, BS_DATA,
+                       "%s: its weights are split over several files; save them again as "
+                       "one model.safetensors",
+                       path);
+    return bs_fail(error, BS_DATA, "%s: model.safetensors is missing", path);
+}
+
+static int open_weights(struct bs_model_files *files, struct bs_error *error) {
+    if (files->bundle) {
+        struct bs_span bytes = bs_bundle_get(files->bundle, weights_name);
+        return bs_tensors_parse(&files->tensors, bytes, files->path, error);
+    }
+    if (!has_file(files->path, weights_name))
+        return refuse_missing_weights(files->path, error);
+    char *path = bs_path_join(files->path, weights_name);
+    if (!path)
+        return bs_fail_memory(error, strlen(files->path), files->path);
+    int code = bs_tensors_open(&files->tensors, path, error);
+    free(path);
+    return code;
+}
+
+static int read_config(struct bs_model_files *files, struct bs_error *error) {
+    bool head = bs_tensor_find_canonical(files->tensors, "classifier.weight") ||
+                bs_tensor_find_canonical(files->tensors, "classifier.bias");
+    char *path = bs_path_join(files->path, "config.json");
+    if (!path)
+        return bs_fail_memory(error, strlen(files->path), files->path);
+    int code = bs_config_parse(&files->config, files->members[CONFIG], head, path, error);
+    free(path);
+    return code;
+}
+
+static int open_all(struct bs_model_files *files, struct bs_error *error) {
+    if (!files->members[CONFIG].data)
+        return bs_fail(error, BS_DATA,
+                       "%s: config.json is missing: a model directory has config.json, "
+                       "model.safetensors and tokenizer.json or vocab.txt",
+                       files->path);
+    if (open_weights(files, error) || read_config(files, error))
+        return error->code;
+    return bs_tensor_names_check(files->tensors, &files->config, files->path, error);
+}
+
+int bs_model_files_open(struct bs_model_files **result, const char *path,
+                        struct bs_error *error) {
+    struct bs_model_files *files;
+    if (open_light(&files, path, error))
+        return error->code;
+    if (open_all(files, error)) {
+        bs_model_files_close(files);
+        return error->code;
+    }
+    *result = files;
+    return BS_OK;
+}
+
+void bs_model_files_close(struct bs_model_files *files) {
+    if (!files)
+        return;
+    bs_tensors_close(files->tensors);
+    bs_model_config_free(&files->config);
+    for (int i = 0; i < MEMBERS; i++)
+        bs_file_unmap(files->mapped[i]);
+    bs_bundle_close(files->bundle);
+    free(files->path);
+    free(files);
+}
+
+const char *bs_model_files_path(const struct bs_model_files *files) {
+    return files->path;
+}
+
+const struct bs_model_config *bs_model_files_config(const struct bs_model_files *files) {
+    return &files->config;
+}
+
+const struct bs_tensors *bs_model_files_tensors(const struct bs_model_files *files) {
+    return files->tensors;
+}
+
+struct bs_span bs_model_files_tokenizer_file(const struct bs_model_files *files,
+                                             enum bs_tokenizer_file which) {
+    return files->members[which];
+}
+
+struct bs_span bs_model_files_config_json(const struct bs_model_files *files) {
+    return files->members[CONFIG];
+}
+
+struct bs_span bs_model_files_bs_json(const struct bs_model_files *files) {
+    return files->members[BS_JSON];
+}
+
+int bs_model_files_verify(const struct bs_model_files *files, struct bs_error *error) {
+    return files->bundle ? bs_bundle_verify(files->bundle, error) : BS_OK;
+}
+
+int bs_model_files_digest(struct bs_model_files *files, const char **digest,
+                          struct bs_error *error) {
+    if (files->digest[0] == '\0' &&
+        bs_model_digest(&files->config, files->tensors, files->digest, error))
+        return error->code;
+    *digest = files->digest;
+    return BS_OK;
+}
+
+/* max_position_embeddings as far as it can be had: tokenizing needs no BERT. */
+static int64_t max_positions(struct bs_span json) {
+    struct bs_error ignored;
+    json_t *config;
+    if (!json.data || bs_json_object(&config, json, "config.json", &ignored))
+        return 0;
+    int64_t value =
+        json_integer_value(json_object_get(config, "max_position_embeddings"));
+    json_decref(config);
+    return value > 0 ? value : 0;
+}
+
+int bs_model_files_open_tokenizer(struct bs_model_files **result, const char *path,
+                                  int64_t *positions, struct bs_error *error) {
+    if (open_light(result, path, error))
+        return error->code;
+    *positions = max_positions((*result)->members[CONFIG]);
+    return BS_OK;
+}

@@ -1,0 +1,30 @@
+/*
+ * The files that say how to tokenize, turned into settings: tokenizer.json if it is
+ * there, else vocab.txt with tokenizer_config.json. Only BERT's kind of tokenizer is
+ * understood; others are refused by name.
+ */
+#ifndef BS_STORE_TOKENIZER_FILES_H
+#define BS_STORE_TOKENIZER_FILES_H
+
+#include "store/model_files.h"
+
+/* Settings with all that they point into, except `files`. */
+struct bs_tokenizer_parsed {
+    struct bs_tokenizer_settings settings;
+    void *json[2]; /* parsed files that own strings */
+    size_t added_capacity;
+};
+
+/* Parses the files of a model; those that are not there have data NULL. The bytes must
+ * outlive `parsed`. `path` (of the model) is for messages. On success the caller frees
+ * with bs_tokenizer_parsed_free. What `truncation` and `padding` of a tokenizer.json
+ * say is its last user's wish and ignored. */
+int bs_tokenizer_parse(struct bs_tokenizer_parsed *parsed,
+                       const struct bs_span files[BS_TOKENIZER_FILES], const char *path,
+                       struct bs_error *error) BS_MUST_CHECK;
+void bs_tokenizer_parsed_free(struct bs_tokenizer_parsed *parsed);
+
+/* One past the greatest id that the tokenizer can give. */
+int64_t bs_tokenizer_settings_ids(const struct bs_tokenizer_settings *settings);
+
+#endif
