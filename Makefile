@@ -166,6 +166,12 @@ lint-run:
 	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)
 	@echo "lint: clean"
 
+# Large (PyTorch): run by hand; the golden files are checked in. PYTHON may name an
+# interpreter that has tests/parity/requirements.txt already.
+.PHONY: parity-model
+parity-model: model data ## golden files of the model, made again with PyTorch
+	$(Q)tests/parity/parity-model.sh $(MODEL) $(DATA)
+
 # ---- benchmark -----------------------------------------------------------------------
 
 BENCH ?= tokenize label train memory

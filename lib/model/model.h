@@ -12,7 +12,7 @@
  *     bs_pass_new                               one for each worker; one for training
  *     bs_model_forward, bs_rows_download        logits of a batch
  *     bs_set_step, bs_model_loss..., bs_update  an update of one or more micro-batches
- *     bs_model_tensors_new, bs_tensors_write    back to a file
+ *     bs_model_tensors_new, bs_model_write      back to a directory
  *
  * Passes are freed before their model, the model before its device.
  *
@@ -89,9 +89,9 @@ int bs_model_open(struct bs_model **model, struct bs_device *device,
                   const struct bs_model_files *files, enum bs_precision precision,
                   struct bs_error *error) BS_MUST_CHECK;
 
-/* The weights as Hugging Face's tensors, F32, downloaded to host memory: a copy of what
- * was loaded or trained, bit for bit. The list is owned by the object and goes to
- * bs_tensors_write as it is. */
+/* The weights as Hugging Face's tensors under canonical names, F32, downloaded to host
+ * memory: what was loaded or trained, bit for bit. The list is owned by the object and
+ * is what struct bs_model_parts (store/model_write.h) wants. */
 struct bs_model_tensors;
 int bs_model_tensors_new(struct bs_model_tensors **tensors, const struct bs_model *model,
                          struct bs_error *error) BS_MUST_CHECK;

@@ -37,7 +37,7 @@ struct bs_tensor_place {
 };
 
 struct bs_parameters {
-    struct bs_parameter *list; /* [count] */
+    struct bs_parameter *list; /* [count]; names borrowed from `tensors` */
     int count;
     struct bs_tensor_place *tensors; /* [n_tensors], in the order of the store */
     int64_t n_tensors;
@@ -46,7 +46,6 @@ struct bs_parameters {
     struct bs_layer *layers; /* [n_layers] */
     int64_t n_layers;
     struct bs_linear pooler, classifier;
-    char *names; /* what `list` borrows */
 };
 
 /* What is left as it is in training. */

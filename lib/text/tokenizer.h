@@ -69,7 +69,7 @@ enum bs_truncation {
 struct bs_encoding {
     struct bs_ids ids;      /* [CLS] a [SEP], or [CLS] a [SEP] b [SEP] */
     struct bs_ids type_ids; /* only for pairs; else empty */
-    int64_t n_tokens;          /* before truncation, [CLS] and [SEP] counted */
+    int64_t n_tokens;       /* before truncation, [CLS] and [SEP] counted */
     bool truncated;
 };
 void bs_encoding_free(struct bs_encoding *encoding);
