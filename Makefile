@@ -166,6 +166,11 @@ lint-run:
 	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)
 	@echo "lint: clean"
 
+# About two minutes. DATA_DIR: real data to compare on, skipped where absent.
+.PHONY: parity-tokens
+parity-tokens: model $(B)/tests/parity/tokens_dump ## token ids against the reference, which it installs
+	$(Q)tests/parity/parity-tokens.sh $(MODEL) $(B)/tests/parity/tokens_dump
+
 # Large (PyTorch): run by hand; the golden files are checked in. PYTHON may name an
 # interpreter that has tests/parity/requirements.txt already.
 .PHONY: parity-model

@@ -1,5 +1,6 @@
 /* Model directories, training folders and bundles: opened, refused, written. */
 #include "common/file.h"
+#include "common/hash.h"
 #include "common/log.h"
 #include "store/bundle.h"
 #include "store/config_json.h"
@@ -241,6 +242,12 @@ static void test_headless(void) {
                                              "pooler.dense.weight"),
           "the pooler may be missing too");
     bs_model_files_close(files);
+    free(path);
+    make_model(&model, false);
+    model.count -= 3;
+    path = save(&model, "headless");
+    check(!open_it(path, &error) && strstr(error.text, "LayerNorm.bias\" is missing"),
+          "but nothing else: %s", error.text);
     free(path);
 }
 
@@ -528,6 +535,100 @@ static void test_damaged_bundle(void) {
     free(path);
 }
 
+/* Places in a bundle, as bundle.h gives them. */
+enum { TABLE = 32, ENTRY = 128, OFFSET = 96, SIZE = 104, FILE_SIZE = 16, TABLE_CRC = 24 };
+
+static const struct {
+    const char *what;
+    size_t at;
+    uint64_t value;
+    const char *expected;
+} forgeries[] = {
+    {"nothing", FILE_SIZE, 0, NULL},
+    {"an offset beyond the end", TABLE + OFFSET, 1 << 30, "beyond the end"},
+    {"an offset that overflows", TABLE + OFFSET, UINT64_MAX - 63, "beyond the end"},
+    {"a size that overflows", TABLE + SIZE, UINT64_MAX - 63, "beyond the end"},
+    {"a section in the table", TABLE + OFFSET, 64, "overlaps"},
+    {"a section in another", TABLE + ENTRY + OFFSET, 576, "overlaps"},
+    {"an odd offset", TABLE + ENTRY + OFFSET, 577 + 512, "overlaps or lies"},
+    {"a name twice", TABLE + ENTRY, 0, "occurs twice"},
+    {"no name", TABLE + ENTRY, 1, "has no name"},
+    {"another file size", FILE_SIZE, 4, "truncated"},
+    {"another version", 8, 2, "of version 2"},
+    {"too many sections", 12, UINT32_MAX, "too long"},
+};
+
+static void forge(struct bs_buffer *bytes, size_t i) {
+    uint32_t crc;
+    size_t at = forgeries[i].at, n = 4; /* sections of the bundle */
+    size_t width = at == 8 || at == 12 ? 4 : 8;
+    if (strcmp(forgeries[i].what, "a name twice") == 0)
+        memcpy(bytes->data + at, bytes->data + TABLE, 96);
+    else if (strcmp(forgeries[i].what, "no name") == 0)
+        bytes->data[at] = '\0';
+    else if (forgeries[i].expected)
+        memcpy(bytes->data + at, &forgeries[i].value, width);
+    crc = bs_crc32(0, bytes->data + TABLE, n * ENTRY);
+    memcpy(bytes->data + TABLE_CRC, &crc, sizeof crc);
+    crc = bs_crc32(0, bytes->data, TABLE_CRC + 4);
+    memcpy(bytes->data + TABLE_CRC + 4, &crc, sizeof crc);
+}
+
+static void test_forged_bundle(void) {
+    struct bs_error error = {0};
+    struct model model;
+    make_model(&model, true);
+    char *path = save(&model, "base");
+    struct bs_model_files *base = open_it(path, &error);
+    for (size_t i = 0; i < sizeof forgeries / sizeof forgeries[0]; i++) {
+        struct bs_buffer bytes = {0};
+        char *bundle = make_bundle(base, &model);
+        if (bs_file_read(bundle, 1 << 20, &bytes, &error))
+            abort();
+        forge(&bytes, i);
+        overwrite(bundle, bs_buffer_span(&bytes));
+        struct bs_model_files *files = open_it(bundle, &error);
+        if (!forgeries[i].expected)
+            check(files != NULL, "checksums made anew are accepted %s", error.text);
+        else
+            check(!files && strstr(error.text, forgeries[i].expected), "%s: %s",
+                  forgeries[i].what, error.text);
+        bs_model_files_close(files);
+        bs_buffer_free(&bytes);
+        free(bundle);
+    }
+    bs_model_files_close(base);
+    free(path);
+}
+
+/* What is small is checked at once, without asking. */
+static void test_damaged_section(void) {
+    struct bs_error error = {0};
+    struct model model;
+    make_model(&model, true);
+    char *path = save(&model, "base");
+    struct bs_model_files *base = open_it(path, &error);
+    char *bundle = make_bundle(base, &model);
+    struct bs_buffer bytes = {0};
+    if (bs_file_read(bundle, 1 << 20, &bytes, &error))
+        abort();
+    char *place = memmem(bytes.data, bytes.size, "[CLS]", 5);
+    place[1] = 'X';
+    overwrite(bundle, bs_buffer_span(&bytes));
+    check(!open_it(bundle, &error) && strstr(error.text, "section vocab.txt is damaged"),
+          "damage seen when opening: %s", error.text);
+    place[1] = 'C';
+    if (!bs_buffer_append_byte(&bytes, 'x'))
+        abort();
+    overwrite(bundle, bs_buffer_span(&bytes));
+    check(!open_it(bundle, &error) && strstr(error.text, "instead of"),
+          "bytes behind the end: %s", error.text);
+    bs_buffer_free(&bytes);
+    bs_model_files_close(base);
+    free(bundle);
+    free(path);
+}
+
 static void test_real_model(void) {
     struct bs_error error = {0};
     if (!bs_is_directory(minilm)) {
@@ -566,6 +667,8 @@ int main(void) {
     test_failed_write();
     test_bundle();
     test_damaged_bundle();
+    test_forged_bundle();
+    test_damaged_section();
     test_real_model();
     if (bs_remove_tree(folder, &error))
         return 1;

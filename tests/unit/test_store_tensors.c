@@ -173,6 +173,11 @@ static void test_round_trip(const char *path) {
     for (size_t i = 0; i < count; i++)
         same = same && same_tensor(tensors, &list[i]);
     check(same, "names, types, shapes and bytes survive");
+    const char *wide = bs_tensors_find(tensors, "numbers")->bytes.data;
+    const char *narrow = bs_tensors_find(tensors, "half")->bytes.data;
+    check(wide < bs_tensors_find(tensors, "z")->bytes.data &&
+              narrow > bs_tensors_find(tensors, "z")->bytes.data,
+          "wide types come first, so all are aligned");
     check(!bs_tensors_find(tensors, "__metadata__") && !bs_tensors_find(tensors, "zz"),
           "what is not a tensor is not found");
     uint64_t size;

@@ -3,23 +3,33 @@
 
 #include <math.h>
 
-/* log(sum(exp(logits))) of one row. */
-static double row_log_sum(struct bs_rows logits, int64_t row) {
+/* log p[c] = logit[c] - largest - log_sum. The two are not added up: that would lose
+ * log_sum where logits are large. */
+struct row {
+    double largest, log_sum;
+};
+
+static struct row row_sum(struct bs_rows logits, int64_t row) {
     double largest = -INFINITY, sum = 0;
     for (int64_t c = 0; c < logits.columns; c++)
         largest = fmax(largest, ref_get(logits, row, c));
     for (int64_t c = 0; c < logits.columns; c++)
         sum += exp(ref_get(logits, row, c) - largest);
-    return largest + log(sum);
+    return (struct row){largest, log(sum)};
+}
+
+static double log_probability(struct bs_rows logits, int64_t row, int64_t column,
+                              struct row r) {
+    return ref_get(logits, row, column) - r.largest - r.log_sum;
 }
 
 void ref_softmax(struct bs_queue *q, struct bs_rows logits,
                  struct bs_rows probabilities) {
     (void)q;
     for (int64_t b = 0; b < logits.rows; b++) {
-        double log_sum = row_log_sum(logits, b);
+        struct row r = row_sum(logits, b);
         for (int64_t c = 0; c < logits.columns; c++)
-            ref_set(probabilities, b, c, exp(ref_get(logits, b, c) - log_sum));
+            ref_set(probabilities, b, c, exp(log_probability(logits, b, c, r)));
     }
 }
 
@@ -37,15 +47,16 @@ void ref_cross_entropy(struct bs_queue *q, struct bs_rows logits,
     int64_t labels = logits.columns;
     double total = 0;
     for (int64_t b = 0; b < logits.rows; b++) {
-        double log_sum = row_log_sum(logits, b), shares = 0;
+        struct row r = row_sum(logits, b);
+        double shares = 0;
         for (int64_t c = 0; c < labels; c++) {
             double share = class_share(class_weights, label_smoothing, labels,
                                        q->batch.labels[b], c);
-            total += share * (log_sum - ref_get(logits, b, c));
+            total -= share * log_probability(logits, b, c, r);
             shares += share;
         }
         for (int64_t c = 0; dlogits.data && c < labels; c++) {
-            double p = exp(ref_get(logits, b, c) - log_sum);
+            double p = exp(log_probability(logits, b, c, r));
             double share = class_share(class_weights, label_smoothing, labels,
                                        q->batch.labels[b], c);
             ref_set(dlogits, b, c,
