@@ -64,7 +64,8 @@ void answer_free(struct answer *answer) {
 
 /* ---- columns --------------------------------------------------------------------- */
 
-static bool has_column(struct bs_span name) {
+/* Ours are set already, and ids are not for people. */
+static bool has_column(const struct answer *answer, struct bs_span name) {
     static const char *const without[] = {BS_FIELD_IDS,          BS_FIELD_TYPE_IDS,
                                           BS_FIELD_N_TOKENS,     BS_FIELD_TRUNCATED,
                                           BS_FIELD_PREDICTED,    BS_FIELD_PROBABILITY,
@@ -72,7 +73,8 @@ static bool has_column(struct bs_span name) {
     for (size_t i = 0; i < sizeof without / sizeof *without; i++)
         if (bs_span_is(name, without[i]))
             return false;
-    return true;
+    return !answer->options.drop_text ||
+           !(bs_span_is(name, BS_FIELD_TEXT) || bs_span_is(name, BS_FIELD_TEXT2));
 }
 
 static const struct bs_record *first_usable(const struct answer *answer) {
@@ -94,12 +96,12 @@ static int set_columns(struct answer *answer, const struct bs_source_info *info,
     names[n++] = bs_span_of(BS_FIELD_PROBABILITY);
     if (answer->options.probabilities)
         names[n++] = bs_span_of(BS_FIELD_PROBABILITIES);
-    if (n_others == 0)
+    if (n_others == 0 && !answer->options.drop_text)
         names[n++] = bs_span_of(BS_FIELD_TEXT);
     for (size_t i = 0; i < n_others; i++) {
         struct bs_span name =
             record ? record->fields[i].name : bs_span_of(info->columns[i]);
-        if (has_column(name))
+        if (has_column(answer, name))
             names[n++] = name;
     }
     int code = bs_writer_columns(answer->writer, names, n, error);
@@ -145,6 +147,10 @@ static int add_prediction(struct answer *answer, struct bs_record *record,
     size_t n = 0;
     bs_record_remove(record, BS_FIELD_PROBABILITY);
     bs_record_remove(record, BS_FIELD_PROBABILITIES);
+    if (options->columns) {
+        bs_record_remove(record, BS_FIELD_IDS);
+        bs_record_remove(record, BS_FIELD_TYPE_IDS);
+    }
     fields[n++] = text_field(BS_FIELD_PREDICTED, "");
     if (logits) {
         double *p = answer->probabilities;

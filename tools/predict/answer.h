@@ -17,6 +17,7 @@ struct answer_options {
     double threshold;   /* below it the prediction is "abstain"; 0: never */
     bool probabilities; /* of all labels */
     bool columns;       /* the output format has columns */
+    bool drop_text;     /* text and text2 get none */
 };
 
 #define ABSTAIN "abstain"
