@@ -120,7 +120,8 @@ static int open_answer(struct job *job, const struct bs_options *options,
                                     .threshold = settings->threshold,
                                     .probabilities = settings->probabilities,
                                     .columns = options->to == BS_FORMAT_TSV ||
-                                               options->to == BS_FORMAT_CSV};
+                                               options->to == BS_FORMAT_CSV,
+                                    .drop_text = options->drop_text};
     memcpy(header.tokenizer, bs_tokenizer_digest(job->tokenizer), 64);
     if (check_labels(config, settings, error) ||
         bs_result_open(&job->result, options, &header, error))
