@@ -1,0 +1,310 @@
+/* Reading msgpack streams: header, records, checks and end; damage is found by the next
+ * check at the latest. */
+#include "common/hash.h"
+#include "format/msgpack_pack.h"
+#include "format/msgpack_scan.h"
+#include "format/reading.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { MAX_CONTROL = 16 << 20 };
+
+struct stream {
+    struct bs_msgpack_scan scan; /* of the value at the front of the window */
+    bool open;                   /* a header was read, an end was not */
+    bool any;                    /* a header was ever read in this file */
+    bool skipping;               /* a record too long: only its beginning is kept */
+    struct bs_buffer kept;
+    size_t size;     /* bytes of the record found, still in the window */
+    int64_t records; /* since the header */
+    int64_t checked; /* of them confirmed by a check */
+    int64_t before;  /* records of streams ended in this file */
+    uint32_t crc;    /* since the last check */
+};
+
+/* Damage somewhere behind the last check. `reading`: within the record to come. */
+static int damage(struct bs_reader *reader, bool reading, const char *what,
+                  struct bs_error *error) {
+    const struct stream *stream = reader->state;
+    int64_t first = stream->before + stream->checked + 1;
+    int64_t last = stream->before + stream->records + reading;
+    if (!stream->any)
+        return bs_fail(error, BS_DATA, "%s: %s", reader->path, what);
+    if (last < first)
+        return bs_fail(error, BS_DATA, "%s: behind record %" PRId64 ": %s", reader->path,
+                       last, what);
+    return bs_fail(error, BS_DATA, "%s: records %" PRId64 "-%" PRId64 ": %s",
+                   reader->path, first, last, what);
+}
+
+static int begin(struct bs_reader *reader, struct bs_error *error) {
+    if (bs_input_data(&reader->input).size == 0 && reader->input.ended)
+        return bs_fail(error, BS_DATA,
+                       "%s: empty, not even the header of a stream: did the command that "
+                       "writes it fail?",
+                       reader->path);
+    reader->state = bs_alloc(1, sizeof(struct stream));
+    if (!reader->state)
+        return bs_fail_memory(error, sizeof(struct stream), reader->path);
+    return BS_OK;
+}
+
+static void end(struct bs_reader *reader) {
+    struct stream *stream = reader->state;
+    if (stream)
+        bs_buffer_free(&stream->kept);
+    free(stream);
+    reader->state = NULL;
+}
+
+/* A header: the first one is kept, others must agree with it. */
+static int check_header(struct bs_reader *reader, struct bs_stream_header *header,
+                        struct bs_error *error) {
+    const struct bs_stream_header *first = &reader->header;
+    if (!reader->header_path) {
+        reader->header = *header;
+        reader->header_path = reader->path;
+        *header = (struct bs_stream_header){0};
+        return BS_OK;
+    }
+    const char *differs = header->kind != first->kind                        ? "kind"
+                          : strcmp(header->tokenizer, first->tokenizer) != 0 ? "tokenizer"
+                          : header->max_length != first->max_length ? "max_length"
+                                                                    : NULL;
+    if (differs)
+        return bs_fail(
+            error, BS_DATA,
+            "%s: the header of the stream differs from the first one's (%s) in "
+            "%s",
+            reader->path, reader->header_path, differs);
+    return BS_OK;
+}
+
+static int begin_stream(struct bs_reader *reader, struct bs_span bytes,
+                        struct bs_stream_header *header, struct bs_error *error) {
+    struct stream *stream = reader->state;
+    if (stream->open)
+        return damage(reader, false, "a second header before the end of the stream",
+                      error);
+    stream->open = stream->any = true;
+    stream->records = stream->checked = 0;
+    stream->crc = bs_crc32(0, bytes.data, bytes.size);
+    return check_header(reader, header, error);
+}
+
+static int take_check(struct bs_reader *reader, const struct bs_control *control,
+                      struct bs_error *error) {
+    struct stream *stream = reader->state;
+    if (control->crc != stream->crc)
+        return damage(reader, false, "checksum mismatch: the stream is damaged", error);
+    if (control->records != (uint64_t)stream->records)
+        return damage(reader, false, "records are missing from the stream", error);
+    stream->checked = stream->records;
+    stream->crc = 0;
+    if (control->kind == BS_CONTROL_END) {
+        stream->open = false;
+        stream->before += stream->records;
+        stream->records = stream->checked = 0;
+    }
+    return BS_OK;
+}
+
+/* Takes in an array: it is no record. */
+static int take_control(struct bs_reader *reader, struct bs_error *error) {
+    struct stream *stream = reader->state;
+    struct bs_span bytes = bs_span(bs_input_data(&reader->input).data, stream->scan.at);
+    struct bs_stream_header header = {0};
+    struct bs_control control;
+    int code = bs_unpack_control(bytes, &control, &header, error);
+    if (code) {
+        char what[sizeof error->text];
+        memcpy(what, error->text, sizeof what);
+        code = damage(reader, false, what, error);
+    } else if (control.kind == BS_CONTROL_HEADER) {
+        code = begin_stream(reader, bytes, &header, error);
+    } else if (!stream->open) {
+        code = damage(reader, false, "a check without a header", error);
+    } else {
+        code = take_check(reader, &control, error);
+    }
+    bs_stream_header_free(&header);
+    bs_input_consume(&reader->input, bytes.size);
+    bs_msgpack_scan_begin(&stream->scan);
+    return code;
+}
+
+/* Lets go of what the scan has passed of a record that is too long. */
+static int skip_bytes(struct bs_reader *reader, struct bs_error *error) {
+    struct stream *stream = reader->state;
+    struct bs_span passed = bs_span(bs_input_data(&reader->input).data, stream->scan.at);
+    size_t keep = BS_RAW_KEPT - stream->kept.size;
+    keep = keep < passed.size ? keep : passed.size;
+    if (!bs_buffer_append(&stream->kept, passed.data, keep))
+        return bs_fail_memory(error, keep, "a record that is too long");
+    stream->skipping = true;
+    stream->crc = bs_crc32(stream->crc, passed.data, passed.size);
+    bs_input_consume(&reader->input, passed.size);
+    stream->scan.at = 0;
+    return BS_OK;
+}
+
+/* What the first byte says: maps are records, arrays are not, all else is damage. */
+static int look_at_first(struct bs_reader *reader, bool *is_record,
+                         struct bs_error *error) {
+    struct stream *stream = reader->state;
+    uint8_t first = (uint8_t)bs_input_data(&reader->input).data[0];
+    *is_record = (first >= 0x80 && first < 0x90) || first == 0xDE || first == 0xDF;
+    bool is_array = (first >= 0x90 && first < 0xA0) || first == 0xDC || first == 0xDD;
+    if (!stream->any && !is_array)
+        return bs_fail(error, BS_DATA,
+                       "%s: not a stream of records (msgpack with a header)",
+                       reader->path);
+    if (*is_record && !stream->open)
+        return damage(reader, false, "a record behind the end of the stream", error);
+    if (!*is_record && !is_array)
+        return damage(reader, true, "neither a record nor a check: the stream is damaged",
+                      error);
+    return BS_OK;
+}
+
+static int at_end(struct bs_reader *reader, bool within, struct bs_error *error) {
+    struct stream *stream = reader->state;
+    if (!within && !stream->open && stream->any)
+        return BS_END;
+    return damage(reader, within,
+                  within
+                      ? "cut off within a record"
+                      : "the stream has no end: it was cut off, or what wrote it failed",
+                  error);
+}
+
+static int need_more(struct bs_reader *reader, bool is_record, struct bs_error *error) {
+    struct stream *stream = reader->state;
+    if (reader->input.ended)
+        return at_end(reader, true, error);
+    if (stream->scan.at > MAX_CONTROL && !is_record)
+        return damage(reader, true, "a check of more than 16 MiB: the stream is damaged",
+                      error);
+    size_t held = bs_input_data(&reader->input).size;
+    if (is_record && (stream->skipping || held > reader->max_record) &&
+        skip_bytes(reader, error))
+        return error->code;
+    return BS_MORE;
+}
+
+static int record_found(struct bs_reader *reader, struct bs_error *error) {
+    struct stream *stream = reader->state;
+    stream->size = stream->scan.at;
+    stream->records++;
+    if (stream->skipping || stream->size > reader->max_record) {
+        stream->size = 0;
+        return skip_bytes(reader, error);
+    }
+    stream->crc = bs_crc32(stream->crc, bs_input_data(&reader->input).data, stream->size);
+    return BS_OK;
+}
+
+static int find(struct bs_reader *reader, struct bs_error *error) {
+    struct stream *stream = reader->state;
+    for (;;) {
+        struct bs_span data = bs_input_data(&reader->input);
+        bool is_record = stream->skipping;
+        if (data.size == 0 && !stream->skipping)
+            return reader->input.ended ? at_end(reader, false, error) : BS_MORE;
+        if (!stream->skipping && look_at_first(reader, &is_record, error))
+            return error->code;
+        switch (bs_msgpack_scan(&stream->scan, data)) {
+        case BS_MSGPACK_MORE:
+            return need_more(reader, is_record, error);
+        case BS_MSGPACK_DAMAGED:
+            return damage(reader, true, "not msgpack: the stream is damaged", error);
+        case BS_MSGPACK_TOO_DEEP:
+            return damage(reader, true, "values nest deeper than 64", error);
+        case BS_MSGPACK_DONE:
+            break;
+        }
+        if (is_record)
+            return record_found(reader, error);
+        if (take_control(reader, error))
+            return error->code;
+    }
+}
+
+/* A known field of the wrong type, where the header promises the right one. */
+static int check_type(const struct bs_reader *reader, const struct bs_field *field,
+                      struct bs_error *error) {
+    int known = bs_known_field(field->name);
+    bool is_nil = field->value.kind == BS_VALUE_MSGPACK && field->value.bytes.size == 1 &&
+                  field->value.bytes.data[0] == '\xc0';
+    if (known < 0 || is_nil)
+        return BS_OK;
+    enum bs_field_type type = bs_known_fields[known].type;
+    bool promised =
+        bs_known_fields[known].of_tokens || reader->header.kind == BS_STREAM_PREDICTIONS;
+    bool is_text = field->value.kind == BS_VALUE_TEXT;
+    bool wants_text = type == BS_TYPE_TEXT || type == BS_TYPE_NAME;
+    if (promised && (field->value.kind == BS_VALUE_MSGPACK || is_text != wants_text))
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is not %s",
+                       bs_known_fields[known].name, bs_type_name(type));
+    return BS_OK;
+}
+
+static int take_field(struct bs_reader *reader, struct bs_record *record,
+                      struct bs_span *data, struct bs_error *error) {
+    const char *start = data->data;
+    struct bs_msgpack_head key;
+    struct bs_span name, value;
+    struct bs_field *field;
+    enum bs_field_type type;
+    if (!bs_msgpack_enter(data, &key, &name) || key.type != BS_MSGPACK_STRING)
+        return bs_fail(error, BS_REJECTED, "the name of a field is not a string");
+    struct bs_span raw_name = bs_span(start, (size_t)(data->data - start));
+    if (!bs_msgpack_take(data, &value))
+        return bs_fail(error, BS_REJECTED, "a field without a value");
+    if (bs_reading_add(reader, record, name, &field, &type, error))
+        return error->code;
+    if (!field)
+        return BS_OK;
+    if (bs_span_equal(field->name, name))
+        field->raw_name = raw_name;
+    if (bs_field_from_msgpack(record, field, type, value, error))
+        return error->code;
+    return type == BS_TYPE_ANY ? BS_OK : check_type(reader, field, error);
+}
+
+static int take_map(struct bs_reader *reader, struct bs_record *record,
+                    struct bs_error *error) {
+    struct bs_span data = record->raw, none;
+    struct bs_msgpack_head map;
+    if (!bs_msgpack_enter(&data, &map, &none))
+        return bs_fail(error, BS_REJECTED, "not a map");
+    for (uint64_t i = 0; i < map.count; i++)
+        if (take_field(reader, record, &data, error))
+            return error->code;
+    return BS_OK;
+}
+
+static int take(struct bs_reader *reader, struct bs_record *record,
+                struct bs_error *error) {
+    struct stream *stream = reader->state;
+    bool too_long = stream->skipping;
+    struct bs_span source =
+        too_long ? bs_buffer_span(&stream->kept)
+                 : bs_span(bs_input_data(&reader->input).data, stream->size);
+    bs_reading_begin_record(reader, record, "record", reader->number++);
+    bool copied = bs_record_copy(record, source, &record->raw);
+    bs_input_consume(&reader->input, stream->size);
+    bs_msgpack_scan_begin(&stream->scan);
+    stream->skipping = false;
+    stream->kept.size = 0;
+    if (!copied)
+        return bs_fail_memory(error, source.size, reader->path);
+    if (too_long)
+        return bs_fail(error, BS_REJECTED, "longer than %zu bytes (--max-record)",
+                       reader->max_record);
+    return take_map(reader, record, error);
+}
+
+const struct bs_reading bs_reading_msgpack = {
+    .begin = begin, .find = find, .take = take, .end = end};
