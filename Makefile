@@ -166,6 +166,11 @@ lint-run:
 	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)
 	@echo "lint: clean"
 
+# About two minutes. DATA_DIR: real data to compare on, skipped where absent.
+.PHONY: parity-tokens
+parity-tokens: model $(B)/tests/parity/tokens_dump ## token ids against the reference, which it installs
+	$(Q)tests/parity/parity-tokens.sh $(MODEL) $(B)/tests/parity/tokens_dump
+
 # Large (PyTorch): run by hand; the golden files are checked in. PYTHON may name an
 # interpreter that has tests/parity/requirements.txt already.
 .PHONY: parity-model
@@ -178,6 +183,16 @@ BENCH ?= tokenize label train memory
 .PHONY: bench
 bench: all ## side by side with the peers, which it installs into build/bench
 	$(Q)BIN=$(BIN) bench/bench.sh $(BENCH)
+
+# Programs that time one thing alone, for profiling.
+MICRO := $(patsubst %.c,$(B)/%,$(wildcard bench/micro/*.c))
+.PHONY: bench-micro
+bench-micro: $(MICRO) ## a training step and labelling timed alone, in fp32 and bf16
+	$(Q)for precision in fp32 bf16; do echo "# $$precision, 1 thread"; \
+	    $(B)/bench/micro/step $(MODEL) auto $$precision 1 || exit; done
+
+$(B)/bench/micro/%: $(B)/bench/micro/%.o $(B)/libbs.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # ---- install -------------------------------------------------------------------------
 

@@ -1,0 +1,139 @@
+/* Saving a run, and going on from what was saved. */
+#include "learn/run.h"
+
+#include "common/log.h"
+#include "common/version.h"
+#include "learn/identity.h"
+#include "learn/table.h"
+#include "store/model_write.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* The report row of this very step, or nothing. */
+static struct bs_span row_of_step(const struct run *run) {
+    struct bs_span rows = bs_buffer_span(&run->state.rows);
+    if (run->state.reported != run->state.step || rows.size == 0)
+        return bs_span(NULL, 0);
+    size_t begin = rows.size - 1;
+    while (begin > 0 && rows.data[begin - 1] != '\n')
+        begin--;
+    return bs_span(rows.data + begin, rows.size - begin);
+}
+
+static int write_parts(struct run *run, const char *path, struct bs_span json,
+                       const struct bs_model_tensors *tensors, struct bs_error *error) {
+    struct bs_model_writing *writing;
+    struct bs_model_parts parts = {
+        .config = &run->config, .base = run->training->base, .bs_json = json};
+    parts.tensors = bs_model_tensors_list(tensors, &parts.n_tensors);
+    if (bs_model_write_begin(&writing, path, &parts, error))
+        return error->code;
+    if (bs_train_state_write(&run->state, run->model, bs_model_write_folder(writing),
+                             error)) {
+        bs_model_write_abandon(writing);
+        return error->code;
+    }
+    return bs_model_write_commit(writing, error);
+}
+
+static int write_checkpoint(struct run *run, const char *path, struct bs_error *error) {
+    struct bs_buffer json = {0};
+    struct bs_model_tensors *tensors = NULL;
+    int code = BS_OK;
+    if (!bs_identity_json(bs_buffer_span(&run->identity), "bs-train " BS_VERSION,
+                          run->state.step, row_of_step(run), &json))
+        code = bs_fail_memory(error, json.size, "bs.json");
+    if (!code)
+        code = bs_model_tensors_new(&tensors, run->model, error);
+    if (!code)
+        code = write_parts(run, path, bs_buffer_span(&json), tensors, error);
+    bs_model_tensors_free(tensors);
+    bs_buffer_free(&json);
+    return code;
+}
+
+int run_save(struct run *run, struct bs_error *error) {
+    const struct bs_run_folder *folder = run->training->folder;
+    char *path = bs_run_folder_checkpoint(folder, run->state.step);
+    if (!path)
+        return bs_fail_memory(error, strlen(folder->path), "a path");
+    int code = write_checkpoint(run, path, error);
+    free(path);
+    if (!code)
+        code = bs_run_folder_settle(folder, run->state.step, run->state.best_step,
+                                    BS_STATE_FILE, error);
+    if (!code)
+        run->changed = false;
+    return code;
+}
+
+int run_write_log(const struct run *run, struct bs_error *error) {
+    struct bs_buffer text = {0};
+    char *path = bs_run_folder_file(run->training->folder, "log.tsv");
+    int code = BS_OK;
+    if (!path || !bs_buffer_append_span(&text, bs_span_of(bs_table_header)) ||
+        !bs_buffer_append_span(&text, bs_buffer_span(&run->state.rows)))
+        code = bs_fail_memory(error, run->state.rows.size, "the log");
+    if (!code)
+        code = bs_file_write(path, bs_buffer_span(&text), error);
+    bs_buffer_free(&text);
+    free(path);
+    return code;
+}
+
+static int check_identity(const struct run *run, struct bs_error *error) {
+    char difference[400];
+    const char *path = run->training->folder->path;
+    if (bs_identity_difference(bs_buffer_span(&run->state.identity),
+                               bs_buffer_span(&run->identity), difference,
+                               sizeof difference))
+        return bs_fail(error, BS_USAGE,
+                       "%s: holds a different run: %s; choose another folder, or "
+                       "--restart to begin anew",
+                       path, difference);
+    const char *hardware = bs_device_info(run->training->device)->hardware;
+    if (!run->state.finished && strcmp(run->state.hardware, hardware) != 0)
+        bs_warn("%s: began on %s and goes on on %s: last digits will differ", path,
+                run->state.hardware, hardware);
+    return BS_OK;
+}
+
+static int load_last(struct run *run, const char *last, const struct bs_state_file *file,
+                     struct bs_error *error) {
+    struct bs_model_files *files;
+    if (bs_model_files_open(&files, last, error))
+        return error->code;
+    int code = run_load(run, files, false, error);
+    bs_model_files_close(files);
+    return code ? code : bs_state_file_restore(file, run->model, error);
+}
+
+static int resume_from(struct run *run, const char *last, struct bs_error *error) {
+    const struct bs_run_folder *folder = run->training->folder;
+    struct bs_state_file *file;
+    if (bs_state_file_open(&file, last, &run->state, error))
+        return error->code;
+    int code = check_identity(run, error);
+    if (!code)
+        code = bs_run_folder_settle(folder, run->state.step, run->state.best_step,
+                                    BS_STATE_FILE, error);
+    if (!code)
+        code = run_write_log(run, error);
+    if (!code && !run->state.finished)
+        code = load_last(run, last, file, error);
+    bs_state_file_close(file);
+    return code;
+}
+
+int run_resume(struct run *run, struct bs_error *error) {
+    const struct bs_run_folder *folder = run->training->folder;
+    if (!bs_run_folder_has_last(folder))
+        return BS_END;
+    char *last = bs_run_folder_file(folder, "last");
+    if (!last)
+        return bs_fail_memory(error, strlen(folder->path), "a path");
+    int code = resume_from(run, last, error);
+    free(last);
+    return code;
+}

@@ -1,0 +1,156 @@
+/* Identity lines: made, compared, and turned into JSON. */
+#include "learn/identity.h"
+
+#include "common/hash.h"
+#include "learn/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool describe_digest(struct bs_buffer *lines, const char *name, const char *hex) {
+    return bs_buffer_printf(lines, "%s\t%s\n", name, hex);
+}
+
+static void labels_digest(const struct bs_labels *labels, char hex[65]) {
+    struct bs_sha256 sha;
+    bs_sha256_begin(&sha);
+    for (int64_t i = 0; i < labels->count; i++)
+        bs_sha256_add(&sha, labels->names[i], strlen(labels->names[i]) + 1);
+    bs_sha256_end_hex(&sha, hex);
+}
+
+int bs_identity_describe(const struct bs_run_sources *sources, struct bs_buffer *lines,
+                         struct bs_error *error) {
+    char labels[65], train[65], eval[65] = "none";
+    labels_digest(sources->labels, labels);
+    if (bs_examples_digest(sources->train, train, error) ||
+        (sources->eval && bs_examples_digest(sources->eval, eval, error)))
+        return error->code;
+    if (!bs_train_settings_describe(sources->settings, lines) ||
+        !describe_digest(lines, "base_model", sources->base) ||
+        !describe_digest(lines, "tokenizer", sources->tokenizer) ||
+        !describe_digest(lines, "labels", labels) ||
+        !describe_digest(lines, "training_data", train) ||
+        !describe_digest(lines, "evaluation_data", eval))
+        return bs_fail_memory(error, lines->size, "the run's settings");
+    return BS_OK;
+}
+
+/* Takes the first line off `text`. */
+static struct bs_span next_line(struct bs_span *text) {
+    const char *end = text->size ? memchr(text->data, '\n', text->size) : NULL;
+    struct bs_span line = *text;
+    if (end)
+        line.size = (size_t)(end - text->data);
+    size_t used = line.size + (end ? 1 : 0);
+    text->data += used;
+    text->size -= used;
+    return line;
+}
+
+static struct bs_span next_field(struct bs_span *line) {
+    const char *end = line->size ? memchr(line->data, '\t', line->size) : NULL;
+    struct bs_span field = *line;
+    if (end)
+        field.size = (size_t)(end - line->data);
+    size_t used = field.size + (end ? 1 : 0);
+    line->data += used;
+    line->size -= used;
+    return field;
+}
+
+enum { DIGEST_SIZE = 64 }; /* hexadecimal digits: no news for people */
+
+bool bs_identity_difference(struct bs_span stored, struct bs_span wanted, char *text,
+                            size_t size) {
+    while (stored.size || wanted.size) {
+        struct bs_span was = next_line(&stored), is = next_line(&wanted);
+        if (bs_span_equal(was, is))
+            continue;
+        struct bs_span was_name = next_field(&was), is_name = next_field(&is);
+        if (!bs_span_equal(was_name, is_name))
+            snprintf(text, size, "it was made by another version of this tool");
+        else if (was.size == DIGEST_SIZE && is.size == DIGEST_SIZE)
+            snprintf(text, size, "%.*s is not the same", (int)is_name.size, is_name.data);
+        else
+            snprintf(text, size, "%.*s is %.*s, was %.*s", (int)is_name.size,
+                     is_name.data, (int)is.size, is.data, (int)was.size, was.data);
+        return true;
+    }
+    return false;
+}
+
+static bool is_number(struct bs_span value) {
+    char text[32], *end;
+    if (value.size == 0 || value.size >= sizeof text)
+        return false;
+    memcpy(text, value.data, value.size);
+    text[value.size] = '\0';
+    if (!strchr("-0123456789", text[0]))
+        return false;
+    strtod(text, &end);
+    return *end == '\0' && !strpbrk(text, "xX");
+}
+
+static bool json_text(struct bs_buffer *json, struct bs_span text) {
+    bool good = bs_buffer_append_byte(json, '"');
+    for (size_t i = 0; i < text.size && good; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c == '"' || c == '\\')
+            good = bs_buffer_printf(json, "\\%c", c);
+        else if (c < ' ')
+            good = bs_buffer_printf(json, "\\u%04x", c);
+        else
+            good = bs_buffer_append_byte(json, (char)c);
+    }
+    return good && bs_buffer_append_byte(json, '"');
+}
+
+static bool json_member(struct bs_buffer *json, const char *before, struct bs_span name,
+                        struct bs_span value) {
+    if (!bs_buffer_printf(json, "%s\n    ", before) || !json_text(json, name) ||
+        !bs_buffer_printf(json, ": "))
+        return false;
+    return is_number(value) ? bs_buffer_append_span(json, value) : json_text(json, value);
+}
+
+static bool json_settings(struct bs_buffer *json, struct bs_span identity) {
+    const char *before = "";
+    while (identity.size) {
+        struct bs_span value = next_line(&identity);
+        struct bs_span name = next_field(&value);
+        if (!json_member(json, before, name, value))
+            return false;
+        before = ",";
+    }
+    return true;
+}
+
+static bool json_metrics(struct bs_buffer *json, struct bs_span row) {
+    struct bs_span names = bs_span(bs_table_header, strlen(bs_table_header) - 1);
+    const char *before = "";
+    next_field(&names); /* the step stands elsewhere */
+    next_field(&row);
+    while (names.size) {
+        struct bs_span name = next_field(&names), value = next_field(&row);
+        if (value.size && !json_member(json, before, name, value))
+            return false;
+        if (value.size)
+            before = ",";
+    }
+    return true;
+}
+
+bool bs_identity_json(struct bs_span identity, const char *tool, int64_t step,
+                      struct bs_span row, struct bs_buffer *json) {
+    if (row.size && row.data[row.size - 1] == '\n')
+        row.size--;
+    return bs_buffer_printf(json, "{\n  \"tool\": ") &&
+           json_text(json, bs_span_of(tool)) &&
+           bs_buffer_printf(json, ",\n  \"step\": %" PRId64 ",\n  \"run\": {", step) &&
+           json_settings(json, identity) &&
+           bs_buffer_printf(json, "\n  },\n  \"metrics\": {") &&
+           json_metrics(json, row) &&
+           bs_buffer_printf(json, "%s}\n}\n", row.size ? "\n  " : "");
+}

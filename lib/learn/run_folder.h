@@ -1,0 +1,52 @@
+/*
+ * The output folder of a run:
+ *
+ *     OUT/checkpoint-N/   a model directory, written whole or not at all
+ *     OUT/last            link to the newest one, which also holds the run's state
+ *     OUT/best            link to the best one so far; absent without evaluation data
+ *     OUT/log.tsv         report rows
+ *     OUT/lock            held by the process that trains
+ *
+ * The state in `last` is what counts: links, log and old checkpoints are put in order
+ * by it after every save and before a run goes on, so that a process may be killed
+ * between any two of these steps. Other checkpoints than those two are removed.
+ */
+#ifndef BS_LEARN_RUN_FOLDER_H
+#define BS_LEARN_RUN_FOLDER_H
+
+#include "common/file.h"
+
+#include <stdint.h>
+
+struct bs_run_folder {
+    char *path;
+    int lock;
+    bool created; /* it was not there before */
+};
+
+/* Makes the folder if need be, and takes its lock. BS_USAGE if another process has it,
+ * or if the folder holds things that are not a run's; BS_RESOURCE if it cannot be
+ * made. */
+int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
+                       struct bs_error *error) BS_MUST_CHECK;
+/* Gives the lock back. A folder that was created and holds no checkpoint goes away. */
+void bs_run_folder_close(struct bs_run_folder *folder);
+
+/* Whether there is a state to go on from. */
+bool bs_run_folder_has_last(const struct bs_run_folder *folder);
+/* "OUT/NAME", "OUT/checkpoint-STEP": new strings, NULL without memory. */
+char *bs_run_folder_file(const struct bs_run_folder *folder, const char *name);
+char *bs_run_folder_checkpoint(const struct bs_run_folder *folder, int64_t step);
+
+/* Removes all that a run left: --restart. */
+int bs_run_folder_clear(const struct bs_run_folder *folder,
+                        struct bs_error *error) BS_MUST_CHECK;
+
+/*
+ * Puts links and checkpoints in order: `last` first, then `best` (0: none), then
+ * everything else of a run is removed, `state_file` in an older best checkpoint too.
+ */
+int bs_run_folder_settle(const struct bs_run_folder *folder, int64_t last, int64_t best,
+                         const char *state_file, struct bs_error *error) BS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * The figures of an evaluation: validation loss, accuracy, macro averages.
+ */
+#ifndef BS_LEARN_SCORE_H
+#define BS_LEARN_SCORE_H
+
+#include "common/error.h"
+
+#include <stdint.h>
+
+struct bs_scores {
+    double loss;                  /* mean cross-entropy; no class weights, no smoothing */
+    double accuracy;              /* the rest as scikit-learn computes it, 0 for 0 / 0 */
+    double f1, precision, recall; /* macro: over classes that occur as label or
+                                     prediction */
+};
+
+/* Counts of an evaluation under way, so that logits need not be kept. */
+struct bs_score_counts {
+    int64_t n_labels, n, right;
+    double loss;
+    struct bs_class_counts {
+        int64_t gold, predicted, right;
+    } * classes; /* [n_labels] */
+};
+
+int bs_scores_begin(struct bs_score_counts *counts, int64_t n_labels,
+                    struct bs_error *error) BS_MUST_CHECK;
+/* `logits` [n, n_labels] against `labels` [n]; the first of equal logits wins. */
+void bs_scores_add(struct bs_score_counts *counts, const float *logits,
+                   const int32_t *labels, int64_t n);
+/* Frees the counts; `scores` may be NULL. */
+void bs_scores_end(struct bs_score_counts *counts, struct bs_scores *scores);
+
+#endif

@@ -1,0 +1,115 @@
+/* One update: micro-batches through the model, then the optimizer. */
+#include "learn/run.h"
+
+#include "learn/schedule.h"
+
+#include <inttypes.h>
+
+static int plan_epoch(struct run *run, int64_t epoch, struct bs_error *error) {
+    if (run->planned == epoch)
+        return BS_OK;
+    bs_plan_free(&run->plan);
+    run->planned = -1;
+    struct bs_epoch order = {.seed = run->settings->seed,
+                             .epoch = epoch,
+                             .batch_size = run->settings->batch_size};
+    const struct bs_examples *train = run->training->train;
+    if (bs_plan_epoch(&run->plan, order, train->lengths, train->count, error))
+        return error->code;
+    run->planned = epoch;
+    return BS_OK;
+}
+
+/* Batches [first, end) of the plan. */
+struct group {
+    int64_t first, end;
+    float scale; /* 1 / sum of the labels' weights */
+};
+
+static struct group group_of(const struct run *run) {
+    int64_t accumulation = run->settings->accumulation;
+    struct group group = {.first = run->state.step % run->per_epoch * accumulation};
+    group.end = group.first + accumulation;
+    if (group.end > run->plan.n_batches)
+        group.end = run->plan.n_batches;
+    double weight = 0;
+    for (int64_t i = run->plan.first[group.first]; i < run->plan.first[group.end]; i++)
+        weight += run->class_weights[run->training->train->labels[run->plan.order[i]]];
+    group.scale = (float)(1 / weight);
+    return group;
+}
+
+static int pack(struct run *run, int64_t batch, int64_t group_begin,
+                struct bs_error *error) {
+    const struct bs_examples *train = run->training->train;
+    int64_t begin = run->plan.first[batch], end = run->plan.first[batch + 1];
+    bs_packer_begin(run->packer, (uint32_t)(begin - group_begin));
+    for (int64_t i = begin; i < end; i++) {
+        int64_t example = run->plan.order[i];
+        struct bs_sequence sequence;
+        if (bs_examples_get(train, example, &run->scratch, &sequence, error) ||
+            bs_packer_add(run->packer, &sequence, train->labels[example], error))
+            return error->code;
+    }
+    return BS_OK;
+}
+
+static int accumulate(struct run *run, struct group group, struct bs_error *error) {
+    struct bs_queue *queue = bs_pass_queue(run->pass);
+    struct bs_loss loss = {.class_weights = run->weighted ? run->class_weights : NULL,
+                           .label_smoothing = (float)run->settings->label_smoothing,
+                           .scale = group.scale};
+    for (int64_t batch = group.first; batch < group.end; batch++) {
+        if (pack(run, batch, run->plan.first[group.first], error))
+            return error->code;
+        bs_model_loss(run->model, run->pass, bs_packer_finish(run->packer), loss);
+        /* The packer's memory is the batch's until the queue is done with it. */
+        if (bs_queue_finish(queue, error))
+            return error->code;
+    }
+    return BS_OK;
+}
+
+static int note_loss(struct run *run, struct bs_error *error) {
+    struct bs_step_result result;
+    if (bs_read_step(bs_pass_queue(run->pass), &result, error))
+        return error->code;
+    if (!result.finite || result.first_bad_update >= 0)
+        return bs_fail(
+            error, BS_DEVICE,
+            "step %" PRId64 ": loss or gradient is not finite; nothing was "
+            "saved from there on (a lower --learning-rate may help)",
+            (result.first_bad_update >= 0 ? result.first_bad_update : run->state.step) +
+                1);
+    run->state.loss_sum += result.loss;
+    run->state.loss_count++;
+    return BS_OK;
+}
+
+int run_update(struct run *run, struct bs_error *error) {
+    const struct bs_train_settings *s = run->settings;
+    int64_t update = run->state.step;
+    if (plan_epoch(run, update / run->per_epoch, error))
+        return error->code;
+    struct bs_queue *queue = bs_pass_queue(run->pass);
+    struct bs_step step = {.seed = s->seed,
+                           .update = (uint32_t)update,
+                           .adam_step = update + 1,
+                           .learning_rate =
+                               (float)bs_learning_rate(s, update, run->total),
+                           .loss_scale = 1};
+    struct bs_adamw adamw = {.beta1 = (float)s->beta1,
+                             .beta2 = (float)s->beta2,
+                             .epsilon = (float)s->epsilon,
+                             .weight_decay = (float)s->weight_decay,
+                             .max_grad_norm = (float)s->max_grad_norm};
+    bs_set_step(queue, &step);
+    if (accumulate(run, group_of(run), error))
+        return error->code;
+    bs_update(queue, bs_model_weights(run->model), adamw);
+    if (note_loss(run, error))
+        return error->code;
+    run->state.step++;
+    run->changed = true;
+    return BS_OK;
+}

@@ -1,0 +1,232 @@
+/* Labels, examples, splits, identity, scores, report rows. */
+#include "learn/examples.h"
+#include "learn/identity.h"
+#include "learn/score.h"
+#include "learn/table.h"
+#include "tap.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int32_t index_of(struct bs_labels *labels, const char *name) {
+    struct bs_error error;
+    int32_t index = -1;
+    return bs_labels_index(labels, bs_span_of(name), &index, &error) ? -1 : index;
+}
+
+static void test_labels(void) {
+    struct bs_labels labels = {0};
+    struct bs_error error;
+    int32_t *moved = NULL;
+    check(index_of(&labels, "pos") == 0 && index_of(&labels, "neg") == 1 &&
+              index_of(&labels, "pos") == 0 && index_of(&labels, "\xc3\xa4") == 2,
+          "collected in order of appearance");
+    check(index_of(&labels, "") < 0 && index_of(&labels, "\xff") < 0,
+          "empty and invalid names are refused");
+    check(!bs_labels_order(&labels, NULL, 0, &moved, &error) && moved[0] == 1 &&
+              moved[1] == 0 && moved[2] == 2 && strcmp(labels.names[0], "neg") == 0,
+          "then in order of bytes");
+    check(index_of(&labels, "pos") == 1 && index_of(&labels, "new") < 0, "and fixed");
+    free(moved);
+    bs_labels_free(&labels);
+
+    char pos[] = "pos", neg[] = "neg", *head[] = {pos, neg};
+    check(index_of(&labels, "neg") == 0 && index_of(&labels, "pos") == 1, "again");
+    check(!bs_labels_order(&labels, head, 2, &moved, &error) && moved[0] == 1 &&
+              moved[1] == 0 && index_of(&labels, "pos") == 0,
+          "a head with the same names gives the order");
+    free(moved);
+    bs_labels_free(&labels);
+
+    char *twice[] = {pos, pos};
+    check(bs_labels_fix(&labels, twice, 2, &error) == BS_USAGE, "a name twice");
+    bs_labels_free(&labels);
+    check(!bs_labels_fix(&labels, head, 2, &error) &&
+              !bs_labels_order(&labels, NULL, 0, &moved, &error) && moved[0] == 0 &&
+              strcmp(labels.names[0], "pos") == 0,
+          "given names keep their order");
+    free(moved);
+    bs_labels_free(&labels);
+}
+
+static const struct bs_model_config config = {.vocab_size = 100,
+                                              .max_position_embeddings = 8,
+                                              .type_vocab_size = 2,
+                                              .num_labels = 2};
+
+/* Example i: length 2 + i % 5, ids from i. Every third is a pair. */
+static void fill(struct bs_examples *examples, int64_t n) {
+    struct bs_error error;
+    bs_examples_init(examples, &config);
+    for (int64_t i = 0; i < n; i++) {
+        int32_t ids[8], types[8];
+        int64_t length = 2 + i % 5;
+        for (int64_t j = 0; j < length; j++)
+            ids[j] = (int32_t)((i + 7 * j) % 100), types[j] = j > 0;
+        struct bs_sequence sequence = {ids, i % 3 ? NULL : types, length};
+        if (bs_examples_add(examples, &sequence, (int32_t)(i & 1), &error))
+            check(0, "example %d: %s", (int)i, error.text);
+    }
+}
+
+static bool is_example(const struct bs_examples *examples, int64_t index, int64_t i) {
+    struct bs_example_scratch scratch = {0};
+    struct bs_sequence sequence;
+    struct bs_error error;
+    bool good = !bs_examples_get(examples, index, &scratch, &sequence, &error) &&
+                sequence.length == 2 + i % 5 && examples->labels[index] == (i & 1);
+    for (int64_t j = 0; good && j < sequence.length; j++)
+        good = sequence.ids[j] == (i + 7 * j) % 100 &&
+               sequence.type_ids[j] == (i % 3 == 0 && j > 0);
+    bs_example_scratch_free(&scratch);
+    return good;
+}
+
+static void test_examples(void) {
+    struct bs_examples examples;
+    struct bs_error error;
+    fill(&examples, 1000);
+    bool good = examples.count == 1000;
+    for (int64_t i = 0; i < 1000; i++)
+        good = good && is_example(&examples, i, i);
+    check(good, "examples come back as they went in");
+    int64_t counts[2], tokens = 0;
+    bs_examples_count(&examples, counts, 2);
+    check(counts[0] == 500 && counts[1] == 500, "counted by label");
+    check(!bs_examples_most_tokens(&examples, 201, &tokens, &error) &&
+              tokens == 200 * 6 + 5 && bs_examples_longest(&examples) == 6,
+          "bounds of a batch");
+    int32_t beyond[] = {100}, many[9] = {0};
+    struct bs_sequence bad[] = {{beyond, NULL, 1}, {many, NULL, 9}, {many, NULL, 0}};
+    for (int i = 0; i < 3; i++)
+        check(bs_examples_add(&examples, &bad[i], 0, &error) == BS_REJECTED,
+              "rejected: %s", error.text);
+    check(examples.count == 1000, "and nothing was added");
+    bs_examples_free(&examples);
+}
+
+static bool digest_is(const struct bs_examples *examples, const char *hex) {
+    char own[65];
+    struct bs_error error;
+    return !bs_examples_digest(examples, own, &error) && strcmp(own, hex) == 0;
+}
+
+static void test_digest(void) {
+    struct bs_examples a, b;
+    struct bs_error error;
+    char hex[65] = "";
+    fill(&a, 50);
+    fill(&b, 50);
+    check(!bs_examples_digest(&a, hex, &error) && digest_is(&b, hex), "same data");
+    b.labels[49] ^= 1;
+    check(!digest_is(&b, hex), "another label, another digest");
+    b.labels[49] ^= 1;
+    b.short_ids[3] ^= 1;
+    check(!digest_is(&b, hex), "another id, another digest");
+    bs_examples_free(&a);
+    bs_examples_free(&b);
+}
+
+static void test_split(void) {
+    struct bs_examples all, back, other;
+    struct bs_error error;
+    fill(&all, 3000); /* every text 300 times: ids repeat with period 100 * 3 * 5 */
+    bs_examples_init(&back, &config);
+    check(!bs_examples_split(&all, 0.25, 42, &back, &error) &&
+              all.count + back.count == 3000,
+          "nothing is lost");
+    check(back.count > 600 && back.count < 900, "about the fraction: %d",
+          (int)back.count);
+    char hex[65];
+    fill(&other, 3000);
+    struct bs_examples again;
+    bs_examples_init(&again, &config);
+    check(!bs_examples_digest(&all, hex, &error) &&
+              !bs_examples_split(&other, 0.25, 42, &again, &error) &&
+              digest_is(&other, hex),
+          "the same again");
+    bs_examples_free(&other);
+    bs_examples_free(&again);
+    fill(&other, 3000);
+    check(!bs_examples_split(&other, 0.25, 43, &again, &error) && !digest_is(&other, hex),
+          "another seed, another split");
+    bs_examples_free(&other);
+    bs_examples_free(&again);
+    bs_examples_free(&all);
+    bs_examples_free(&back);
+}
+
+static void test_identity(void) {
+    char text[100];
+    struct bs_span a = bs_span_of("epochs\t3\nseed\t42\n"), b = bs_span_of("epochs\t3\n");
+    check(!bs_identity_difference(a, a, text, sizeof text), "same lines");
+    check(bs_identity_difference(a, bs_span_of("epochs\t3\nseed\t43\n"), text,
+                                 sizeof text) &&
+              strcmp(text, "seed is 43, was 42") == 0,
+          "names the difference: %s", text);
+    check(bs_identity_difference(a, b, text, sizeof text), "a missing line differs");
+    struct bs_buffer json = {0};
+    check(bs_identity_json(bs_span_of("rate\t2e-05\nname\ta\"b\n"), "t", 5,
+                           bs_span_of("5\t0.5\t\t\t\t\t\n"), &json) &&
+              bs_span_is(bs_buffer_span(&json),
+                         "{\n  \"tool\": \"t\",\n  \"step\": 5,\n  \"run\": {\n    "
+                         "\"rate\": 2e-05,\n    \"name\": \"a\\\"b\"\n  },\n  "
+                         "\"metrics\": {\n    \"training_loss\": 0.5\n  }\n}\n"),
+          "bs.json");
+    bs_buffer_free(&json);
+}
+
+/* Expected: scikit-learn 1.x and PyTorch on the same numbers. */
+static void test_scores(void) {
+    const float logits[] = {2, 1, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 1, 0, 0, 1,
+                            0, 0, 2, 5, 0, 0, 4, 1, 1, 0, 0, 0, 0, 2, 1, 0};
+    const int32_t labels[] = {0, 0, 1, 1, 2, 2, 0, 1};
+    struct bs_score_counts counts;
+    struct bs_scores scores = {0};
+    struct bs_error error;
+    check(!bs_scores_begin(&counts, 4, &error), "begins");
+    bs_scores_add(&counts, logits, labels, 3);
+    bs_scores_add(&counts, logits + 12, labels + 3, 5);
+    bs_scores_end(&counts, &scores);
+    check(fabs(scores.loss - 1.0956005216030846) < 1e-12, "loss %.15f", scores.loss);
+    check(scores.accuracy == 0.625, "accuracy");
+    check(fabs(scores.f1 - 0.5) < 1e-15, "f1 %.15f", scores.f1);
+    check(fabs(scores.precision - 0.5833333333333333) < 1e-12, "precision %.15f",
+          scores.precision);
+    check(fabs(scores.recall - 0.4583333333333333) < 1e-12, "recall %.15f",
+          scores.recall);
+}
+
+static void test_table(void) {
+    struct bs_buffer rows = {0}, text = {0};
+    struct bs_scores scores = {.loss = 0.25, .accuracy = 1, .f1 = 0.5};
+    check(bs_table_row(&rows, 500, 0.125, NULL) &&
+              bs_table_row(&rows, 1000, 0.0625, &scores),
+          "rows");
+    check(bs_span_is(bs_buffer_span(&rows),
+                     "500\t0.125000\t\t\t\t\t\n1000\t0.062500\t0.250000\t1.000000\t"
+                     "0.500000\t0.000000\t0.000000\n"),
+          "as TSV");
+    check(bs_table_heading(&text) && bs_table_align(&text, bs_buffer_span(&rows)) &&
+              bs_span_is(bs_buffer_span(&text),
+                         "    Step  Training Loss  Validation Loss  Accuracy        F1  "
+                         "Precision    Recall\n"
+                         "     500       0.125000                -         -         -"
+                         "          -         -\n"
+                         "    1000       0.062500         0.250000  1.000000  0.500000   "
+                         "0.000000  0.000000\n"),
+          "aligned");
+    bs_buffer_free(&rows);
+    bs_buffer_free(&text);
+}
+
+int main(void) {
+    test_labels();
+    test_examples();
+    test_digest();
+    test_split();
+    test_identity();
+    test_scores();
+    test_table();
+    return tap_end();
+}

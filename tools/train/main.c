@@ -1,0 +1,142 @@
+/* bs-train: fine-tunes BERT to classify texts. */
+#include "common/log.h"
+#include "front/tool.h"
+#include "learn/trainer.h"
+#include "train_input.h"
+#include "train_options.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+
+struct job {
+    struct bs_options options;
+    struct train_options own;
+    struct bs_device *device;
+    struct bs_model_files *base;
+    struct bs_tokenizer *tokenizer;
+    struct bs_rejects *rejects;
+    struct bs_labels labels;
+    struct bs_examples train, eval;
+    struct bs_run_folder folder;
+};
+
+static int open_job(struct job *job, struct bs_error *error) {
+    const struct bs_options *options = &job->options;
+    if (train_options_check(options, &job->own, error) ||
+        bs_device_open(&job->device, options->device, error) ||
+        bs_options_precision(options, job->device, &job->own.settings.precision, error) ||
+        bs_model_files_open(&job->base, options->model, error) ||
+        bs_model_files_tokenizer(job->base, &job->tokenizer, error))
+        return error->code;
+    const struct bs_model_config *config = bs_model_files_config(job->base);
+    bs_examples_init(&job->train, config);
+    bs_examples_init(&job->eval, config);
+    if (bs_labels_fix(&job->labels, options->labels, options->n_labels, error))
+        return error->code;
+    if (!job->own.check && bs_run_folder_open(&job->folder, job->own.output, error))
+        return error->code;
+    return bs_rejects_open(&job->rejects, options->rejects, options->strict, error);
+}
+
+/* Labels get the order of an existing head with the same names, else of their bytes. */
+static int order_labels(struct job *job, struct bs_error *error) {
+    const struct bs_model_config *config = bs_model_files_config(job->base);
+    int32_t *moved;
+    if (bs_labels_order(&job->labels, config->labels, config->num_labels, &moved, error))
+        return error->code;
+    bs_examples_relabel(&job->train, moved);
+    free(moved);
+    return BS_OK;
+}
+
+static int read_examples(struct job *job, struct bs_error *error) {
+    struct train_input input = {.options = &job->options,
+                                .config = job->train.config,
+                                .tokenizer = job->tokenizer,
+                                .rejects = job->rejects,
+                                .labels = &job->labels};
+    char *eval_path = (char *)job->own.eval_data;
+    double fraction = job->own.settings.eval_fraction;
+    int code = train_input_read(&input, job->options.paths, job->options.n_paths,
+                                &job->train, error);
+    if (!code)
+        code = order_labels(job, error);
+    if (!code && eval_path && !bs_tool_signal())
+        code = train_input_read(&input, &eval_path, 1, &job->eval, error);
+    if (!code && fraction > 0)
+        code = bs_examples_split(&job->train, fraction, job->own.settings.seed,
+                                 &job->eval, error);
+    if (code || bs_tool_signal())
+        return code;
+    if ((eval_path || fraction > 0) && job->eval.count == 0)
+        return bs_fail(error, BS_DATA, "%s: there is nothing to evaluate with",
+                       eval_path ? eval_path : "--eval-fraction");
+    bs_note("%" PRId64 " examples to train on, %" PRId64 " to evaluate, %" PRId64
+            " labels",
+            job->train.count, job->eval.count, job->labels.count);
+    return BS_OK;
+}
+
+static int train(struct job *job, struct bs_error *error) {
+    struct bs_training training = {.settings = &job->own.settings,
+                                   .device = job->device,
+                                   .base = job->base,
+                                   .tokenizer = bs_tokenizer_digest(job->tokenizer),
+                                   .labels = &job->labels,
+                                   .train = &job->train,
+                                   .eval = job->eval.count ? &job->eval : NULL,
+                                   .folder = &job->folder,
+                                   .restart = job->own.restart,
+                                   .log = job->own.log,
+                                   .threads = job->options.threads,
+                                   .stop = bs_tool_signal};
+    struct bs_output *table;
+    if (bs_output_open(&table, NULL, error))
+        return error->code;
+    int code = job->own.check ? bs_train_check(&training, table, error)
+                              : bs_train(&training, table, error);
+    if (code) {
+        bs_output_abandon(table);
+        return code;
+    }
+    return bs_output_commit(table, error);
+}
+
+static int run(struct job *job, struct bs_error *error) {
+    int code = open_job(job, error);
+    if (!code)
+        code = read_examples(job, error);
+    if (!code && !bs_tool_signal())
+        code = train(job, error);
+    if (job->rejects && !code && bs_tool_keeps_output(code))
+        return bs_rejects_close(job->rejects, error);
+    bs_rejects_abandon(job->rejects);
+    return code;
+}
+
+static void close_job(struct job *job) {
+    if (job->folder.path)
+        bs_run_folder_close(&job->folder);
+    bs_examples_free(&job->train);
+    bs_examples_free(&job->eval);
+    bs_labels_free(&job->labels);
+    bs_tokenizer_free(job->tokenizer);
+    bs_model_files_close(job->base);
+    bs_device_close(job->device);
+    bs_options_free(&job->options);
+}
+
+int main(int argc, char **argv) {
+    struct job job = {.folder = {.lock = -1}};
+    struct bs_error error = {0};
+    bs_tool_start();
+    train_options_parse(argc, argv, &job.options, &job.own);
+    /* The work outlives a closed standard output and a hang-up. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    bs_tool_catch_signals();
+    int code = run(&job, &error);
+    close_job(&job);
+    return bs_tool_end(code, &error);
+}
