@@ -1,7 +1,7 @@
 /* Making tokenizers and their workers, and the first stage: added tokens. */
 #include "common/hash.h"
 #include "common/utf8.h"
-#include "text/tokenizer_parts.h"
+#include "text/wordpiece.h"
 #include "text/unicode.h"
 
 #include <stdlib.h>
