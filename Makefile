@@ -184,6 +184,16 @@ BENCH ?= tokenize label train memory
 bench: all ## side by side with the peers, which it installs into build/bench
 	$(Q)BIN=$(BIN) bench/bench.sh $(BENCH)
 
+# Programs that time one thing alone, for profiling.
+MICRO := $(patsubst %.c,$(B)/%,$(wildcard bench/micro/*.c))
+.PHONY: bench-micro
+bench-micro: $(MICRO) ## a training step and labelling timed alone, in fp32 and bf16
+	$(Q)for precision in fp32 bf16; do echo "# $$precision, 1 thread"; \
+	    $(B)/bench/micro/step $(MODEL) auto $$precision 1 || exit; done
+
+$(B)/bench/micro/%: $(B)/bench/micro/%.o $(B)/libbs.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # ---- install -------------------------------------------------------------------------
 
 .PHONY: install

@@ -85,10 +85,17 @@ static int look_at_input(struct bs_source *source, struct bs_error *error) {
     return copy_columns(source, error);
 }
 
+/* Of the file being read; NULL if it is no msgpack stream. */
+static const struct bs_stream_header *current_header(const struct bs_source *source) {
+    return bs_reader_format(source->reader) == BS_FORMAT_MSGPACK
+               ? bs_reader_header(source->reader)
+               : NULL;
+}
+
 /* A stream must hold tokens, made with our vocabulary. */
 static int check_header(const struct bs_source *source, const char *file,
                         struct bs_error *error) {
-    const struct bs_stream_header *header = bs_reader_header(source->reader);
+    const struct bs_stream_header *header = current_header(source);
     if (!header)
         return BS_OK;
     if (!file)
@@ -136,7 +143,7 @@ static int read_record(struct bs_source *source, struct bs_token_record *record,
         return error->code;
     if (code == BS_END)
         return BS_END;
-    record->made = source->options.text_only || !bs_reader_header(source->reader);
+    record->made = source->options.text_only || !current_header(source);
     return record->rejected ? BS_OK
                             : check_names(&source->options, &record->record, error);
 }
@@ -224,13 +231,14 @@ static int tell_rejects(const struct bs_source *source, struct bs_token_block *b
                         struct bs_error *error) {
     size_t bytes = 0;
     for (size_t i = 0; i < block->count; i++) {
-        struct bs_token_record *record = &block->records[i];
-        *error = record->reason;
-        if (record->rejected &&
-            bs_rejects_add(source->options.rejects, &record->record, error)) {
-            block->count = i;
-            block->bytes.size = bytes;
-            return error->code;
+        const struct bs_token_record *record = &block->records[i];
+        if (record->rejected) {
+            *error = record->reason;
+            if (bs_rejects_add(source->options.rejects, &record->record, error)) {
+                block->count = i;
+                block->bytes.size = bytes;
+                return error->code;
+            }
         }
         bytes += source->options.work ? block->sizes[i] : 0;
     }

@@ -1,0 +1,172 @@
+/* The CPU as a device: what this processor has, and the table of functions. */
+#include "compute/cpu/cpu.h"
+
+#include "common/buffer.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROW_TILE = 64 };
+
+/* Instruction sets of kernels, the best last. */
+enum level { PLAIN, AVX2, AVX512 };
+static const char *const level_names[] = {"plain", "avx2", "avx512"};
+
+static enum level best_level(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return AVX2;
+#endif
+    return PLAIN;
+}
+
+static const struct bs_cpu_kernels *kernels_of(enum level level) {
+#if defined(__x86_64__)
+    if (level == AVX512)
+        return &bs_cpu_kernels_avx512;
+    if (level == AVX2)
+        return &bs_cpu_kernels_avx2;
+#endif
+    (void)level;
+    return &bs_cpu_kernels_plain;
+}
+
+static int choose_level(enum level *level, struct bs_error *error) {
+    enum level best = best_level();
+    const char *wanted = getenv("BS_CPU");
+    *level = best;
+    if (!wanted || !*wanted)
+        return BS_OK;
+    for (int i = PLAIN; i <= AVX512; i++)
+        if (!strcmp(wanted, level_names[i])) {
+            if ((enum level)i > best)
+                return bs_fail(error, BS_DEVICE, "BS_CPU=%s: this processor has only %s",
+                               wanted, kernels_of(best)->name);
+            *level = (enum level)i;
+            return BS_OK;
+        }
+    return bs_fail(error, BS_DEVICE, "BS_CPU=%s: choose avx512, avx2 or plain", wanted);
+}
+
+static void describe_hardware(struct cpu_device *cpu, struct bs_onednn_abilities able) {
+    snprintf(cpu->hardware, sizeof cpu->hardware, "%s%s", cpu->kernels->name,
+             able.amx           ? " with AMX"
+             : able.bf16_native ? " with bf16"
+                                : "");
+}
+
+static int device_open(struct bs_device *device, struct bs_error *error) {
+    enum level level;
+    if (choose_level(&level, error))
+        return error->code;
+    struct cpu_device *cpu = bs_alloc(1, sizeof *cpu);
+    if (!cpu)
+        return bs_fail_memory(error, sizeof *cpu, "a device");
+    cpu->kernels = kernels_of(level);
+    bs_onednn_limit(level == AVX512 ? BS_ONEDNN_ANY
+                    : level == AVX2 ? BS_ONEDNN_AVX2
+                                    : BS_ONEDNN_LEAST);
+    if (bs_products_new(&cpu->products, error)) {
+        free(cpu);
+        return error->code;
+    }
+    struct bs_onednn_abilities able = bs_onednn_abilities();
+    describe_hardware(cpu, able);
+    device->data = cpu;
+    device->info = (struct bs_device_info){
+        .backend = "cpu",
+        .hardware = cpu->hardware,
+        .fp32 = BS_NATIVE,
+        .bf16 = able.bf16_native ? BS_NATIVE
+                : able.bf16      ? BS_EMULATED
+                                 : BS_REFUSED,
+        .row_tile = ROW_TILE,
+    };
+    return BS_OK;
+}
+
+static void device_close(struct bs_device *device) {
+    struct cpu_device *cpu = device->data;
+    bs_products_free(cpu->products);
+    free(cpu);
+}
+
+static char description[64];
+
+static void describe_once(void) {
+    snprintf(description, sizeof description, "cpu(%s)", bs_onednn_version());
+}
+
+static const char *describe(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, describe_once);
+    return description;
+}
+
+static int memory_new(struct bs_device *device, int64_t bytes, void **memory,
+                      struct bs_error *error) {
+    (void)device;
+    *memory = bs_alloc_aligned((size_t)bytes);
+    return *memory ? BS_OK
+                   : bs_fail_memory(error, (unsigned long long)bytes, "activations");
+}
+
+static void memory_free(struct bs_device *device, void *memory) {
+    (void)device;
+    free(memory);
+}
+
+const struct bs_backend bs_backend_cpu = {
+    .version = BS_BACKEND_VERSION,
+    .name = "cpu",
+    .describe = describe,
+    .device_open = device_open,
+    .device_close = device_close,
+    .weights_new = cpu_weights_new,
+    .weights_free = cpu_weights_free,
+    .weights_upload = cpu_weights_upload,
+    .weights_download = cpu_weights_download,
+    .weights_ready = cpu_repack,
+    .weights_memory = cpu_weights_memory,
+    .queue_new = cpu_queue_new,
+    .queue_free = cpu_queue_free,
+    .queue_finish = cpu_queue_finish,
+    .memory_new = memory_new,
+    .memory_free = memory_free,
+    .rows_upload = cpu_rows_upload,
+    .rows_download = cpu_rows_download,
+    .set_batch = cpu_set_batch,
+    .set_step = cpu_set_step,
+    .read_step = cpu_read_step,
+    .embedding = cpu_embedding,
+    .embedding_backward = cpu_embedding_backward,
+    .layer_norm = cpu_layer_norm,
+    .layer_norm_backward = cpu_layer_norm_backward,
+    .dropout = cpu_dropout,
+    .dropout_add = cpu_dropout_add,
+    .linear = cpu_linear,
+    .activate = cpu_activate,
+    .linear_backward = cpu_linear_backward,
+    .gelu_backward = cpu_gelu_backward,
+    .tanh_backward = cpu_tanh_backward,
+    .attention = cpu_attention,
+    .attention_backward = cpu_attention_backward,
+    .gather_first = cpu_gather_first,
+    .scatter_first = cpu_scatter_first,
+    .cross_entropy = cpu_cross_entropy,
+    .softmax = cpu_softmax,
+    .zero = cpu_zero,
+    .copy = cpu_copy,
+    .update = cpu_update,
+    .zero_gradients = cpu_zero_gradients,
+    .linear_activate = cpu_linear_activate,
+    .dropout_add_norm = cpu_dropout_add_norm,
+    .dropout_add_norm_backward = cpu_dropout_add_norm_backward,
+};

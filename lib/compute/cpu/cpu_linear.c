@@ -1,0 +1,266 @@
+/* Linear layers: products on whole tiles of rows, the activation of a tile while it is
+ * in the cache; gradients of weights by blocks of the matrix, over rows in a fixed
+ * order. oneDNN is fast on dense operands alone: others go through scratch memory. */
+#include "compute/cpu/cpu.h"
+
+#include <string.h>
+
+static struct bs_rows dense(void *data, enum bs_type type, int64_t rows,
+                            int64_t columns) {
+    return (struct bs_rows){data, type, rows, columns, columns};
+}
+
+static int64_t dense_bytes(enum bs_type type, int64_t rows, int64_t columns) {
+    return (rows * columns * (int64_t)bs_type_size(type) + 63) / 64 * 64;
+}
+
+static bool is_dense(struct bs_rows rows) {
+    return rows.stride == rows.columns;
+}
+
+/* Copies rows into a tile; what they do not fill becomes zero. */
+static void fill_tile(const struct bs_cpu_kernels *kernels, struct bs_rows from,
+                      struct bs_rows tile) {
+    size_t row = (size_t)tile.columns * bs_type_size(tile.type);
+    kernels->copy(from, bs_rows_slice(tile, 0, from.rows));
+    memset((char *)tile.data + row * (size_t)from.rows, 0,
+           row * (size_t)(tile.rows - from.rows));
+}
+
+/* ---- y = f(x W^T + b), dx = dy W: tiles of rows ---- */
+
+struct tile_job {
+    struct cpu_queue *data;
+    const struct bs_product *direct; /* into y, accumulating if asked for */
+    const struct bs_product *staged; /* into scratch memory */
+    struct bs_operands operands;     /* what is the same for all tiles */
+    struct bs_rows x, pre, y;
+    enum bs_activation activation;
+    bool accumulate;
+};
+
+/* Where products of the job go first. */
+static struct bs_rows target(const struct tile_job *job) {
+    return job->pre.data ? job->pre : job->y;
+}
+
+/* Products of fp32 give fp32, those of bf16 either. */
+static enum bs_type product_type(const struct tile_job *job) {
+    return job->x.type == BS_F32 ? BS_F32 : target(job).type;
+}
+
+static bool goes_direct(const struct tile_job *job, struct bs_rows y) {
+    return is_dense(y) && y.type == product_type(job);
+}
+
+static void tile_product(const struct tile_job *job, struct bs_rows x, struct bs_rows y,
+                         int worker) {
+    const struct bs_cpu_kernels *kernels = job->data->kernels;
+    int64_t tile = job->data->tile;
+    char *scratch = job->data->workers[worker].scratch;
+    struct bs_operands operands = job->operands;
+    operands.x = x.data;
+    operands.y = y.data;
+    if (x.rows < tile || !is_dense(x)) {
+        operands.x = scratch;
+        fill_tile(kernels, x, dense(scratch, x.type, tile, x.columns));
+    }
+    if (y.rows == tile && goes_direct(job, y)) {
+        cpu_run_product(job->data, job->direct, worker, &operands);
+        return;
+    }
+    operands.y = scratch + dense_bytes(x.type, tile, x.columns);
+    cpu_run_product(job->data, job->staged, worker, &operands);
+    struct bs_rows result = dense(operands.y, product_type(job), y.rows, y.columns);
+    (job->accumulate ? kernels->add : kernels->copy)(result, y);
+}
+
+static void tile_work(void *context, int64_t first, int64_t count, int worker) {
+    const struct tile_job *job = context;
+    struct bs_rows y = bs_rows_slice(job->y, first, count);
+    struct bs_rows to = bs_rows_slice(target(job), first, count);
+    tile_product(job, bs_rows_slice(job->x, first, count), to, worker);
+    if (job->activation == BS_GELU)
+        job->data->kernels->gelu(to, y);
+    else if (job->activation == BS_TANH)
+        job->data->kernels->tanh(to, y);
+}
+
+/* Finds the products of a job whose operands and views are set, runs it on all rows. */
+static void run_tiles(struct bs_queue *q, struct tile_job *job) {
+    struct bs_rows x = job->x, to = target(job);
+    int64_t tile = job->data->tile;
+    bool rest = x.rows % tile != 0, loose = !goes_direct(job, to);
+    struct bs_product_shape shape = {.m = tile,
+                                     .n = to.columns,
+                                     .k = x.columns,
+                                     .type = x.type,
+                                     .y_type = product_type(job),
+                                     .x = {x.columns, 1},
+                                     .w = {to.columns, 1},
+                                     .y_row = to.columns,
+                                     .packed = job->operands.packed,
+                                     .bias = job->operands.bias != NULL};
+    if ((rest || loose) && !(job->staged = cpu_product(q, &shape)))
+        return;
+    shape.accumulate = job->accumulate;
+    if (x.rows >= tile && !loose && !(job->direct = cpu_product(q, &shape)))
+        return;
+    if ((rest || loose || !is_dense(x)) &&
+        !cpu_reserve_workers(q, dense_bytes(x.type, tile, x.columns) +
+                                    dense_bytes(shape.y_type, tile, to.columns)))
+        return;
+    cpu_for_rows(q, x.rows, tile_work, job);
+    cpu_check_products(q);
+}
+
+void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
+                         struct bs_linear linear, enum bs_activation activation,
+                         struct bs_rows x, struct bs_rows pre, struct bs_rows y) {
+    struct tile_job job = {.data = q->data,
+                           .operands = {.packed = cpu_tensor(w, linear.weight)->forward,
+                                        .bias = cpu_tensor(w, linear.bias)->value},
+                           .x = x,
+                           .pre = pre,
+                           .y = y,
+                           .activation = activation};
+    run_tiles(q, &job);
+}
+
+void cpu_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear linear,
+                struct bs_rows x, struct bs_rows y) {
+    struct bs_rows none = {0};
+    cpu_linear_activate(q, w, linear, BS_IDENTITY, x, none, y);
+}
+
+static void input_gradient(struct bs_queue *q, const struct bs_weights *w,
+                           struct bs_linear linear, struct bs_rows dy, struct bs_rows dx,
+                           bool accumulate) {
+    const struct cpu_tensor *weight = cpu_tensor(w, linear.weight);
+    struct tile_job job = {.data = q->data,
+                           .operands = {.packed = weight->backward,
+                                        .w = weight->backward ? NULL : weight->value},
+                           .x = dy,
+                           .y = dx,
+                           .accumulate = accumulate};
+    run_tiles(q, &job);
+}
+
+/* ---- dW[N, M] += dy^T x: blocks of rows of dW, chunks of rows of dy and x ---- */
+
+enum { BLOCK = 64 /* rows of dW */, CHUNK_TILES = 4 };
+
+struct gradient_job {
+    struct cpu_queue *data;
+    struct bs_rows x, dy;   /* x dense */
+    struct bs_rows x_rest;  /* the last rows of x, filled up to a tile */
+    float *dweight, *dbias; /* NULL: not wanted */
+    /* For chunks of several tiles and of one; by whether the block is the last, narrow
+     * one. */
+    const struct bs_product *products[2][2];
+};
+
+/* Rows `row` .. of dy, a block of columns wide, against as many of x. */
+static void add_chunk(const struct gradient_job *job, struct bs_rows dy, int64_t row,
+                      int64_t count, int64_t first, int worker) {
+    const struct bs_cpu_kernels *kernels = job->data->kernels;
+    int64_t left = job->x.rows - row, used = left < count ? left : count;
+    void *scratch = job->data->workers[worker].scratch;
+    struct bs_rows copy = dense(scratch, dy.type, count, dy.columns);
+    fill_tile(kernels, bs_rows_slice(dy, row, used), copy);
+    if (job->dbias)
+        kernels->column_sums(copy, job->dbias + first);
+    if (!job->dweight)
+        return;
+    struct bs_operands operands = {.x = copy.data,
+                                   .w = bs_rows_slice(job->x, row, used).data,
+                                   .y = job->dweight + first * job->x.columns};
+    if (used < count)
+        operands.w = job->x_rest.data;
+    bool several = count > job->data->tile, narrow = dy.columns < BLOCK;
+    cpu_run_product(job->data, job->products[several][narrow], worker, &operands);
+}
+
+static void gradient_item(void *context, int64_t item, int worker) {
+    const struct gradient_job *job = context;
+    int64_t tile = job->data->tile, chunk = CHUNK_TILES * tile, row = 0;
+    int64_t first = item * BLOCK, left = job->dy.columns - first;
+    struct bs_rows dy = bs_rows_columns(job->dy, first, left < BLOCK ? left : BLOCK);
+    for (; row + chunk <= dy.rows; row += chunk)
+        add_chunk(job, dy, row, chunk, first, worker);
+    for (; row < dy.rows; row += tile)
+        add_chunk(job, dy, row, tile, first, worker);
+}
+
+static bool find_gradient_product(struct bs_queue *q, struct gradient_job *job,
+                                  bool several, bool narrow) {
+    int64_t block = narrow ? job->dy.columns % BLOCK : BLOCK;
+    struct bs_product_shape shape = {.m = block,
+                                     .n = job->x.columns,
+                                     .k = job->data->tile * (several ? CHUNK_TILES : 1),
+                                     .type = job->dy.type,
+                                     .y_type = BS_F32,
+                                     .x = {1, block},
+                                     .w = {job->x.columns, 1},
+                                     .y_row = job->x.columns,
+                                     .accumulate = true};
+    if (narrow ? !block : job->dy.columns < BLOCK)
+        return true;
+    job->products[several][narrow] = cpu_product(q, &shape);
+    return job->products[several][narrow];
+}
+
+static bool find_gradient_products(struct bs_queue *q, struct gradient_job *job) {
+    int64_t rows = job->x.rows, chunk = CHUNK_TILES * job->data->tile;
+    for (int narrow = 0; narrow < 2; narrow++)
+        if ((rows >= chunk && !find_gradient_product(q, job, true, narrow)) ||
+            (rows % chunk && !find_gradient_product(q, job, false, narrow)))
+            return false;
+    return true;
+}
+
+/* Makes x dense and fills its last rows up to a tile, in shared scratch memory. */
+static bool stage_input(struct bs_queue *q, struct gradient_job *job) {
+    int64_t tile = job->data->tile, rest = job->x.rows % tile;
+    struct bs_rows x = job->x;
+    int64_t bytes = is_dense(x) ? 0 : dense_bytes(x.type, x.rows, x.columns);
+    if (!cpu_reserve_shared(q, bytes + dense_bytes(x.type, tile, x.columns)))
+        return false;
+    char *shared = job->data->shared;
+    if (rest) {
+        job->x_rest = dense(shared + bytes, x.type, tile, x.columns);
+        fill_tile(job->data->kernels, bs_rows_slice(x, x.rows - rest, rest), job->x_rest);
+    }
+    if (!is_dense(x)) {
+        job->x = dense(shared, x.type, x.rows, x.columns);
+        cpu_copy(q, x, job->x);
+    }
+    return true;
+}
+
+static void weight_gradient(struct bs_queue *q, struct bs_weights *w,
+                            struct bs_linear linear, struct bs_rows x,
+                            struct bs_rows dy) {
+    struct gradient_job job = {.data = q->data,
+                               .x = x,
+                               .dy = dy,
+                               .dweight = cpu_tensor(w, linear.weight)->gradient,
+                               .dbias = cpu_tensor(w, linear.bias)->gradient};
+    if (!job.dweight && !job.dbias)
+        return;
+    int64_t chunk = CHUNK_TILES * job.data->tile;
+    if (!cpu_reserve_workers(q, dense_bytes(dy.type, chunk, BLOCK)))
+        return;
+    if (job.dweight && (!stage_input(q, &job) || !find_gradient_products(q, &job)))
+        return;
+    bs_team_run(job.data->team, (dy.columns + BLOCK - 1) / BLOCK, gradient_item, &job);
+    cpu_check_products(q);
+}
+
+void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
+                         struct bs_linear linear, struct bs_rows x, struct bs_rows dy,
+                         struct bs_rows dx, bool accumulate) {
+    weight_gradient(q, w, linear, x, dy);
+    if (dx.data && !q->failure.code)
+        input_gradient(q, w, linear, dy, dx, accumulate);
+}

@@ -1,0 +1,122 @@
+/* The optimizer's step, in chunks of parameters: the norm of all gradients first, then
+ * AdamW, then the packed copies. */
+#include "compute/cpu/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHUNK = 32768 /* elements of one item */ };
+
+/* Chunks are numbered over all trained parameters. */
+struct chunk {
+    int index;
+    int64_t first, count;
+};
+
+struct update_job {
+    struct cpu_queue *data;
+    const struct bs_weights *weights;
+    double *squares; /* [chunks] */
+    struct bs_cpu_adamw decayed, plain;
+};
+
+static int64_t chunks_of(const struct bs_weights *w, int index) {
+    return bs_weights_trains(w, index) ? (cpu_tensor(w, index)->size + CHUNK - 1) / CHUNK
+                                       : 0;
+}
+
+static int64_t count_chunks(const struct bs_weights *w) {
+    int64_t total = 0;
+    for (int i = 0; i < w->n_parameters; i++)
+        total += chunks_of(w, i);
+    return total;
+}
+
+static struct chunk find_chunk(const struct bs_weights *w, int64_t item) {
+    int index = 0;
+    for (; item >= chunks_of(w, index); index++)
+        item -= chunks_of(w, index);
+    int64_t first = item * CHUNK, left = cpu_tensor(w, index)->size - first;
+    return (struct chunk){index, first, left < CHUNK ? left : CHUNK};
+}
+
+static void squares_item(void *context, int64_t item, int worker) {
+    const struct update_job *job = context;
+    struct chunk chunk = find_chunk(job->weights, item);
+    const float *gradient = cpu_tensor(job->weights, chunk.index)->gradient;
+    (void)worker;
+    job->squares[item] = job->data->kernels->squares(gradient + chunk.first, chunk.count);
+}
+
+static double gradient_norm(struct update_job *job, int64_t chunks) {
+    double total = 0;
+    bs_team_run(job->data->team, chunks, squares_item, job);
+    for (int64_t i = 0; i < chunks; i++)
+        total += job->squares[i];
+    return sqrt(total);
+}
+
+/* Factors in double, rounded once each, as torch.optim.AdamW has them. */
+static struct bs_cpu_adamw factors(const struct bs_adamw *adamw,
+                                   const struct bs_step *step, double norm, bool decays) {
+    double clip = 1;
+    if (adamw->max_grad_norm > 0)
+        clip = fmin(1, adamw->max_grad_norm / (norm + 1e-6));
+    double correction1 = 1 - pow(adamw->beta1, (double)step->adam_step);
+    double correction2 = 1 - pow(adamw->beta2, (double)step->adam_step);
+    double decay = decays ? step->learning_rate * adamw->weight_decay : 0;
+    return (struct bs_cpu_adamw){.clip = (float)(clip / step->loss_scale),
+                                 .keep = (float)(1 - decay),
+                                 .lerp = (float)(1 - adamw->beta1),
+                                 .beta2 = (float)adamw->beta2,
+                                 .square = (float)(1 - adamw->beta2),
+                                 .root = (float)sqrt(correction2),
+                                 .epsilon = (float)adamw->epsilon,
+                                 .step = (float)(-step->learning_rate / correction1)};
+}
+
+static void adamw_item(void *context, int64_t item, int worker) {
+    const struct update_job *job = context;
+    struct chunk chunk = find_chunk(job->weights, item);
+    const struct cpu_tensor *tensor = cpu_tensor(job->weights, chunk.index);
+    bool decays = job->weights->parameters[chunk.index].decays;
+    (void)worker;
+    job->data->kernels->adamw(decays ? &job->decayed : &job->plain,
+                              tensor->value + chunk.first, tensor->gradient + chunk.first,
+                              tensor->moment1 + chunk.first,
+                              tensor->moment2 + chunk.first, chunk.count);
+}
+
+void cpu_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
+    struct cpu_queue *data = q->data;
+    int64_t chunks = count_chunks(w);
+    struct update_job job = {.data = data, .weights = w};
+    if (!cpu_reserve_shared(q, chunks * (int64_t)sizeof *job.squares))
+        return;
+    job.squares = data->shared;
+    double norm = gradient_norm(&job, chunks) / (double)q->step.loss_scale;
+    data->grad_norm = norm;
+    if (data->first_bad_update < 0 && !(isfinite(norm) && isfinite(data->loss)))
+        data->first_bad_update = q->step.update;
+    if (data->first_bad_update >= 0) {
+        data->finite = false;
+        return;
+    }
+    job.decayed = factors(&adamw, &q->step, norm, true);
+    job.plain = factors(&adamw, &q->step, norm, false);
+    bs_team_run(data->team, chunks, adamw_item, &job);
+    cpu_repack_trained(q, w);
+}
+
+static void zero_item(void *context, int64_t item, int worker) {
+    const struct update_job *job = context;
+    struct chunk chunk = find_chunk(job->weights, item);
+    (void)worker;
+    memset(cpu_tensor(job->weights, chunk.index)->gradient + chunk.first, 0,
+           (size_t)chunk.count * sizeof(float));
+}
+
+void cpu_zero_gradients(struct bs_queue *q, struct bs_weights *w) {
+    struct update_job job = {.data = q->data, .weights = w};
+    bs_team_run(job.data->team, count_chunks(w), zero_item, &job);
+}

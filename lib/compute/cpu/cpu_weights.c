@@ -1,0 +1,155 @@
+/* Parameters in fp32 as they are uploaded, and what products want of the matrices: a
+ * packed copy in the weights' precision for x W^T, and in bf16 one for dy W. */
+#include "compute/cpu/cpu.h"
+
+#include "common/buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void cpu_weights_free(struct bs_weights *weights) {
+    for (int i = 0; i < weights->n_parameters; i++) {
+        struct cpu_tensor *tensor = cpu_tensor(weights, i);
+        bs_packed_free(tensor->forward);
+        bs_packed_free(tensor->backward);
+        free(tensor->value);
+        free(tensor->gradient);
+        free(tensor->moment1);
+        free(tensor->moment2);
+    }
+    free(weights->data);
+}
+
+static bool tensor_memory(struct cpu_tensor *tensor, bool trains) {
+    float **parts[] = {&tensor->value, &tensor->gradient, &tensor->moment1,
+                       &tensor->moment2};
+    for (int i = 0; i < (trains ? 4 : 1); i++)
+        if (!(*parts[i] = bs_alloc_aligned((size_t)tensor->size * sizeof(float))))
+            return false;
+    return true;
+}
+
+static int tensor_packed(struct bs_weights *weights, int index, struct bs_error *error) {
+    const struct cpu_device *cpu = weights->device->data;
+    const struct bs_parameter *p = &weights->parameters[index];
+    struct cpu_tensor *tensor = cpu_tensor(weights, index);
+    bool low = weights->precision == BS_PRECISION_BF16;
+    enum bs_type type = low ? BS_BF16 : BS_F32;
+    int64_t tile = weights->device->info.row_tile;
+    struct bs_strides turned = {1, p->columns}, straight = {p->columns, 1};
+    if (bs_packed_new(&tensor->forward, cpu->products, tile, p->rows, p->columns, type,
+                      tensor->value, turned, error))
+        return error->code;
+    if (!low || !weights->training)
+        return BS_OK;
+    return bs_packed_new(&tensor->backward, cpu->products, tile, p->columns, p->rows,
+                         type, tensor->value, straight, error);
+}
+
+int cpu_weights_new(struct bs_weights *weights, struct bs_error *error) {
+    size_t count = weights->n_parameters > 0 ? (size_t)weights->n_parameters : 1;
+    weights->data = bs_alloc(count, sizeof(struct cpu_tensor));
+    if (!weights->data)
+        return bs_fail_memory(error, count * sizeof(struct cpu_tensor), "weights");
+    for (int i = 0; i < weights->n_parameters; i++) {
+        const struct bs_parameter *p = &weights->parameters[i];
+        struct cpu_tensor *tensor = cpu_tensor(weights, i);
+        tensor->size = p->rows * p->columns;
+        if (!tensor_memory(tensor, bs_weights_trains(weights, i))) {
+            bs_fail_memory(error, (size_t)tensor->size * sizeof(float), p->name);
+            goto out;
+        }
+        if (p->role == BS_ROLE_MATRIX && tensor_packed(weights, i, error)) {
+            bs_error_prefix(error, "%s: ", p->name);
+            goto out;
+        }
+    }
+    return BS_OK;
+out:
+    cpu_weights_free(weights);
+    return error->code;
+}
+
+static float *slot_values(const struct bs_weights *weights, int index,
+                          enum bs_slot slot) {
+    struct cpu_tensor *tensor = cpu_tensor(weights, index);
+    float *slots[] = {[BS_SLOT_VALUE] = tensor->value,
+                      [BS_SLOT_GRADIENT] = tensor->gradient,
+                      [BS_SLOT_MOMENT1] = tensor->moment1,
+                      [BS_SLOT_MOMENT2] = tensor->moment2};
+    return slots[slot];
+}
+
+int cpu_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
+                       int64_t first_row, int64_t rows, const float *values,
+                       struct bs_error *error) {
+    (void)error;
+    int64_t columns = weights->parameters[index].columns;
+    memcpy(slot_values(weights, index, slot) + first_row * columns, values,
+           (size_t)(rows * columns) * sizeof *values);
+    return BS_OK;
+}
+
+int cpu_weights_download(const struct bs_weights *weights, int index, enum bs_slot slot,
+                         int64_t first_row, int64_t rows, float *values,
+                         struct bs_error *error) {
+    (void)error;
+    int64_t columns = weights->parameters[index].columns;
+    memcpy(values, slot_values(weights, index, slot) + first_row * columns,
+           (size_t)(rows * columns) * sizeof *values);
+    return BS_OK;
+}
+
+/* The packed copies are numbered: 2 i for x W^T of parameter i, 2 i + 1 for dy W. */
+static const struct bs_packed *packed_copy(const struct bs_weights *weights,
+                                           int64_t number) {
+    const struct cpu_tensor *tensor = cpu_tensor(weights, (int)(number / 2));
+    return number % 2 ? tensor->backward : tensor->forward;
+}
+
+int cpu_repack(struct bs_weights *weights, struct bs_error *error) {
+    const struct cpu_device *cpu = weights->device->data;
+    struct bs_product_worker *worker = NULL;
+    if (bs_product_worker_new(&worker, cpu->products, error))
+        return error->code;
+    bool good = true;
+    for (int64_t n = 0; good && n < 2 * (int64_t)weights->n_parameters; n++) {
+        const struct bs_packed *packed = packed_copy(weights, n);
+        good = !packed || bs_packed_refresh(packed, worker);
+    }
+    bs_product_worker_free(worker);
+    return good ? BS_OK : bs_fail(error, BS_DEVICE, "oneDNN failed to pack weights");
+}
+
+struct repack_job {
+    struct cpu_queue *data;
+    const struct bs_weights *weights;
+};
+
+static void repack_item(void *context, int64_t item, int worker) {
+    const struct repack_job *job = context;
+    const struct bs_packed *packed = packed_copy(job->weights, item);
+    if (packed && bs_weights_trains(job->weights, (int)(item / 2)) &&
+        !bs_packed_refresh(packed, job->data->workers[worker].products))
+        atomic_store(&job->data->product_failed, true);
+}
+
+void cpu_repack_trained(struct bs_queue *q, struct bs_weights *weights) {
+    struct repack_job job = {cpu_queue(q), weights};
+    bs_team_run(job.data->team, 2 * (int64_t)weights->n_parameters, repack_item, &job);
+    cpu_check_products(q);
+}
+
+struct bs_weights_memory cpu_weights_memory(const struct bs_weights *weights) {
+    struct bs_weights_memory memory = {0};
+    for (int i = 0; i < weights->n_parameters; i++) {
+        const struct cpu_tensor *tensor = cpu_tensor(weights, i);
+        int64_t bytes = tensor->size * (int64_t)sizeof(float);
+        memory.values += bytes;
+        memory.gradients += tensor->gradient ? bytes : 0;
+        memory.moments += tensor->gradient ? 2 * bytes : 0;
+        memory.derived += tensor->forward ? bs_packed_bytes(tensor->forward) : 0;
+        memory.derived += tensor->backward ? bs_packed_bytes(tensor->backward) : 0;
+    }
+    return memory;
+}

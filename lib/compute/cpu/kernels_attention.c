@@ -1,0 +1,238 @@
+/*
+ * Attention of one head of one sequence, blocks of queries at a time: scores in fp32,
+ * softmax in two passes over a block. The backward pass computes the probabilities again
+ * from the scores and their log-sum-exp (Dao et al., "FlashAttention", 2022,
+ * section 3.1). Operands are copied once to fp32 with rows of whole vectors.
+ */
+#include "compute/cpu/kernels_parts.h"
+#include "compute/cpu/small_product.h"
+
+enum { QUERIES = 32, CHUNK = 512 /* keys that dropout takes at once */ };
+
+static int64_t whole(int64_t n) {
+    return (n + BS_LANES - 1) / BS_LANES * BS_LANES;
+}
+
+/* Scratch, carved. Widths padded to whole vectors: D of a head, L of the keys. */
+struct workspace {
+    int64_t width, keys;        /* padded */
+    float *k_turned, *v_turned; /* [D, L] */
+    float *k, *v, *dk, *dv;     /* [length, D] */
+    float *q, *out, *dout, *dq; /* [QUERIES, D] */
+    float *scores, *kept;       /* [QUERIES, L] */
+    float *mask;                /* [L] */
+};
+
+static int64_t carve(struct workspace *w, int64_t length, int64_t width, bool backward,
+                     float *at) {
+    w->width = whole(width);
+    w->keys = whole(length);
+    int64_t turned = width * w->keys, plain = length * w->width;
+    int64_t block = QUERIES * w->width, square = QUERIES * w->keys, used = 0;
+    struct part {
+        float **to;
+        int64_t size;
+        bool wanted;
+    } parts[] = {
+        {&w->k_turned, turned, true},  {&w->v_turned, turned, backward},
+        {&w->k, plain, backward},      {&w->v, plain, !backward},
+        {&w->dk, plain, backward},     {&w->dv, plain, backward},
+        {&w->q, block, true},          {&w->out, block, true},
+        {&w->dout, block, backward},   {&w->dq, block, backward},
+        {&w->scores, square, true},    {&w->kept, square, backward},
+        {&w->mask, w->keys, backward},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        *parts[i].to = at && parts[i].wanted ? at + used : NULL;
+        used += parts[i].wanted ? whole(parts[i].size) : 0;
+    }
+    return used;
+}
+
+int64_t head_scratch(int64_t length, int64_t width, bool backward) {
+    struct workspace unused;
+    return carve(&unused, length, width, backward, NULL);
+}
+
+/* Rows first .. first + count to fp32 with rows of `stride` floats, the rest of each 0.
+ */
+static void load_rows(struct bs_rows from, int64_t first, int64_t count, float *to,
+                      int64_t stride) {
+    for (int64_t r = 0; r < count; r++)
+        for (int64_t c = 0; c < stride; c += BS_LANES)
+            vstore(to + r * stride + c,
+                   vload_row(row_of(from, first + r), from.type, c, from.columns - c));
+}
+
+static void store_rows(const float *from, int64_t stride, struct bs_rows to,
+                       int64_t first, int64_t count) {
+    for (int64_t r = 0; r < count; r++)
+        for (int64_t c = 0; c < to.columns; c += BS_LANES)
+            vstore_row(row_of(to, first + r), to.type, c, to.columns - c,
+                       vload(from + r * stride + c));
+}
+
+/* Columns become rows of `stride` floats, the rest of each 0. */
+static void load_turned(struct bs_rows from, float *to, int64_t stride) {
+    for (int64_t c = 0; c < from.columns; c++)
+        memset(to + c * stride + from.rows, 0,
+               (size_t)(stride - from.rows) * sizeof(float));
+    for (int64_t r = 0; r < from.rows; r++)
+        for (int64_t c = 0; c < from.columns; c += BS_LANES) {
+            int64_t n = from.columns - c;
+            vf v = vload_row(row_of(from, r), from.type, c, n);
+            for (int i = 0; i < (n < BS_LANES ? (int)n : BS_LANES); i++)
+                to[(c + i) * stride + r] = v[i];
+        }
+}
+
+/* probability[j] becomes 0 or is scaled, as the mask of query `place` says. */
+static void drop(const struct bs_cpu_attention *a, int64_t place, int64_t keys,
+                 const float *probability, float *kept) {
+    uint16_t bits[CHUNK + 8 * BS_LANES];
+    uint32_t threshold = a->dropout.threshold;
+    float scale = 65536.0F / (65536.0F - (float)threshold);
+    for (int64_t start = 0; start < keys; start += CHUNK) {
+        int64_t count = keys - start < CHUNK ? keys - start : CHUNK;
+        uint32_t first = a->head * 8192U + (uint32_t)(start / 8);
+        dropout_bits(&a->dropout, *a->dropout.example, (uint32_t)place, first,
+                     (count + 7) / 8, bits);
+        for (int64_t j = 0; j < count; j += BS_LANES) {
+            vh half;
+            memcpy(&half, bits + j, sizeof half);
+            vi keep = __builtin_convertvector(half, vi) >= (vi){0} + (int32_t)threshold;
+            vf p = vload(probability + start + j) * scale;
+            vstore(kept + start + j, (vf)((vi)p & keep));
+        }
+    }
+}
+
+static void multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row,
+                     int64_t a_column, const float *b, int64_t b_row, float *c,
+                     int64_t c_row, bool accumulate) {
+    struct small_product product = {m, n,     k, a,     a_row,     a_column,
+                                    b, b_row, c, c_row, accumulate};
+    small_product(&product);
+}
+
+/* Scores of one query become exponentials; returns their sum and the log of it. */
+static float exponentials(float *score, int64_t keys, int64_t padded, float scale,
+                          float *log_sum) {
+    vf best = vsplat(-INFINITY), total = {0};
+    for (int64_t j = 0; j < padded; j += BS_LANES) {
+        vf s = vload(score + j);
+        best = vmax(best, vselect(vfirst(keys - j), s, best));
+    }
+    float top = vmax_lanes(best) * scale;
+    for (int64_t j = 0; j < padded; j += BS_LANES) {
+        vf e = vexp(vload(score + j) * scale - top);
+        e = (vf)((vi)e & vfirst(keys - j));
+        vstore(score + j, e);
+        total += e;
+    }
+    float sum = vsum(total);
+    *log_sum = top + logf(sum);
+    return sum;
+}
+
+static void forward_block(const struct bs_cpu_attention *a, struct workspace *w,
+                          int64_t first, int64_t count) {
+    int64_t keys = a->k.rows, width = a->k.columns;
+    load_rows(a->q, first, count, w->q, w->width);
+    multiply(count, w->keys, width, w->q, w->width, 1, w->k_turned, w->keys, w->scores,
+             w->keys, false);
+    float sum[QUERIES];
+    for (int64_t i = 0; i < count; i++) {
+        float *score = w->scores + i * w->keys, log_sum;
+        sum[i] = exponentials(score, keys, w->keys, a->scale, &log_sum);
+        if (a->lse)
+            a->lse[(first + i) * a->lse_stride] = log_sum;
+        if (a->dropout.threshold)
+            drop(a, first + i, keys, score, score);
+    }
+    multiply(count, w->width, keys, w->scores, w->keys, 1, w->v, w->width, w->out,
+             w->width, false);
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t c = 0; c < w->width; c += BS_LANES) {
+            float *at = w->out + i * w->width + c;
+            vstore(at, vload(at) / sum[i]);
+        }
+    store_rows(w->out, w->width, a->out, first, count);
+}
+
+void attention_head(const struct bs_cpu_attention *a, float *scratch) {
+    struct workspace w;
+    carve(&w, a->k.rows, a->k.columns, false, scratch);
+    load_turned(a->k, w.k_turned, w.keys);
+    load_rows(a->v, 0, a->v.rows, w.v, w.width);
+    for (int64_t first = 0; first < a->q.rows; first += QUERIES) {
+        int64_t left = a->q.rows - first;
+        forward_block(a, &w, first, left < QUERIES ? left : QUERIES);
+    }
+}
+
+static float dot(const float *a, const float *b, int64_t n) {
+    vf total = {0};
+    for (int64_t i = 0; i < n; i += BS_LANES)
+        total = vfma(vload(a + i), vload(b + i), total);
+    return vsum(total);
+}
+
+/* With p the probabilities, m the mask (0 or its scale), dp the gradient of p m:
+ * `kept` = p m; `scores` = the gradient of the scores, p (m dp - sum(out dout)) scale.
+ * On entry `scores` holds scores, `kept` dp. */
+static void score_gradients(const struct bs_cpu_attention *a, struct workspace *w,
+                            int64_t place, int64_t i) {
+    int64_t keys = a->k.rows;
+    float *score = w->scores + i * w->keys, *kept = w->kept + i * w->keys;
+    float *mask = w->mask, log_sum = a->lse[place * a->lse_stride];
+    float delta = dot(w->out + i * w->width, w->dout + i * w->width, w->width);
+    if (a->dropout.threshold) {
+        for (int64_t j = 0; j < w->keys; j += BS_LANES)
+            vstore(mask + j, vsplat(1));
+        drop(a, place, keys, mask, mask);
+    }
+    for (int64_t j = 0; j < w->keys; j += BS_LANES) {
+        vf p = vexp(vload(score + j) * a->scale - log_sum);
+        p = (vf)((vi)p & vfirst(keys - j));
+        vf m = a->dropout.threshold ? vload(mask + j) : vsplat(1);
+        vf dp = vload(kept + j);
+        vstore(kept + j, p * m);
+        vstore(score + j, p * (m * dp - delta) * a->scale);
+    }
+}
+
+static void backward_block(const struct bs_cpu_attention *a, struct workspace *w,
+                           int64_t first, int64_t count) {
+    int64_t keys = a->k.rows, width = a->k.columns, d = w->width;
+    load_rows(a->q, first, count, w->q, d);
+    load_rows(a->out, first, count, w->out, d);
+    load_rows(a->dout, first, count, w->dout, d);
+    multiply(count, w->keys, width, w->q, d, 1, w->k_turned, w->keys, w->scores, w->keys,
+             false);
+    multiply(count, w->keys, width, w->dout, d, 1, w->v_turned, w->keys, w->kept, w->keys,
+             false);
+    for (int64_t i = 0; i < count; i++)
+        score_gradients(a, w, first + i, i);
+    multiply(keys, d, count, w->kept, 1, w->keys, w->dout, d, w->dv, d, true);
+    multiply(keys, d, count, w->scores, 1, w->keys, w->q, d, w->dk, d, true);
+    multiply(count, d, keys, w->scores, w->keys, 1, w->k, d, w->dq, d, false);
+    store_rows(w->dq, d, a->dq, first, count);
+}
+
+void attention_head_back(const struct bs_cpu_attention *a, float *scratch) {
+    struct workspace w;
+    int64_t keys = a->k.rows;
+    carve(&w, keys, a->k.columns, true, scratch);
+    load_turned(a->k, w.k_turned, w.keys);
+    load_turned(a->v, w.v_turned, w.keys);
+    load_rows(a->k, 0, keys, w.k, w.width);
+    memset(w.dk, 0, (size_t)(keys * w.width) * sizeof(float));
+    memset(w.dv, 0, (size_t)(keys * w.width) * sizeof(float));
+    for (int64_t first = 0; first < a->q.rows; first += QUERIES) {
+        int64_t left = a->q.rows - first;
+        backward_block(a, &w, first, left < QUERIES ? left : QUERIES);
+    }
+    store_rows(w.dk, w.width, a->dk, 0, keys);
+    store_rows(w.dv, w.width, a->dv, 0, keys);
+}

@@ -1,0 +1,85 @@
+/* Layer norm, forward and backward, row by row. */
+#include "compute/cpu/kernels_parts.h"
+
+struct moments {
+    float mean, inverse; /* of the deviation */
+};
+
+static struct moments row_moments(const float *x, int64_t columns, float epsilon) {
+    vf total = {0}, spread = {0};
+    for (int64_t c = 0; c < columns; c += BS_LANES)
+        total += vload_row(x, BS_F32, c, columns - c);
+    float mean = vsum(total) / (float)columns;
+    for (int64_t c = 0; c < columns; c += BS_LANES) {
+        vf d = vload_row(x, BS_F32, c, columns - c) - mean;
+        if (columns - c < BS_LANES)
+            d = (vf)((vi)d & vfirst(columns - c));
+        spread = vfma(d, d, spread);
+    }
+    float variance = vsum(spread) / (float)columns;
+    return (struct moments){mean, 1.0F / sqrtf(variance + epsilon)};
+}
+
+void layer_norm_rows(const float *gain, const float *bias, float epsilon,
+                     struct bs_rows x, struct bs_rows stats, struct bs_rows y,
+                     struct bs_rows y_low) {
+    for (int64_t r = 0; r < x.rows; r++) {
+        const float *from = row_of(x, r);
+        struct moments m = row_moments(from, x.columns, epsilon);
+        for (int64_t c = 0; c < x.columns; c += BS_LANES) {
+            int64_t n = x.columns - c;
+            vf v = (vload_row(from, BS_F32, c, n) - m.mean) * m.inverse;
+            v = vfma(v, vload_row(gain, BS_F32, c, n), vload_row(bias, BS_F32, c, n));
+            vstore_row(row_of(y, r), BS_F32, c, n, v);
+            if (y_low.data)
+                vstore_row(row_of(y_low, r), y_low.type, c, n, v);
+        }
+        if (stats.data)
+            memcpy(row_of(stats, r), &m, sizeof m);
+    }
+}
+
+/* Adds one row to the sums for gain and bias. */
+static void add_gradients(const float *x, const float *dy, int64_t columns,
+                          struct moments m, float *sums) {
+    for (int64_t c = 0; c < columns; c += BS_LANES) {
+        int64_t n = columns - c;
+        vf d = vload_row(dy, BS_F32, c, n);
+        vf normal = (vload_row(x, BS_F32, c, n) - m.mean) * m.inverse;
+        vf gain = vfma(d, normal, vload_row(sums, BS_F32, c, n));
+        vf bias = d + vload_row(sums + columns, BS_F32, c, n);
+        vstore_row(sums, BS_F32, c, n, gain);
+        vstore_row(sums + columns, BS_F32, c, n, bias);
+    }
+}
+
+/* With g = gain dy and n the normalised row:
+ * dx = inverse (g - mean(g) - n mean(g n)). */
+void layer_norm_back_rows(const float *gain, struct bs_rows x, struct bs_rows stats,
+                          struct bs_rows dy, struct bs_rows dx, float *sums) {
+    int64_t columns = x.columns;
+    for (int64_t r = 0; r < x.rows; r++) {
+        const float *value = row_of(x, r), *d = row_of(dy, r);
+        struct moments m;
+        memcpy(&m, row_of(stats, r), sizeof m);
+        vf total = {0}, product = {0};
+        for (int64_t c = 0; c < columns; c += BS_LANES) {
+            int64_t n = columns - c;
+            vf g = vload_row(gain, BS_F32, c, n) * vload_row(d, BS_F32, c, n);
+            vf normal = (vload_row(value, BS_F32, c, n) - m.mean) * m.inverse;
+            total += g; /* lanes beyond the row: g is 0 */
+            product = vfma(g, normal, product);
+        }
+        if (sums)
+            add_gradients(value, d, columns, m, sums);
+        float mean_g = vsum(total) / (float)columns;
+        float mean_gn = vsum(product) / (float)columns;
+        for (int64_t c = 0; c < columns; c += BS_LANES) {
+            int64_t n = columns - c;
+            vf g = vload_row(gain, BS_F32, c, n) * vload_row(d, BS_F32, c, n);
+            vf normal = (vload_row(value, BS_F32, c, n) - m.mean) * m.inverse;
+            vf v = (g - mean_g - normal * mean_gn) * m.inverse;
+            vstore_row(row_of(dx, r), dx.type, c, n, v);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+/* Kernels that go through rows element by element: copies, activations, sums. */
+#include "compute/cpu/kernels_parts.h"
+
+typedef vf one_to_one(vf x);
+typedef vf two_to_one(vf a, vf b);
+
+BS_INLINE void map(struct bs_rows x, struct bs_rows y, one_to_one *function) {
+    for (int64_t r = 0; r < x.rows; r++) {
+        const void *from = row_of(x, r);
+        void *to = row_of(y, r);
+        for (int64_t c = 0; c < x.columns; c += BS_LANES) {
+            int64_t n = x.columns - c;
+            vstore_row(to, y.type, c, n, function(vload_row(from, x.type, c, n)));
+        }
+    }
+}
+
+BS_INLINE void map2(struct bs_rows a, struct bs_rows b, struct bs_rows y,
+                    two_to_one *function) {
+    for (int64_t r = 0; r < a.rows; r++) {
+        const void *from_a = row_of(a, r), *from_b = row_of(b, r);
+        void *to = row_of(y, r);
+        for (int64_t c = 0; c < a.columns; c += BS_LANES) {
+            int64_t n = a.columns - c;
+            vf value = function(vload_row(from_a, a.type, c, n),
+                                vload_row(from_b, b.type, c, n));
+            vstore_row(to, y.type, c, n, value);
+        }
+    }
+}
+
+BS_INLINE vf same(vf x) {
+    return x;
+}
+
+BS_INLINE vf sum(vf a, vf b) {
+    return a + b;
+}
+
+BS_INLINE vf gelu(vf x) {
+    return 0.5F * x * (1.0F + verf(x * 0.70710678118654752F));
+}
+
+BS_INLINE vf gelu_gradient(vf x, vf dy) {
+    vf cumulative = 0.5F * (1.0F + verf(x * 0.70710678118654752F));
+    vf density = 0.39894228040143268F * vexp(-0.5F * x * x);
+    return dy * vfma(x, density, cumulative);
+}
+
+BS_INLINE vf tanh_each(vf x) {
+    for (int i = 0; i < BS_LANES; i++)
+        x[i] = tanhf(x[i]);
+    return x;
+}
+
+BS_INLINE vf tanh_gradient(vf y, vf dy) {
+    return dy * (1.0F - y * y);
+}
+
+void copy_rows(struct bs_rows x, struct bs_rows y) {
+    map(x, y, same);
+}
+
+void add_rows(struct bs_rows x, struct bs_rows y) {
+    map2(x, y, y, sum);
+}
+
+void gelu_rows(struct bs_rows x, struct bs_rows y) {
+    map(x, y, gelu);
+}
+
+void gelu_backward_rows(struct bs_rows pre, struct bs_rows dy, struct bs_rows dpre) {
+    map2(pre, dy, dpre, gelu_gradient);
+}
+
+void tanh_rows(struct bs_rows x, struct bs_rows y) {
+    map(x, y, tanh_each);
+}
+
+void tanh_backward_rows(struct bs_rows y, struct bs_rows dy, struct bs_rows dpre) {
+    map2(y, dy, dpre, tanh_gradient);
+}
+
+void sum_columns(struct bs_rows x, float *sums) {
+    for (int64_t c = 0; c < x.columns; c += BS_LANES) {
+        int64_t n = x.columns - c;
+        vf total = {0};
+        for (int64_t r = 0; r < x.rows; r++)
+            total += vload_row(row_of(x, r), x.type, c, n);
+        vstore_row(sums, BS_F32, c, n, vload_row(sums, BS_F32, c, n) + total);
+    }
+}
