@@ -334,7 +334,7 @@ differs() {
 }
 
 @test "a loss that is not finite: exit 6, the step by number, nothing saved past it" {
-    train burst --learning-rate 1e6 --max-grad-norm 0 --warmup-steps 0 --weight-decay 0 \
+    train burst --learning-rate 1e37 --max-grad-norm 0 --warmup-steps 0 --weight-decay 0 \
         --save-steps 1 --epochs 40 "$DIR/train.tsv"
     [ "$status" -eq 6 ]
     [[ $stderr =~ step\ ([0-9]+):\ loss\ or\ gradient\ is\ not\ finite ]]
