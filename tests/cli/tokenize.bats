@@ -246,7 +246,7 @@ ids() {
     [ "$(wc -l <val.ids)" -gt 60 ]
     [ "$(wc -l <val.ids)" -lt 140 ]
     ids --seed 7 --split train=80,val=20 --part val all | sort >other.ids
-    ! cmp -s other.ids val.ids
+    fails cmp -s other.ids val.ids
 }
 
 @test "--split keeps duplicates together" {
@@ -275,7 +275,7 @@ ids() {
     go tokenize -t jsonl --drop text crlf.tsv
     status_is 0
     [ "$(grep -c '"label":"pos"' out)" -eq 1 ]
-    ! grep -q '\\r' out
+    fails grep -q '\\r' out
 }
 
 @test "a TSV row with too few columns is rejected, the work goes on" {
