@@ -126,6 +126,11 @@ void bs_set_step(struct bs_queue *queue, const struct bs_step *step) {
     queue->device->backend->set_step(queue, new_update);
 }
 
+void bs_set_loss_total(struct bs_queue *queue, double total) {
+    if (!queue->failure.code)
+        queue->device->backend->set_loss_total(queue, total);
+}
+
 int bs_read_step(struct bs_queue *queue, struct bs_step_result *result,
                  struct bs_error *error) {
     if (!queue->failure.code)

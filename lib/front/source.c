@@ -33,7 +33,8 @@ struct bs_source {
     struct bs_source_info info; /* written before the first block is handed on */
 
     atomic_int_fast64_t position, total; /* bytes, for progress */
-    int64_t n_records;                   /* of the calling thread */
+    atomic_int_fast64_t n_read;          /* blocks */
+    int64_t n_taken, n_records;          /* of the calling thread */
 };
 
 /* ---- reading -------------------------------------------------------------------- */
@@ -85,10 +86,17 @@ static int look_at_input(struct bs_source *source, struct bs_error *error) {
     return copy_columns(source, error);
 }
 
+/* Of the file being read; NULL if it is no msgpack stream. */
+static const struct bs_stream_header *current_header(const struct bs_source *source) {
+    return bs_reader_format(source->reader) == BS_FORMAT_MSGPACK
+               ? bs_reader_header(source->reader)
+               : NULL;
+}
+
 /* A stream must hold tokens, made with our vocabulary. */
 static int check_header(const struct bs_source *source, const char *file,
                         struct bs_error *error) {
-    const struct bs_stream_header *header = bs_reader_header(source->reader);
+    const struct bs_stream_header *header = current_header(source);
     if (!header)
         return BS_OK;
     if (!file)
@@ -136,7 +144,7 @@ static int read_record(struct bs_source *source, struct bs_token_record *record,
         return error->code;
     if (code == BS_END)
         return BS_END;
-    record->made = source->options.text_only || !bs_reader_header(source->reader);
+    record->made = source->options.text_only || !current_header(source);
     return record->rejected ? BS_OK
                             : check_names(&source->options, &record->record, error);
 }
@@ -185,6 +193,7 @@ static int read_block(void *context, void *job, struct bs_error *error) {
         return source->failed ? source->failed : BS_END;
     }
     source->unanswered = !block->pause;
+    atomic_fetch_add(&source->n_read, 1);
     return BS_OK;
 }
 
@@ -224,13 +233,14 @@ static int tell_rejects(const struct bs_source *source, struct bs_token_block *b
                         struct bs_error *error) {
     size_t bytes = 0;
     for (size_t i = 0; i < block->count; i++) {
-        struct bs_token_record *record = &block->records[i];
-        *error = record->reason;
-        if (record->rejected &&
-            bs_rejects_add(source->options.rejects, &record->record, error)) {
-            block->count = i;
-            block->bytes.size = bytes;
-            return error->code;
+        const struct bs_token_record *record = &block->records[i];
+        if (record->rejected) {
+            *error = record->reason;
+            if (bs_rejects_add(source->options.rejects, &record->record, error)) {
+                block->count = i;
+                block->bytes.size = bytes;
+                return error->code;
+            }
         }
         bytes += source->options.work ? block->sizes[i] : 0;
     }
@@ -256,6 +266,9 @@ static int take_block(void *context, void *job, struct bs_error *error) {
     struct bs_error rejection;
     int rejected = tell_rejects(source, block, &rejection);
     source->n_records += (int64_t)block->count;
+    /* Input that has come since brings a pause of its own. */
+    source->n_taken++;
+    block->pause = block->pause && atomic_load(&source->n_read) == source->n_taken;
     int code = source->options.take(source->options.context, block, error);
     drop_giants(block);
     if (code || !rejected)
@@ -289,9 +302,9 @@ static int make_blocks(struct bs_source *source, struct bs_error *error) {
 static int make_workers(struct bs_source *source, struct bs_error *error) {
     const struct bs_source_options *options = &source->options;
     size_t count = (size_t)options->threads;
-    source->workers = bs_alloc(count, sizeof *source->workers);
+    source->workers = bs_alloc(count, sizeof(void *));
     if (!source->workers)
-        return bs_fail_memory(error, count * sizeof *source->workers, "workers");
+        return bs_fail_memory(error, count * sizeof(void *), "workers");
     for (size_t i = 0; i < count; i++)
         if (bs_tokenizer_worker_new(&source->workers[i], options->tokenizer,
                                     options->literal_special_tokens, error))

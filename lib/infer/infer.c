@@ -192,7 +192,7 @@ int bs_infer_run(struct bs_infer *infer, const struct bs_sequence *sequences, in
                  float *logits, struct bs_error *error) {
     static const int64_t only = 0;
     struct bs_plan plan = {0};
-    int64_t tokens;
+    int64_t tokens = 0;
     if (n < 1)
         return BS_OK;
     if (measure(infer, sequences, n, &tokens, error))

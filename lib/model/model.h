@@ -121,8 +121,9 @@ struct bs_queue *bs_pass_queue(const struct bs_pass *pass);
 
 /* Puts the forward pass of a batch, without dropout, on the pass's queue. Returns the
  * logits [B, K] F32, valid until the pass is used again: take them with
- * bs_rows_download, which waits and reports what failed. The batch must fit the pass
- * (else the queue's failure, BS_DEVICE) and its ids the model (bs_model_check_ids). */
+ * bs_rows_download, which waits and reports what failed (bs_queue_finish forgets it).
+ * The batch must fit the pass (else the queue's failure, BS_DEVICE) and its ids the
+ * model (bs_model_check_ids). */
 struct bs_rows bs_model_forward(const struct bs_model *model, struct bs_pass *pass,
                                 const struct bs_batch *batch);
 

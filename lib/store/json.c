@@ -1,11 +1,11 @@
 /* Strict JSON objects, through jansson. */
 #include "store/json.h"
 
-int bs_json_object(json_t **object, struct bs_span text, const char *what,
-                   struct bs_error *error) {
+static int load(json_t **object, struct bs_span text, size_t flags, const char *what,
+                struct bs_error *error) {
     json_error_t reason;
-    *object = json_loadb(text.data ? text.data : "", text.size, JSON_REJECT_DUPLICATES,
-                         &reason);
+    const char *data = text.data ? text.data : "";
+    *object = json_loadb(data, text.size, flags | JSON_REJECT_DUPLICATES, &reason);
     if (!*object && json_error_code(&reason) == json_error_out_of_memory)
         return bs_fail_memory(error, text.size, what);
     if (!*object)
@@ -16,6 +16,16 @@ int bs_json_object(json_t **object, struct bs_span text, const char *what,
     json_decref(*object);
     *object = NULL;
     return bs_fail(error, BS_DATA, "%s: not a JSON object", what);
+}
+
+int bs_json_object(json_t **object, struct bs_span text, const char *what,
+                   struct bs_error *error) {
+    return load(object, text, 0, what, error);
+}
+
+int bs_json_object_as_reals(json_t **object, struct bs_span text, const char *what,
+                            struct bs_error *error) {
+    return load(object, text, JSON_DECODE_INT_AS_REAL, what, error);
 }
 
 struct bs_span bs_json_span(const json_t *value) {

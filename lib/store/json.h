@@ -13,6 +13,11 @@
 int bs_json_object(json_t **object, struct bs_span text, const char *what,
                    struct bs_error *error) BS_MUST_CHECK;
 
+/* The same, but whole numbers become reals: tokenizer_config.json often says that there
+ * is no longest text with the number 1000000000000000019884624838656. */
+int bs_json_object_as_reals(json_t **object, struct bs_span text, const char *what,
+                            struct bs_error *error) BS_MUST_CHECK;
+
 /* A string value as a span that lives as long as the value; data NULL if `value` is
  * not a string. */
 struct bs_span bs_json_span(const json_t *value);

@@ -104,7 +104,7 @@ static int read_config(const struct bs_tokenizer_reading *reading, struct bs_spa
     *config = NULL;
     if (!bytes.data)
         return BS_OK;
-    int code = bs_json_object(config, bytes, reading->path, reading->error);
+    int code = bs_json_object_as_reals(config, bytes, reading->path, reading->error);
     reading->parsed->json[1] = *config;
     return code;
 }

@@ -322,6 +322,9 @@ static void sticky(struct target target) {
     check(bs_rows_download(lab.queue, y, made, &error) == BS_DEVICE &&
               strstr(error.text, "copy"),
           "a download after a failure tells it: %s", error.text);
+    check(bs_rows_download(lab.queue, absent, made, &error) == BS_DEVICE &&
+              strstr(error.text, "copy"),
+          "the first failure is the one that is told: %s", error.text);
     failed(&lab, "copy: y is 3 x 3");
     check(!bs_queue_finish(lab.queue, &error), "a failure is told once");
     check(!bs_rows_download(lab.queue, y, made, &error) && isnan(made[0]),

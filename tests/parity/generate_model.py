@@ -187,7 +187,6 @@ def tiny_steps(folder, path, seed, class_weights=None, smoothing=0.0):
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-    print("losses", losses, "norms", norms)
     arrays = packed(sequences, labels)
     arrays |= {"losses": losses, "norms": norms, "rates": rates}
     arrays |= {"settings": [DECAY, MAX_NORM, smoothing]}

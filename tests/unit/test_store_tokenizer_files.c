@@ -174,7 +174,8 @@ static void test_config(void) {
     struct bs_tokenizer_parsed parsed;
     int code = parse_text(
         &parsed, "<pad>\n<unk>\n<cls>\n<sep>\n<new>\n",
-        "{\"do_lower_case\":false,\"strip_accents\":true,\"tokenize_chinese_chars\":"
+        "{\"model_max_length\":1000000000000000019884624838656,\"do_lower_case\":false,"
+        "\"strip_accents\":true,\"tokenize_chinese_chars\":"
         "false,"
         "\"unk_token\":\"<unk>\",\"cls_token\":{\"content\":\"<cls>\"},"
         "\"sep_token\":\"<sep>\",\"pad_token\":\"<pad>\",\"tokenizer_class\":"

@@ -60,7 +60,7 @@ struct cpu_queue {
     int64_t shared_bytes;
     uint32_t *row_example, *row_place; /* [max_tokens], of the current batch */
     atomic_bool product_failed;        /* in a worker */
-    double loss, grad_norm;
+    double loss, loss_total, grad_norm;
     bool finite;
     int64_t first_bad_update;
 };
@@ -115,6 +115,7 @@ void cpu_queue_free(struct bs_queue *queue);
 void cpu_queue_finish(struct bs_queue *queue);
 void cpu_set_batch(struct bs_queue *queue);
 void cpu_set_step(struct bs_queue *queue, bool new_update);
+void cpu_set_loss_total(struct bs_queue *queue, double total);
 void cpu_read_step(struct bs_queue *queue, struct bs_step_result *result);
 
 void cpu_rows_upload(struct bs_queue *q, struct bs_rows to, const float *from);

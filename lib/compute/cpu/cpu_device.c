@@ -145,6 +145,7 @@ const struct bs_backend bs_backend_cpu = {
     .rows_download = cpu_rows_download,
     .set_batch = cpu_set_batch,
     .set_step = cpu_set_step,
+    .set_loss_total = cpu_set_loss_total,
     .read_step = cpu_read_step,
     .embedding = cpu_embedding,
     .embedding_backward = cpu_embedding_backward,

@@ -86,12 +86,17 @@ void cpu_set_step(struct bs_queue *queue, bool new_update) {
     data->finite = data->first_bad_update < 0;
 }
 
+void cpu_set_loss_total(struct bs_queue *queue, double total) {
+    ((struct cpu_queue *)queue->data)->loss_total = total;
+}
+
 void cpu_read_step(struct bs_queue *queue, struct bs_step_result *result) {
     const struct cpu_queue *data = queue->data;
     *result = (struct bs_step_result){.loss = data->loss,
                                       .grad_norm = data->grad_norm,
                                       .finite = data->finite && isfinite(data->loss),
-                                      .first_bad_update = data->first_bad_update};
+                                      .first_bad_update = data->first_bad_update,
+                                      .loss_total = data->loss_total};
 }
 
 struct rows_job {

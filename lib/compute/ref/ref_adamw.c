@@ -79,6 +79,7 @@ void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw)
         data->finite = false;
         return;
     }
+    data->loss_total += data->loss;
     for (int i = 0; i < w->n_parameters; i++)
         if (bs_weights_trains(w, i))
             step_tensor(ref_tensor(w, i), parameter_size(w, i),

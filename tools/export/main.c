@@ -1,0 +1,256 @@
+/*
+ * bs-export: a model as a Hugging Face directory or as one file. What was written is
+ * read back and compared with the model (compare.c) before it gets its name.
+ */
+#include "common/file.h"
+#include "common/log.h"
+#include "compare.h"
+#include "front/tool.h"
+#include "store/model_write.h"
+#include "store/tensor_names.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { OPTION_VERIFY = BS_OPTION_OWN };
+
+enum layout { NO_LAYOUT, HUGGING_FACE, BUNDLE };
+
+struct settings {
+    enum layout layout;
+    bool verify;
+};
+
+static const struct argp_option own_options[] = {
+    {"to", 't', "LAYOUT", 0,
+     "hf: a directory as Hugging Face has it; bundle: one file, with checksums", 4},
+    {"verify", OPTION_VERIFY, NULL, 0,
+     "Write nothing: read all of MODEL and compare its checksums", 4},
+    {0}};
+
+static int parse_own(void *own, int key, const char *value, struct bs_error *error) {
+    struct settings *settings = own;
+    if (key == OPTION_VERIFY)
+        settings->verify = true;
+    else if (strcmp(value, "hf") == 0)
+        settings->layout = HUGGING_FACE;
+    else if (strcmp(value, "bundle") == 0)
+        settings->layout = BUNDLE;
+    else
+        return bs_fail(error, BS_USAGE, "--to must be one of hf, bundle, not \"%s\"",
+                       value);
+    return BS_OK;
+}
+
+static const struct bs_command command = {
+    .tool = "bs-export",
+    .arguments = "[FILE...]",
+    .about =
+        "  bs-export -m models/demo -o demo.bundle --to bundle && "
+        "bs-predict -m demo.bundle reviews.txt\n\n"
+        "Writes a model as a Hugging Face directory or as a single file, which every "
+        "tool takes in place of a directory. The result is read back, and its logits on "
+        "the texts of FILE... (default: a dozen sentences) must be equal to the "
+        "model's before it gets the name PATH.\v"
+        "Weights keep their values: in a directory their type too, in a bundle they are "
+        "fp32. A directory PATH that holds nothing but a model is replaced, any other "
+        "is left alone.\n\n"
+        "Exit status: 0 done; 2 wrong command line; 3 done, but records of FILE were "
+        "rejected; 4 bad model, or a copy that differs; 5 no space or memory; 6 device "
+        "failure; 128+N ended by signal N.",
+    .shared = BS_OPT_FROM | BS_OPT_COLUMNS | BS_OPT_HEADER | BS_OPT_MEMBERS |
+              BS_OPT_LENGTH | BS_OPT_MODEL | BS_OPT_DEVICE | BS_OPT_THREADS |
+              BS_OPT_OUTPUT,
+    .required = BS_OPT_MODEL,
+    .own = own_options,
+    .parse_own = parse_own,
+    .shows_backends = true,
+};
+
+/* All tensors of the model under canonical names. */
+struct tensors {
+    struct bs_tensor *list;
+    struct bs_tensor_spec *specs;
+    size_t count;
+};
+
+static void free_tensors(struct tensors *tensors) {
+    free(tensors->list);
+    free(tensors->specs);
+}
+
+static int list_tensors(struct tensors *tensors, const struct bs_model_files *files,
+                        struct bs_error *error) {
+    const struct bs_model_config *config = bs_model_files_config(files);
+    int64_t count = bs_tensor_spec_count(config);
+    tensors->list = bs_alloc((size_t)count, sizeof *tensors->list);
+    tensors->specs = bs_alloc((size_t)count, sizeof *tensors->specs);
+    if (!tensors->list || !tensors->specs)
+        return bs_fail_memory(error, (size_t)count * sizeof *tensors->specs, "tensors");
+    for (int64_t i = 0; i < count; i++) {
+        struct bs_tensor_spec *spec = &tensors->specs[i];
+        bs_tensor_spec_get(config, i, spec);
+        const struct bs_tensor *tensor =
+            bs_tensor_find_canonical(bs_model_files_tensors(files), spec->name);
+        if (!tensor) /* a pooler that is not there */
+            continue;
+        tensors->list[tensors->count] = *tensor;
+        tensors->list[tensors->count++].name = spec->name;
+    }
+    return BS_OK;
+}
+
+/* Files of a model directory as bs-export writes it. */
+static bool is_ours(const char *name) {
+    static const char *const names[] = {".", "..", "config.json", "bs.json",
+                                        "model.safetensors"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    for (int i = 0; i < BS_TOKENIZER_FILES; i++)
+        if (strcmp(name, bs_tokenizer_file_names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A folder with anything else in it is not removed. */
+static int check_folder(const char *path, struct bs_error *error) {
+    DIR *folder = opendir(path);
+    if (!folder)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", path);
+    int code = BS_OK;
+    for (struct dirent *entry; !code && (entry = readdir(folder));)
+        if (!is_ours(entry->d_name))
+            code = bs_fail(error, BS_USAGE,
+                           "%s: is there and holds \"%s\", which bs-export does not "
+                           "write; choose another -o",
+                           path, entry->d_name);
+    closedir(folder);
+    return code;
+}
+
+static int check_output(const char *output, const char *model, enum layout layout,
+                        struct bs_error *error) {
+    struct stat there, source;
+    if (stat(output, &there))
+        return BS_OK;
+    if (!stat(model, &source) && there.st_dev == source.st_dev &&
+        there.st_ino == source.st_ino)
+        return bs_fail(error, BS_USAGE, "%s: is the model itself; choose another -o",
+                       output);
+    if (layout == HUGGING_FACE && S_ISDIR(there.st_mode))
+        return check_folder(output, error);
+    if (layout == HUGGING_FACE)
+        return bs_fail(error, BS_USAGE, "%s: is a file; --to hf writes a folder", output);
+    if (S_ISDIR(there.st_mode))
+        return bs_fail(error, BS_USAGE, "%s: is a folder; --to bundle writes a file",
+                       output);
+    return BS_OK;
+}
+
+static int check_settings(const struct bs_options *options,
+                          const struct settings *settings, struct bs_error *error) {
+    if (settings->verify)
+        return BS_OK;
+    if (settings->layout == NO_LAYOUT)
+        return bs_fail(error, BS_USAGE, "--to hf or --to bundle is needed");
+    if (!options->output || strcmp(options->output, "-") == 0)
+        return bs_fail(error, BS_USAGE, "-o PATH is needed, the folder or file to write");
+    return BS_OK;
+}
+
+static int compare_written(const struct bs_options *options, struct bs_model_files *files,
+                           const struct bs_model_writing *writing, int64_t *texts,
+                           struct bs_error *error) {
+    struct bs_model_files *copy;
+    if (bs_model_files_open(&copy, bs_model_write_folder(writing), error))
+        return error->code;
+    int code = bs_model_files_verify(copy, error);
+    if (!code)
+        code = compare_models(options, files, copy, texts, error);
+    bs_model_files_close(copy);
+    return code;
+}
+
+static void report(const struct bs_options *options, int64_t texts) {
+    if (texts > 0)
+        bs_note("%s: written and read back; logits of %lld texts are those of %s",
+                options->output, (long long)texts, options->model);
+    else
+        bs_note("%s: written and read back; no classifier, all weights are those of %s",
+                options->output, options->model);
+}
+
+static int write_model(const struct bs_options *options, enum layout layout,
+                       struct bs_model_files *files, const struct tensors *tensors,
+                       struct bs_error *error) {
+    struct bs_model_writing *writing;
+    struct bs_model_parts parts = {.config = bs_model_files_config(files),
+                                   .base = files,
+                                   .tensors = tensors->list,
+                                   .n_tensors = tensors->count,
+                                   .bs_json = bs_model_files_bs_json(files)};
+    int64_t texts = 0;
+    int code = layout == BUNDLE
+                   ? bs_model_write_begin_bundle(&writing, options->output, &parts, error)
+                   : bs_model_write_begin(&writing, options->output, &parts, error);
+    if (code)
+        return code;
+    code = compare_written(options, files, writing, &texts, error);
+    if (!bs_tool_keeps_output(code)) {
+        bs_model_write_abandon(writing);
+        return code;
+    }
+    struct bs_error failure;
+    if (bs_model_write_commit(writing, &failure)) {
+        *error = failure;
+        return error->code;
+    }
+    report(options, texts);
+    return code;
+}
+
+static int export_model(const struct bs_options *options, const struct settings *settings,
+                        struct bs_model_files *files, struct bs_error *error) {
+    struct tensors tensors = {0};
+    if (bs_model_files_verify(files, error))
+        return error->code;
+    if (settings->verify) {
+        bs_note("%s: nothing is damaged", bs_model_files_path(files));
+        return BS_OK;
+    }
+    int code = list_tensors(&tensors, files, error);
+    if (!code)
+        code = write_model(options, settings->layout, files, &tensors, error);
+    free_tensors(&tensors);
+    return code;
+}
+
+static int run(const struct bs_options *options, const struct settings *settings,
+               struct bs_error *error) {
+    struct bs_model_files *files;
+    if (check_settings(options, settings, error) ||
+        bs_model_files_open(&files, options->model, error))
+        return error->code;
+    int code = BS_OK;
+    if (!settings->verify)
+        code = check_output(options->output, bs_model_files_path(files), settings->layout,
+                            error);
+    if (!code)
+        code = export_model(options, settings, files, error);
+    bs_model_files_close(files);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    struct bs_options options;
+    struct settings settings = {0};
+    struct bs_error error = {0};
+    bs_tool_start();
+    bs_options_parse(&command, argc, argv, &options, &settings);
+    bs_tool_catch_signals();
+    int code = run(&options, &settings, &error);
+    bs_options_free(&options);
+    return bs_tool_end(code, &error);
+}

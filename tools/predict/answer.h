@@ -1,0 +1,42 @@
+/*
+ * Answers: a window of records that are labelled together and written in input order.
+ *
+ * Records collect until the window is full or the input pauses; a run of inference
+ * sorts them by length (infer/infer.h), and the answers go out as they came in.
+ */
+#ifndef BS_PREDICT_ANSWER_H
+#define BS_PREDICT_ANSWER_H
+
+#include "format/writer.h"
+#include "front/source.h"
+#include "infer/infer.h"
+
+struct answer_options {
+    char *const *labels; /* [n_labels], borrowed */
+    size_t n_labels;
+    double threshold;   /* below it the prediction is "abstain"; 0: never */
+    bool probabilities; /* of all labels */
+    bool columns;       /* the output format has columns */
+    bool drop_text;     /* text and text2 get none */
+};
+
+#define ABSTAIN "abstain"
+
+struct answer;
+
+/* `infer` and `writer` are borrowed. */
+int answer_new(struct answer **answer, struct bs_infer *infer, struct bs_writer *writer,
+               const struct answer_options *options,
+               struct bs_error *error) BS_MUST_CHECK;
+void answer_free(struct answer *answer);
+
+/* Takes a block over, answers whenever the window is full, and all if the block says
+ * that input pauses. */
+int answer_block(struct answer *answer, const struct bs_source_info *info,
+                 struct bs_token_block *block, struct bs_error *error) BS_MUST_CHECK;
+
+/* Answers what the window still holds; nothing after a failure of answering. */
+int answer_rest(struct answer *answer, const struct bs_source_info *info,
+                struct bs_error *error) BS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * bs-predict: text or token records in, the same records with predictions out, in input
+ * order. The token source reads and tokenizes while answer.c labels and writes.
+ */
+#include "answer.h"
+#include "common/log.h"
+#include "common/number.h"
+#include "common/version.h"
+#include "front/options.h"
+#include "front/result.h"
+#include "front/source.h"
+#include "front/tool.h"
+#include "store/model_files.h"
+
+enum { OPTION_LINGER = BS_OPTION_OWN, OPTION_PROBABILITIES, OPTION_THRESHOLD };
+
+struct settings {
+    double linger, threshold;
+    bool probabilities;
+};
+
+static const struct argp_option own_options[] = {
+    {"probabilities", OPTION_PROBABILITIES, NULL, 0,
+     "Add the probabilities of all labels", 4},
+    {"threshold", OPTION_THRESHOLD, "P", 0,
+     "Predict " ABSTAIN " where the probability is below P", 4},
+    {"linger", OPTION_LINGER, "SECONDS", 0,
+     "A record may wait this long for company when input pauses (default 0)", 4},
+    {0}};
+
+static int parse_own(void *own, int key, const char *value, struct bs_error *error) {
+    struct settings *settings = own;
+    switch (key) {
+    case OPTION_LINGER:
+        return bs_parse_real(value, "--linger", 0, 3600, &settings->linger, error);
+    case OPTION_THRESHOLD:
+        return bs_parse_real(value, "--threshold", 0, 1, &settings->threshold, error);
+    default:
+        settings->probabilities = true;
+        return BS_OK;
+    }
+}
+
+static const struct bs_command command = {
+    .tool = "bs-predict",
+    .arguments = "[FILE...]",
+    .about =
+        "  tail -F /var/log/app.log | bs-predict -m models/logs --threshold 0.8 | "
+        "grep --line-buffered ^error\n\n"
+        "Labels text, or token records of bs-tokenize, with a model trained by bs-train. "
+        "Each record comes out as it came in, in input order, behind its prediction; a "
+        "line is answered as soon as input pauses. Reads standard input if no FILE, or "
+        "-, is given.\v"
+        "FORMAT of -t is tsv (default), csv, jsonl or msgpack. A record that cannot be "
+        "used is answered with an empty prediction.\n\n"
+        "Exit status: 0 done; 2 wrong command line; 3 done, but records were rejected; "
+        "4 bad input or model; 5 no space or memory; 6 device failure; 128+N ended by "
+        "signal N, after what had been read was answered.",
+    .shared = BS_OPT_INPUT | BS_OPT_TOKENS | BS_OPT_TO | BS_OPT_OUTPUT | BS_OPT_MODEL |
+              BS_OPT_OVERWRITE | BS_OPT_DROP | BS_OPT_THREADS | BS_OPT_PRECISION |
+              BS_OPT_BATCH_TOKENS | BS_OPT_DEVICE,
+    .required = BS_OPT_MODEL,
+    .to_formats = 1U << BS_FORMAT_TSV | 1U << BS_FORMAT_CSV | 1U << BS_FORMAT_JSONL |
+                  1U << BS_FORMAT_MSGPACK,
+    .to_default = BS_FORMAT_TSV,
+    .own = own_options,
+    .parse_own = parse_own,
+    .shows_backends = true,
+};
+
+static const char *const written[] = {BS_FIELD_PREDICTED, BS_FIELD_PROBABILITY,
+                                      BS_FIELD_PROBABILITIES, NULL};
+
+struct job {
+    struct bs_model_files *files;
+    struct bs_tokenizer *tokenizer;
+    struct bs_device *device;
+    struct bs_model *model;
+    struct bs_infer *infer;
+    struct answer *answer;
+    struct bs_source *source;
+    struct bs_result result;
+    struct bs_progress progress;
+    bool length_given, warned;
+};
+
+static int open_model(struct job *job, const struct bs_options *options,
+                      struct bs_error *error) {
+    struct bs_infer_options infer = {.threads = options->threads,
+                                     .batch_tokens = options->batch_tokens};
+    enum bs_precision precision;
+    if (bs_model_files_open(&job->files, options->model, error) ||
+        bs_model_files_tokenizer(job->files, &job->tokenizer, error) ||
+        bs_device_open(&job->device, options->device, error) ||
+        bs_options_precision(options, job->device, &precision, error) ||
+        bs_model_open(&job->model, job->device, job->files, precision, error))
+        return error->code;
+    return bs_infer_new(&job->infer, job->model, infer, error);
+}
+
+static int check_labels(const struct bs_model_config *config,
+                        const struct settings *settings, struct bs_error *error) {
+    for (int64_t i = 0; settings->threshold > 0 && i < config->num_labels; i++)
+        if (strcmp(config->labels[i], ABSTAIN) == 0)
+            return bs_fail(error, BS_USAGE,
+                           "--threshold cannot be told apart from the model's own label "
+                           "\"" ABSTAIN "\"");
+    return BS_OK;
+}
+
+static int open_answer(struct job *job, const struct bs_options *options,
+                       const struct settings *settings, int64_t max_length,
+                       struct bs_error *error) {
+    const struct bs_model_config *config = bs_model_files_config(job->files);
+    struct bs_stream_header header = {.kind = BS_STREAM_PREDICTIONS,
+                                      .max_length = max_length,
+                                      .tool = "bs-predict " BS_VERSION};
+    struct answer_options answer = {.labels = config->labels,
+                                    .n_labels = (size_t)config->num_labels,
+                                    .threshold = settings->threshold,
+                                    .probabilities = settings->probabilities,
+                                    .columns = options->to == BS_FORMAT_TSV ||
+                                               options->to == BS_FORMAT_CSV,
+                                    .drop_text = options->drop_text};
+    memcpy(header.tokenizer, bs_tokenizer_digest(job->tokenizer), 64);
+    if (check_labels(config, settings, error) ||
+        bs_result_open(&job->result, options, &header, error))
+        return error->code;
+    return answer_new(&job->answer, job->infer, job->result.writer, &answer, error);
+}
+
+static int take_block(void *context, struct bs_token_block *block,
+                      struct bs_error *error) {
+    struct job *job = context;
+    const struct bs_source_info *info = bs_source_info(job->source);
+    if (info->has_header && job->length_given && !job->warned) {
+        bs_warn("--max-length and --truncation change nothing in token records");
+        job->warned = true;
+    }
+    int code = answer_block(job->answer, info, block, error);
+    bs_progress_show(&job->progress, bs_source_records(job->source), "");
+    return code;
+}
+
+static int work(struct job *job, const struct bs_options *options,
+                const struct settings *settings, int64_t max_length,
+                struct bs_error *error) {
+    struct bs_source_options source = {.reader = bs_options_reader(options, NULL),
+                                       .tokenizer = job->tokenizer,
+                                       .max_length = max_length,
+                                       .truncation = options->truncation,
+                                       .literal_special_tokens =
+                                           options->literal_special_tokens,
+                                       .config = bs_model_files_config(job->files),
+                                       .writes = written,
+                                       .overwrite = options->overwrite,
+                                       .linger = settings->linger,
+                                       .threads = options->threads,
+                                       .rejects = job->result.rejects,
+                                       .context = job,
+                                       .take = take_block};
+    if (bs_source_open(&job->source, options->paths, options->n_paths, &source, error))
+        return error->code;
+    bs_progress_begin(&job->progress, "texts", 0, 0);
+    int code = bs_source_run(job->source, error);
+    struct bs_error later;
+    int rest = answer_rest(job->answer, bs_source_info(job->source), &later);
+    bs_progress_end(&job->progress);
+    if (!code && rest)
+        *error = later;
+    return code ? code : rest;
+}
+
+static void close_job(struct job *job) {
+    bs_source_close(job->source);
+    answer_free(job->answer);
+    bs_infer_free(job->infer);
+    bs_model_free(job->model);
+    bs_device_close(job->device);
+    bs_tokenizer_free(job->tokenizer);
+    bs_model_files_close(job->files);
+}
+
+static int run(const struct bs_options *options, const struct settings *settings,
+               struct bs_error *error) {
+    struct job job = {.length_given = options->max_length >= 0};
+    int64_t max_length = 0;
+    int code = open_model(&job, options, error);
+    if (!code) {
+        const struct bs_model_config *config = bs_model_files_config(job.files);
+        max_length =
+            bs_source_length(options->max_length, config->max_position_embeddings);
+        code = open_answer(&job, options, settings, max_length, error);
+    }
+    if (!code)
+        code = work(&job, options, settings, max_length, error);
+    if (job.result.output)
+        code = bs_result_close(&job.result, code, error);
+    close_job(&job);
+    return code;
+}
+
+int main(int argc, char **argv) {
+    struct bs_options options;
+    struct settings settings = {0};
+    struct bs_error error = {0};
+    bs_tool_start();
+    bs_options_parse(&command, argc, argv, &options, &settings);
+    bs_tool_catch_signals();
+    bs_tool_mute_signals();
+    int code = run(&options, &settings, &error);
+    bs_options_free(&options);
+    return bs_tool_end(code, &error);
+}
