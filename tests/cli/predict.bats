@@ -26,7 +26,7 @@ labels() {
     status_is 0
     err_is ''
     [[ $(sed -n 1p out) == "Usage: bs-predict [OPTION...] [FILE...]" ]]
-    [[ $(sed -n 2p out) == *"| bs-predict -m "* ]]
+    [[ $(sed -n 2p out) == "  tail -F app.log | bs-predict -m "* ]]
     out_has '--threshold'
 }
 
