@@ -129,6 +129,7 @@ labels() {
     printf 'good film\nawful\nnot good\n' >texts
     predict texts >direct
     tool tokenize -m "$TINY" texts | predict -f msgpack >through
+    has_lines direct 4
     cmp direct through
     tool tokenize -m "$TINY" -t jsonl --drop text texts | predict -f jsonl | cut -f 1,2 >ids
     cut -f 1,2 direct | cmp - ids
