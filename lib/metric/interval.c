@@ -66,19 +66,19 @@ int bs_bootstrap(struct bs_measure *measure, size_t n_values, int resamples,
     uint32_t *weights = bs_alloc(n, sizeof *weights);
     double *values = bs_alloc(all_values, sizeof *values);
     double *kept = bs_alloc(n_values, count * sizeof *kept); /* [n_values, count] */
-    int code = BS_OK;
-    if (!weights || !values || !kept)
-        code = bs_fail_memory(error, n_values * count * sizeof *kept, "the bootstrap");
-    for (size_t r = 0; !code && r < count; r++) {
+    bool ready = weights && values && kept;
+    for (size_t r = 0; ready && r < count; r++) {
         draw(weights, (uint32_t)n, seed, (uint32_t)r);
         bs_measure_run(measure, weights, values);
         for (size_t v = 0; v < n_values; v++)
             kept[v * count + r] = values[v];
     }
-    for (size_t v = 0; !code && v < n_values; v++)
+    for (size_t v = 0; ready && v < n_values; v++)
         intervals[v] = interval(kept + v * count, count);
     free(weights);
     free(values);
     free(kept);
-    return code;
+    if (!ready)
+        return bs_fail_memory(error, n_values * count * sizeof *kept, "the bootstrap");
+    return BS_OK;
 }
