@@ -102,13 +102,15 @@ void bs_progress_show(struct bs_progress *progress, int64_t done, const char *ex
         return;
     progress->drawn = now;
     double rate = (double)done / (now - progress->began);
-    char end[64] = "";
+    char total[32] = "", left[32] = "";
+    if (progress->total > 0)
+        snprintf(total, sizeof total, " of %lld", (long long)progress->total);
     if (progress->total > 0 && rate > 0)
-        snprintf(end, sizeof end, " of %lld, %.0f s left", (long long)progress->total,
+        snprintf(left, sizeof left, ", %.0f s left",
                  (double)(progress->total - done) / rate);
-    fprintf(stderr, "%s%s: %lld%s %s, %.1f/s%s%s%s", terminal ? "\r" : "", settings.tool,
-            (long long)done, end, progress->what, rate, *extra ? ", " : "", extra,
-            terminal ? "\033[K" : "\n");
+    fprintf(stderr, "%s%s: %lld%s %s, %.1f/s%s%s%s%s", terminal ? "\r" : "",
+            settings.tool, (long long)done, total, progress->what, rate, left,
+            *extra ? ", " : "", extra, terminal ? "\033[K" : "\n");
     fflush(stderr);
     progress->open = terminal;
 }

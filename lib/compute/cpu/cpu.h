@@ -38,6 +38,11 @@ struct cpu_tensor {
     struct bs_packed *forward, *backward;
 };
 
+struct cpu_weights {
+    float *memory; /* of all tensors */
+    struct cpu_tensor tensors[];
+};
+
 struct cpu_worker {
     struct bs_product_worker *products;
     void *scratch;
@@ -61,7 +66,7 @@ struct cpu_queue {
 };
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {
-    return (struct cpu_tensor *)w->data + index;
+    return ((struct cpu_weights *)w->data)->tensors + index;
 }
 
 static inline struct cpu_queue *cpu_queue(const struct bs_queue *q) {

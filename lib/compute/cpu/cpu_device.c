@@ -1,5 +1,6 @@
 /* The CPU as a device: what this processor has, and the table of functions. */
 #include "compute/cpu/cpu.h"
+#include "compute/cpu/cpu_memory.h"
 
 #include "common/buffer.h"
 
@@ -113,7 +114,7 @@ static const char *describe(void) {
 static int memory_new(struct bs_device *device, int64_t bytes, void **memory,
                       struct bs_error *error) {
     (void)device;
-    *memory = bs_alloc_aligned((size_t)bytes);
+    *memory = cpu_alloc((size_t)bytes);
     return *memory ? BS_OK
                    : bs_fail_memory(error, (unsigned long long)bytes, "activations");
 }

@@ -2,6 +2,7 @@
  * called. Scratch grows when an operation first needs more: after the first step of a
  * size nothing is allocated. */
 #include "compute/cpu/cpu.h"
+#include "compute/cpu/cpu_memory.h"
 
 #include "common/buffer.h"
 
@@ -121,7 +122,7 @@ static bool grow(void **memory, int64_t *bytes, int64_t wanted) {
         return true;
     free(*memory);
     *bytes = 0;
-    *memory = bs_alloc_aligned((size_t)wanted);
+    *memory = cpu_alloc((size_t)wanted);
     if (*memory)
         *bytes = wanted;
     return *memory;
