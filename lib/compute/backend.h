@@ -30,7 +30,7 @@
 #include "compute/compute.h"
 
 /* Changes whenever anything in this header does. */
-#define BS_BACKEND_VERSION 1
+#define BS_BACKEND_VERSION 2
 
 struct bs_backend;
 
@@ -116,6 +116,7 @@ struct bs_backend {
     /* queue->batch and queue->step are set already; `new_update`: sums start anew. */
     void (*set_batch)(struct bs_queue *queue);
     void (*set_step)(struct bs_queue *queue, bool new_update);
+    void (*set_loss_total)(struct bs_queue *queue, double total);
     /* Waits; failures go to the queue. */
     void (*read_step)(struct bs_queue *queue, struct bs_step_result *result);
 

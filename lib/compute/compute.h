@@ -210,7 +210,12 @@ struct bs_step_result {
     bool finite;      /* false: loss or gradient was not, and no update was made */
     int64_t first_bad_update; /* the first update that was not finite, or -1; from then
                                  on bs_update does nothing */
+    double loss_total; /* sum of the losses of all updates that were made, added up in
+                          their order on the device; see bs_set_loss_total */
 };
+/* Where that sum goes on from: 0 at first, and after each report; what was read when
+ * the work was interrupted. So the host need not read every step. */
+void bs_set_loss_total(struct bs_queue *queue, double total);
 int bs_read_step(struct bs_queue *queue, struct bs_step_result *result,
                  struct bs_error *error) BS_MUST_CHECK;
 

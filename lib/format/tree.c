@@ -81,9 +81,9 @@ static int next_in_folder(struct tree *tree, const char **path, struct bs_error 
     return BS_END;
 }
 
+/* Whether a file or a folder on the way to it is hidden. */
 static bool is_hidden(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return (slash ? slash + 1 : path)[0] == '.';
+    return path[0] == '.' || strstr(path, "/.");
 }
 
 static int find(struct bs_reader *reader, struct bs_error *error) {

@@ -227,68 +227,73 @@ enum { ALWAYS = 0, SHARED_KEY = 0x800 };
 
 static const struct shared_option {
     unsigned bit;
-    const char *name;
     int letter;
+    const char *name;
     const char *value;
-    int group;
     set_option *set;
     const char *about;
+    int group;
 } shared_options[] = {
-    {BS_OPT_FROM, "from", 'f', "FORMAT", GROUP_INPUT, set_from,
+    {BS_OPT_FROM, 'f', "from", "FORMAT", set_from,
      "Input is lines, tsv, csv, jsonl, msgpack or tree (default: by content and file "
-     "name, else lines)"},
-    {BS_OPT_COLUMNS, "text", 0, "COLUMN", GROUP_INPUT, set_text,
-     "The text: a column or field by name, or by number from 1"},
-    {BS_OPT_COLUMNS, "text2", 0, "COLUMN", GROUP_INPUT, set_text2,
-     "The second text of a pair"},
-    {BS_OPT_COLUMNS, "label", 0, "COLUMN", GROUP_INPUT, set_label, "The label"},
-    {BS_OPT_HEADER, "header", 0, "WHEN", GROUP_INPUT, set_header,
-     "TSV and CSV have a row of names: yes, no or auto (default)"},
-    {BS_OPT_MEMBERS, "members", 0, "PATTERN", GROUP_INPUT, set_members,
-     "Read only the files of a folder or archive that match, such as '*/train/*/*'"},
-    {BS_OPT_MAX_RECORD, "max-record", 0, "BYTES", GROUP_INPUT, set_max_record,
-     "Reject longer records (default 128M)"},
-    {BS_OPT_INVALID_UTF8, "invalid-utf8", 0, "WHAT", GROUP_INPUT, set_invalid_utf8,
-     "keep (default) or reject records that are not valid UTF-8"},
-    {BS_OPT_REJECTS, "rejects", 0, "FILE", GROUP_INPUT, set_rejects,
-     "Keep rejected records in FILE, as JSON lines with the reason"},
-    {BS_OPT_REJECTS, "strict", 0, NULL, GROUP_INPUT, set_strict,
-     "Stop at the first record that cannot be used"},
-    {BS_OPT_LENGTH, "max-length", 0, "N", GROUP_TOKENS, set_max_length,
+     "name, else lines)",
+     GROUP_INPUT},
+    {BS_OPT_COLUMNS, 0, "text", "COLUMN", set_text,
+     "The text: a column or field by name, or by number from 1", GROUP_INPUT},
+    {BS_OPT_COLUMNS, 0, "text2", "COLUMN", set_text2, "The second text of a pair",
+     GROUP_INPUT},
+    {BS_OPT_COLUMNS, 0, "label", "COLUMN", set_label, "The label", GROUP_INPUT},
+    {BS_OPT_HEADER, 0, "header", "WHEN", set_header,
+     "TSV and CSV have a row of names: yes, no or auto (default)", GROUP_INPUT},
+    {BS_OPT_MEMBERS, 0, "members", "PATTERN", set_members,
+     "Read only the files of a folder or archive that match, such as '*/train/*/*'",
+     GROUP_INPUT},
+    {BS_OPT_MAX_RECORD, 0, "max-record", "BYTES", set_max_record,
+     "Reject longer records (default 128M)", GROUP_INPUT},
+    {BS_OPT_INVALID_UTF8, 0, "invalid-utf8", "WHAT", set_invalid_utf8,
+     "keep (default) or reject records that are not valid UTF-8", GROUP_INPUT},
+    {BS_OPT_REJECTS, 0, "rejects", "FILE", set_rejects,
+     "Keep rejected records in FILE, as JSON lines with the reason", GROUP_INPUT},
+    {BS_OPT_REJECTS, 0, "strict", NULL, set_strict,
+     "Stop at the first record that cannot be used", GROUP_INPUT},
+    {BS_OPT_LENGTH, 0, "max-length", "N", set_max_length,
      "Cut to N tokens, [CLS] and [SEP] counted; 0: no limit (default: the smaller of 512 "
-     "and the model's positions)"},
-    {BS_OPT_LENGTH, "truncation", 0, "WHAT", GROUP_TOKENS, set_truncation,
+     "and the model's positions)",
+     GROUP_TOKENS},
+    {BS_OPT_LENGTH, 0, "truncation", "WHAT", set_truncation,
      "Keep the head (default), the tail, or head-tail: a quarter from the head, the rest "
-     "from the tail"},
-    {BS_OPT_LITERAL, "literal-special-tokens", 0, NULL, GROUP_TOKENS, set_literal,
-     "[SEP] and the like in a text are plain text"},
-    {BS_OPT_SPLIT, "split", 0, "NAME=WEIGHT,...", GROUP_TOKENS, set_split,
-     "Divide records by a hash of their text, such as train=80,val=20"},
-    {BS_OPT_SPLIT, "part", 0, "NAME", GROUP_TOKENS, set_part,
-     "The part of --split to take"},
-    {BS_OPT_LABELS, "labels", 0, "NAME,...", GROUP_TOKENS, set_labels,
-     "The names of all labels, in order; records with others are rejected"},
-    {BS_OPT_MODEL, "model", 'm', "MODEL", GROUP_MODEL, set_model,
-     "A model directory, training folder or bundle"},
-    {BS_OPT_PRECISION, "precision", 0, "NAME", GROUP_MODEL, set_precision,
-     "fp32 (default), bf16, or auto: bf16 where the processor has it"},
-    {BS_OPT_BATCH_TOKENS, "batch-tokens", 0, "N", GROUP_MODEL, set_batch_tokens,
-     "At most about N tokens in memory at once"},
-    {BS_OPT_DEVICE, "device", 0, "NAME", GROUP_MODEL, set_device,
-     "auto (default), cpu or ref"},
-    {BS_OPT_THREADS, "threads", 0, "N", GROUP_MODEL, set_threads,
-     "Threads (default: the processors this process may use)"},
-    {BS_OPT_SEED, "seed", 0, "N", GROUP_MODEL, set_seed,
-     "Seed of all that is random (default 42)"},
-    {BS_OPT_TO, "to", 't', "FORMAT", GROUP_OUTPUT, set_to, "Write FORMAT"},
-    {BS_OPT_OUTPUT, "output", 'o', "PATH", GROUP_OUTPUT, set_output,
-     "Write to PATH, which appears when it is complete (default: standard output)"},
-    {BS_OPT_OVERWRITE, "overwrite", 0, NULL, GROUP_OUTPUT, set_overwrite,
-     "Replace fields of the input that are named like those written"},
-    {BS_OPT_DROP, "drop", 0, "text", GROUP_OUTPUT, set_drop,
-     "Leave the text out of the output"},
-    {ALWAYS, "quiet", 'q', NULL, GROUP_TALK, set_quiet, "Say errors only"},
-    {ALWAYS, "verbose", 'v', NULL, GROUP_TALK, set_verbose, "Say more"},
+     "from the tail",
+     GROUP_TOKENS},
+    {BS_OPT_LITERAL, 0, "literal-special-tokens", NULL, set_literal,
+     "[SEP] and the like in a text are plain text", GROUP_TOKENS},
+    {BS_OPT_SPLIT, 0, "split", "NAME=WEIGHT,...", set_split,
+     "Divide records by a hash of their text, such as train=80,val=20", GROUP_TOKENS},
+    {BS_OPT_SPLIT, 0, "part", "NAME", set_part, "The part of --split to take",
+     GROUP_TOKENS},
+    {BS_OPT_LABELS, 0, "labels", "NAME,...", set_labels,
+     "The names of all labels, in order; records with others are rejected", GROUP_TOKENS},
+    {BS_OPT_MODEL, 'm', "model", "MODEL", set_model,
+     "A model directory, training folder or bundle", GROUP_MODEL},
+    {BS_OPT_PRECISION, 0, "precision", "NAME", set_precision,
+     "fp32 (default), bf16, or auto: bf16 where the processor has it", GROUP_MODEL},
+    {BS_OPT_BATCH_TOKENS, 0, "batch-tokens", "N", set_batch_tokens,
+     "Tokens that a thread works on at once, which bounds memory", GROUP_MODEL},
+    {BS_OPT_DEVICE, 0, "device", "NAME", set_device, "auto (default), cpu or ref",
+     GROUP_MODEL},
+    {BS_OPT_THREADS, 0, "threads", "N", set_threads,
+     "Threads (default: the processors this process may use)", GROUP_MODEL},
+    {BS_OPT_SEED, 0, "seed", "N", set_seed, "Seed of all that is random (default 42)",
+     GROUP_MODEL},
+    {BS_OPT_TO, 't', "to", "FORMAT", set_to, "Write FORMAT", GROUP_OUTPUT},
+    {BS_OPT_OUTPUT, 'o', "output", "PATH", set_output,
+     "Write to PATH, which appears when it is complete (default: standard output)",
+     GROUP_OUTPUT},
+    {BS_OPT_OVERWRITE, 0, "overwrite", NULL, set_overwrite,
+     "Replace fields of the input that are named like those written", GROUP_OUTPUT},
+    {BS_OPT_DROP, 0, "drop", "text", set_drop, "Leave the text out of the output",
+     GROUP_OUTPUT},
+    {ALWAYS, 'q', "quiet", NULL, set_quiet, "Say errors only", GROUP_TALK},
+    {ALWAYS, 'v', "verbose", NULL, set_verbose, "Say more", GROUP_TALK},
 };
 enum { N_SHARED = sizeof shared_options / sizeof *shared_options };
 
@@ -360,8 +365,10 @@ static void add_path(const struct parse_state *parse, char *path,
                      struct argp_state *state) {
     struct bs_options *options = parse->options;
     char **paths = bs_realloc(options->paths, options->n_paths + 1, sizeof *paths);
-    if (!paths)
+    if (!paths) {
         argp_failure(state, BS_RESOURCE, 0, "out of memory");
+        return;
+    }
     options->paths = paths;
     options->paths[options->n_paths++] = path;
 }

@@ -33,7 +33,8 @@ struct bs_source {
     struct bs_source_info info; /* written before the first block is handed on */
 
     atomic_int_fast64_t position, total; /* bytes, for progress */
-    int64_t n_records;                   /* of the calling thread */
+    atomic_int_fast64_t n_read;          /* blocks */
+    int64_t n_taken, n_records;          /* of the calling thread */
 };
 
 /* ---- reading -------------------------------------------------------------------- */
@@ -192,6 +193,7 @@ static int read_block(void *context, void *job, struct bs_error *error) {
         return source->failed ? source->failed : BS_END;
     }
     source->unanswered = !block->pause;
+    atomic_fetch_add(&source->n_read, 1);
     return BS_OK;
 }
 
@@ -264,6 +266,9 @@ static int take_block(void *context, void *job, struct bs_error *error) {
     struct bs_error rejection;
     int rejected = tell_rejects(source, block, &rejection);
     source->n_records += (int64_t)block->count;
+    /* Input that has come since brings a pause of its own. */
+    source->n_taken++;
+    block->pause = block->pause && atomic_load(&source->n_read) == source->n_taken;
     int code = source->options.take(source->options.context, block, error);
     drop_giants(block);
     if (code || !rejected)
@@ -297,9 +302,9 @@ static int make_blocks(struct bs_source *source, struct bs_error *error) {
 static int make_workers(struct bs_source *source, struct bs_error *error) {
     const struct bs_source_options *options = &source->options;
     size_t count = (size_t)options->threads;
-    source->workers = bs_alloc(count, sizeof *source->workers);
+    source->workers = bs_alloc(count, sizeof(void *));
     if (!source->workers)
-        return bs_fail_memory(error, count * sizeof *source->workers, "workers");
+        return bs_fail_memory(error, count * sizeof(void *), "workers");
     for (size_t i = 0; i < count; i++)
         if (bs_tokenizer_worker_new(&source->workers[i], options->tokenizer,
                                     options->literal_special_tokens, error))

@@ -106,7 +106,10 @@ static int load_last(struct run *run, const char *last, const struct bs_state_fi
         return error->code;
     int code = run_load(run, files, false, error);
     bs_model_files_close(files);
-    return code ? code : bs_state_file_restore(file, run->model, error);
+    if (code || bs_state_file_restore(file, run->model, error))
+        return error->code;
+    run_restart_loss(run, run->state.loss_sum, run->state.loss_count);
+    return BS_OK;
 }
 
 static int resume_from(struct run *run, const char *last, struct bs_error *error) {

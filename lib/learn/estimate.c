@@ -14,7 +14,7 @@ double run_peak_memory(void) {
 
 int64_t run_memory_sum(const struct run_memory *m) {
     return m->weights.values + m->weights.derived + m->weights.gradients +
-           m->weights.moments + m->activations + m->data + m->saving;
+           m->weights.moments + m->activations + m->data + m->base + m->saving;
 }
 
 static int activations(const struct run *run, struct bs_pass_size size, int64_t *bytes,
@@ -27,6 +27,13 @@ static int activations(const struct run *run, struct bs_pass_size size, int64_t 
         return error->code;
     *bytes = memory.activations;
     return BS_OK;
+}
+
+static int64_t tensor_bytes(const struct bs_tensors *tensors) {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < bs_tensors_count(tensors); i++)
+        bytes += (int64_t)bs_tensors_get(tensors, i)->bytes.size;
+    return bytes;
 }
 
 int run_memory(const struct run *run, struct run_memory *memory, struct bs_error *error) {
@@ -51,6 +58,7 @@ int run_memory(const struct run *run, struct run_memory *memory, struct bs_error
     memory->data = bs_examples_memory(t->train);
     if (t->eval)
         memory->data += bs_examples_memory(t->eval);
+    memory->base = tensor_bytes(bs_model_files_tensors(t->base));
     memory->saving = memory->weights.values;
     return BS_OK;
 }
@@ -67,7 +75,7 @@ static int measure(struct run *run, struct timing *timing, struct bs_error *erro
     for (int i = 0; i <= TIMED_UPDATES && !run_stopped(run); i++) {
         if (i == 1)
             began = bs_seconds();
-        if (run_update(run, error))
+        if (run_update(run, error) || run_read_loss(run, error))
             return error->code;
     }
     timing->update = (bs_seconds() - began) / TIMED_UPDATES;
@@ -104,6 +112,7 @@ static bool describe_memory(const struct run_memory *m, struct bs_buffer *text) 
                  {"moments", m->weights.moments},
                  {"activations", m->activations},
                  {"data", m->data},
+                 {"base_model", m->base},
                  {"saving", m->saving},
                  {"sum", run_memory_sum(m)}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -48,8 +48,13 @@ int run_load(struct run *run, const struct bs_model_files *from, bool fresh,
              struct bs_error *error) BS_MUST_CHECK;
 void run_close(struct run *run);
 
-/* The next update; counts its loss. BS_DEVICE names the step if it is not finite. */
+/* The next update. Its loss stays on the device. */
 int run_update(struct run *run, struct bs_error *error) BS_MUST_CHECK;
+/* Brings the sum of losses into the state: before every report and save. BS_DEVICE
+ * names the first step that was not finite. */
+int run_read_loss(struct run *run, struct bs_error *error) BS_MUST_CHECK;
+/* What the sum goes on from. */
+void run_restart_loss(struct run *run, double sum, int64_t count);
 
 /* Scores of at most `limit` evaluation examples (-1: all). BS_END if `stop` came
  * first. */

@@ -184,7 +184,7 @@ struct kept {
 static int tidy_entry(const char *folder, const char *name, void *context,
                       struct bs_error *error) {
     const struct kept *kept = context;
-    if (!begins(name, ".link-") && !is_checkpoint(name))
+    if (!begins(name, ".link-") && !begins(name, "log.tsv.") && !is_checkpoint(name))
         return BS_OK;
     if (strcmp(name, kept->last) == 0 || strcmp(name, kept->best) == 0)
         return BS_OK;

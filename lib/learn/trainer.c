@@ -36,7 +36,7 @@ static void write_table(struct report *report, struct bs_span text) {
 
 static void write_log_copy(struct report *report, struct bs_span text) {
     struct bs_error error;
-    if (!report->log)
+    if (!report->log || text.size == 0)
         return;
     errno = 0;
     if (fwrite(text.data, 1, text.size, report->log) == text.size && !fflush(report->log))
@@ -116,6 +116,8 @@ static int make_row(struct run *run, struct report *report, struct bs_error *err
     struct bs_train_state *state = &run->state;
     struct bs_scores scores;
     bool evaluated = run->training->eval != NULL;
+    if (run_read_loss(run, error))
+        return error->code;
     if (evaluated) {
         int code = run_evaluate(run, -1, &scores, error);
         if (code)
@@ -127,8 +129,7 @@ static int make_row(struct run *run, struct report *report, struct bs_error *err
     if (!bs_table_row(&state->rows, state->step, loss, evaluated ? &scores : NULL))
         return bs_fail_memory(error, state->rows.size, "the report");
     state->reported = state->step;
-    state->loss_sum = 0;
-    state->loss_count = 0;
+    run_restart_loss(run, 0, 0);
     run->changed = true;
     if (run_write_log(run, error))
         return error->code;
@@ -160,7 +161,9 @@ static int attend(struct run *run, struct report *report, struct bs_error *error
     state->finished = state->reported == state->step && is_end(run);
     bool due = state->finished || run->improved || run_stopped(run) ||
                is_multiple(state->step, s->save_steps ? s->save_steps : s->eval_steps);
-    return run->changed && due ? run_save(run, error) : BS_OK;
+    if (!run->changed || !due)
+        return BS_OK;
+    return run_read_loss(run, error) ? error->code : run_save(run, error);
 }
 
 static void show_progress(const struct run *run, struct bs_progress *progress,

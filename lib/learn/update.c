@@ -60,29 +60,12 @@ static int accumulate(struct run *run, struct group group, struct bs_error *erro
                            .label_smoothing = (float)run->settings->label_smoothing,
                            .scale = group.scale};
     for (int64_t batch = group.first; batch < group.end; batch++) {
-        if (pack(run, batch, run->plan.first[group.first], error))
+        /* The packer's memory is the batch's until the queue is done with it. */
+        if (bs_queue_finish(queue, error) ||
+            pack(run, batch, run->plan.first[group.first], error))
             return error->code;
         bs_model_loss(run->model, run->pass, bs_packer_finish(run->packer), loss);
-        /* The packer's memory is the batch's until the queue is done with it. */
-        if (bs_queue_finish(queue, error))
-            return error->code;
     }
-    return BS_OK;
-}
-
-static int note_loss(struct run *run, struct bs_error *error) {
-    struct bs_step_result result;
-    if (bs_read_step(bs_pass_queue(run->pass), &result, error))
-        return error->code;
-    if (!result.finite || result.first_bad_update >= 0)
-        return bs_fail(
-            error, BS_DEVICE,
-            "step %" PRId64 ": loss or gradient is not finite; nothing was "
-            "saved from there on (a lower --learning-rate may help)",
-            (result.first_bad_update >= 0 ? result.first_bad_update : run->state.step) +
-                1);
-    run->state.loss_sum += result.loss;
-    run->state.loss_count++;
     return BS_OK;
 }
 
@@ -107,9 +90,27 @@ int run_update(struct run *run, struct bs_error *error) {
     if (accumulate(run, group_of(run), error))
         return error->code;
     bs_update(queue, bs_model_weights(run->model), adamw);
-    if (note_loss(run, error))
-        return error->code;
     run->state.step++;
+    run->state.loss_count++;
     run->changed = true;
     return BS_OK;
+}
+
+int run_read_loss(struct run *run, struct bs_error *error) {
+    struct bs_step_result result;
+    if (bs_read_step(bs_pass_queue(run->pass), &result, error))
+        return error->code;
+    if (result.first_bad_update >= 0)
+        return bs_fail(error, BS_DEVICE,
+                       "step %" PRId64 ": loss or gradient is not finite; nothing was "
+                       "saved from there on (a lower --learning-rate may help)",
+                       result.first_bad_update + 1);
+    run->state.loss_sum = result.loss_total;
+    return BS_OK;
+}
+
+void run_restart_loss(struct run *run, double sum, int64_t count) {
+    run->state.loss_sum = sum;
+    run->state.loss_count = count;
+    bs_set_loss_total(bs_pass_queue(run->pass), sum);
 }

@@ -128,7 +128,7 @@ static int check_section(const struct bs_bundle *bundle, size_t index, uint64_t 
 }
 
 static int check_all(struct bs_bundle *bundle, struct bs_error *error) {
-    struct header header;
+    struct header header = {0};
     if (read_header(bundle, &header, error) || read_table(bundle, &header, error))
         return error->code;
     uint64_t next = sizeof header + bundle->count * sizeof *bundle->table;

@@ -118,11 +118,16 @@ static int open_members(struct bs_model_files *files, struct bs_error *error) {
 static int open_light(struct bs_model_files **result, const char *path,
                       struct bs_error *error) {
     struct bs_model_files *files = bs_alloc(1, sizeof *files);
-    if (!files)
-        return bs_fail_memory(error, sizeof *files, path);
-    if (resolve(path, &files->path, error) || open_members(files, error)) {
+    if (!files) {
+        bs_fail_memory(error, sizeof *files, path);
+        return BS_RESOURCE;
+    }
+    int code = resolve(path, &files->path, error);
+    if (!code)
+        code = open_members(files, error);
+    if (code) {
         bs_model_files_close(files);
-        return error->code;
+        return code;
     }
     *result = files;
     return BS_OK;
@@ -182,7 +187,7 @@ static int open_all(struct bs_model_files *files, struct bs_error *error) {
 
 int bs_model_files_open(struct bs_model_files **result, const char *path,
                         struct bs_error *error) {
-    struct bs_model_files *files;
+    struct bs_model_files *files = NULL;
     if (open_light(&files, path, error))
         return error->code;
     if (open_all(files, error)) {

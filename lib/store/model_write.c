@@ -42,13 +42,10 @@ static void renamed_free(struct renamed *renamed) {
 static int rename_all(struct renamed *renamed, const struct bs_model_parts *parts,
                       struct bs_error *error) {
     size_t count = parts->n_tensors;
-    *renamed = (struct renamed){0};
     renamed->tensors = bs_alloc(count + 1, sizeof *renamed->tensors);
     renamed->names = bs_alloc(count + 1, sizeof *renamed->names);
-    if (!renamed->tensors || !renamed->names) {
-        renamed_free(renamed);
+    if (!renamed->tensors || !renamed->names)
         return bs_fail_memory(error, count * sizeof *renamed->names, "tensor names");
-    }
     for (size_t i = 0; i < count; i++) {
         bs_tensor_written_name(parts->tensors[i].name, renamed->names[i]);
         renamed->tensors[i] = parts->tensors[i];
@@ -227,20 +224,21 @@ static int make_file(struct bs_model_writing *writing, struct bs_error *error) {
 static int begin(struct bs_model_writing **result, const char *path, bool bundle,
                  const struct bs_model_parts *parts, struct bs_error *error) {
     struct bs_model_writing *writing = writing_new(path);
-    struct renamed renamed;
-    if (!writing)
-        return bs_fail_memory(error, strlen(path), path);
+    struct renamed renamed = {0};
+    if (!writing) {
+        bs_fail_memory(error, strlen(path), path);
+        return BS_RESOURCE;
+    }
     int code = bundle ? make_file(writing, error) : make_folder(writing, error);
     if (code) {
         writing_free(writing);
         return code;
     }
     code = rename_all(&renamed, parts, error);
-    if (!code) {
+    if (!code)
         code = bundle ? fill_bundle(writing, parts, &renamed, error)
                       : fill_folder(writing, parts, &renamed, error);
-        renamed_free(&renamed);
-    }
+    renamed_free(&renamed);
     if (code)
         bs_model_write_abandon(writing);
     else
@@ -319,7 +317,7 @@ void bs_model_write_abandon(struct bs_model_writing *writing) {
 
 int bs_model_write(const char *path, const struct bs_model_parts *parts,
                    struct bs_error *error) {
-    struct bs_model_writing *writing;
+    struct bs_model_writing *writing = NULL;
     if (bs_model_write_begin(&writing, path, parts, error))
         return error->code;
     return bs_model_write_commit(writing, error);

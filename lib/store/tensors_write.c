@@ -7,8 +7,7 @@
 #include <stdlib.h>
 
 static int by_type_and_name(const void *a, const void *b) {
-    const struct bs_tensor *x = *(const struct bs_tensor *const *)a;
-    const struct bs_tensor *y = *(const struct bs_tensor *const *)b;
+    const struct bs_tensor *x = a, *y = b;
     int p = bs_tensor_type_get(x->type)->order;
     int q = bs_tensor_type_get(y->type)->order;
     return p != q ? p - q : strcmp(x->name, y->name);
@@ -30,31 +29,31 @@ static int check_tensor(const struct bs_tensor *tensor, struct bs_error *error) 
     return BS_OK;
 }
 
-static json_t *describe(const struct bs_tensor *tensor, int64_t begin) {
+static json_t *describe(const struct bs_tensor *tensor, json_int_t begin) {
+    json_int_t size = (json_int_t)tensor->bytes.size;
     json_t *shape = json_array();
     for (int i = 0; i < tensor->n_dimensions; i++)
         if (json_array_append_new(shape, json_integer(tensor->shape[i])))
             break;
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", bs_tensor_type_name(tensor->type),
-                     "shape", shape, "data_offsets", (json_int_t)begin,
-                     (json_int_t)(begin + (int64_t)tensor->bytes.size));
+                     "shape", shape, "data_offsets", begin, begin + size);
 }
 
-static json_t *describe_all(const struct bs_tensor **order, size_t count,
+static json_t *describe_all(const struct bs_tensor *order, size_t count,
                             struct bs_error *error) {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
-    int64_t offset = 0;
+    json_int_t offset = 0;
     for (size_t i = 0; i < count; i++) {
-        if (json_object_get(header, order[i]->name)) {
-            bs_fail(error, BS_DATA, "tensor \"%.200s\" occurs twice", order[i]->name);
+        if (json_object_get(header, order[i].name)) {
+            bs_fail(error, BS_DATA, "tensor \"%.200s\" occurs twice", order[i].name);
             goto failed;
         }
-        if (json_object_set_new(header, order[i]->name, describe(order[i], offset))) {
+        if (json_object_set_new(header, order[i].name, describe(&order[i], offset))) {
             bs_fail(error, BS_DATA, "tensor \"%.200s\" cannot be described",
-                    order[i]->name);
+                    order[i].name);
             goto failed;
         }
-        offset += (int64_t)order[i]->bytes.size;
+        offset += (json_int_t)order[i].bytes.size;
     }
     return header;
 failed:
@@ -76,7 +75,7 @@ static int print_header(struct bs_buffer *out, const json_t *header,
     return BS_OK;
 }
 
-static int make_image(struct bs_tensors_image *image, const struct bs_tensor **order,
+static int make_image(struct bs_tensors_image *image, const struct bs_tensor *order,
                       size_t count, struct bs_error *error) {
     json_t *header = describe_all(order, count, error);
     if (!header)
@@ -89,7 +88,7 @@ static int make_image(struct bs_tensors_image *image, const struct bs_tensor **o
                     : bs_fail_memory(error, count * sizeof *image->spans, "tensors");
     image->spans[image->n_spans++] = bs_buffer_span(&image->header);
     for (size_t i = 0; i < count; i++)
-        image->spans[image->n_spans++] = order[i]->bytes;
+        image->spans[image->n_spans++] = order[i].bytes;
     return BS_OK;
 }
 
@@ -99,11 +98,11 @@ int bs_tensors_image_make(struct bs_tensors_image *image, const struct bs_tensor
     for (size_t i = 0; i < count; i++)
         if (check_tensor(&tensors[i], error))
             return error->code;
-    const struct bs_tensor **order = bs_alloc(count + 1, sizeof(struct bs_tensor *));
+    struct bs_tensor *order = bs_alloc(count + 1, sizeof *order);
     if (!order)
         return bs_fail_memory(error, count * sizeof *order, "tensors");
-    for (size_t i = 0; i < count; i++)
-        order[i] = &tensors[i];
+    if (count > 0)
+        memcpy(order, tensors, count * sizeof *order);
     qsort(order, count, sizeof *order, by_type_and_name);
     int code = make_image(image, order, count, error);
     free(order);

@@ -68,8 +68,9 @@ static const char *scan(struct bs_tokenizer_worker *worker, const char *p,
         bool bounded = ascii[(uint8_t)p[size]].step;
         if (bounded && size == 0)
             continue;
-        const struct bs_short_word *word = bs_short_word_set(&worker->cache, key);
-        word += !bs_short_word_is(word, key);
+        struct bs_short_word *word = bs_short_word_set(&worker->cache, key);
+        if (!bs_short_word_is(word, key) && bs_short_word_is(word + 1, key))
+            bs_short_word_swap(word);
         if (bounded && bs_short_word_is(word, key)) {
             memcpy(out, word->ids, sizeof word->ids);
             out += word->n_ids;

@@ -88,10 +88,11 @@ static void fill_ascii(struct bs_tokenizer *tokenizer) {
         struct bs_ascii *entry = &tokenizer->ascii[byte];
         char c = (char)byte;
         if (bs_unicode_kind((uint32_t)byte)->flags & BS_UNICODE_PUNCTUATION) {
-            *entry = (struct bs_ascii){tokenizer->unk_id, 1, 1};
-            if (tokenizer->max_word >= 1)
-                bs_trie_match(&tokenizer->trie, BS_TRIE_BEGINS, bs_span(&c, 1),
-                              &entry->id);
+            int32_t id;
+            bool known =
+                tokenizer->max_word > 0 &&
+                bs_vocabulary_match(&tokenizer->vocabulary, false, bs_span(&c, 1), &id);
+            *entry = (struct bs_ascii){known ? id : tokenizer->unk_id, 1, 1};
         } else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
             entry->step = 1;
         }
@@ -123,9 +124,9 @@ static int check_settings(const struct bs_tokenizer_settings *settings,
 
 static int build(struct bs_tokenizer *tokenizer,
                  const struct bs_tokenizer_settings *settings, struct bs_error *error) {
-    int code =
-        bs_trie_build(&tokenizer->trie, settings->vocabulary, settings->vocabulary_size,
-                      settings->continuing_prefix, error);
+    int code = bs_vocabulary_build(&tokenizer->vocabulary, settings->vocabulary,
+                                   settings->vocabulary_size, settings->continuing_prefix,
+                                   error);
     if (code != BS_OK)
         return code;
     if (!build_added(&tokenizer->raw_added, tokenizer, settings, false) ||
@@ -168,7 +169,7 @@ int bs_tokenizer_new(struct bs_tokenizer **result,
 void bs_tokenizer_free(struct bs_tokenizer *tokenizer) {
     if (!tokenizer)
         return;
-    bs_trie_free(&tokenizer->trie);
+    bs_vocabulary_free(&tokenizer->vocabulary);
     bs_added_tokens_free(&tokenizer->raw_added);
     bs_added_tokens_free(&tokenizer->normalized_added);
     free(tokenizer);

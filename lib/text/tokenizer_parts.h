@@ -17,7 +17,7 @@ struct bs_ascii {
 };
 
 struct bs_tokenizer {
-    struct bs_trie trie;
+    struct bs_vocabulary vocabulary;
     size_t vocabulary_size;
     struct bs_added_tokens raw_added, normalized_added;
     bool clean_text, handle_chinese_chars, strip_accents, lowercase;

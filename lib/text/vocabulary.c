@@ -1,108 +1,146 @@
-/* A trie whose edges live in one hash table: quick to build (a tool that labels one
- * line pays for it each time), and one probe a byte to walk. */
+/* A hash table of tokens. Tokens that go on a word lie in the same table without their
+ * prefix, under hashes that begin elsewhere. */
 #include "text/vocabulary.h"
 
 #include "common/utf8.h"
 
 #include <stdlib.h>
 
-enum { FIRST_SIZE = 1 << 12, MAX_NODES = 1 << 24 };
+enum { LONGEST = 256 }; /* bytes hashed at once */
 
-static inline uint32_t edge_hash(uint32_t key) {
-    uint32_t hash = key * 0x9E3779B1U;
-    return hash ^ hash >> 15;
+static inline uint64_t hash_begin(bool continues) {
+    return continues ? 0x9AE16A3B2F90404FU : 0xC2B2AE3D27D4EB4FU;
 }
 
-/* The edge with that key, or the free place where it belongs. */
-static inline struct bs_trie_edge *find_edge(const struct bs_trie *trie, uint32_t key) {
-    uint32_t place = edge_hash(key) & trie->mask;
-    while (trie->edges[place].key != key && trie->edges[place].key != 0)
-        place = (place + 1) & trie->mask;
-    return &trie->edges[place];
+static inline uint64_t hash_byte(uint64_t hash, char byte) {
+    hash = (hash ^ (uint8_t)byte) * 0x9E3779B97F4A7C15U;
+    return hash ^ hash >> 32;
 }
 
-static bool grow(struct bs_trie *trie) {
-    struct bs_trie old = *trie;
-    trie->mask = old.mask * 2 + 1;
-    trie->edges = bs_alloc((size_t)trie->mask + 1, sizeof *trie->edges);
-    if (!trie->edges) {
-        *trie = old;
-        return false;
+static inline size_t first_place(const struct bs_vocabulary *vocabulary, uint64_t hash) {
+    return hash >> (64 - vocabulary->bits);
+}
+
+static struct bs_span token_bytes(const struct bs_vocabulary *vocabulary, int32_t id,
+                                  bool continues) {
+    size_t begin = id ? vocabulary->ends[id - 1] : 0;
+    begin += continues ? vocabulary->prefix_size : 0;
+    return bs_span(vocabulary->bytes + begin, vocabulary->ends[id] - begin);
+}
+
+/* The id of `token` (its size and hash known), or -1; `place` is where it lies or
+ * where it would. */
+static int32_t find(const struct bs_vocabulary *vocabulary, bool continues,
+                    struct bs_span token, uint64_t hash, size_t *place) {
+    size_t mask = ((size_t)1 << vocabulary->bits) - 1;
+    for (*place = first_place(vocabulary, hash);; *place = (*place + 1) & mask) {
+        const struct bs_vocabulary_slot *slot = &vocabulary->slots[*place];
+        if (slot->id < 0)
+            return -1;
+        if (slot->tag == (uint32_t)hash &&
+            bs_span_equal(token_bytes(vocabulary, slot->id, continues), token))
+            return slot->id;
     }
-    for (size_t i = 0; i <= old.mask; i++)
-        if (old.edges[i].key)
-            *find_edge(trie, old.edges[i].key) = old.edges[i];
-    free(old.edges);
-    return true;
 }
 
-static int add(struct bs_trie *trie, uint32_t root, struct bs_span token, int32_t id,
-               struct bs_error *error) {
-    uint32_t node = root;
-    for (size_t i = 0; i < token.size; i++) {
-        if (trie->n_nodes == MAX_NODES)
-            return bs_fail(error, BS_DATA,
-                           "the vocabulary is too large (16,777,216 "
-                           "different beginnings of tokens)");
-        if (trie->n_edges > trie->mask / 2 && !grow(trie))
-            return bs_fail_memory(error, trie->mask * sizeof *trie->edges * 2,
-                                  "the vocabulary");
-        uint32_t key = (node << 8 | (uint8_t)token.data[i]) + 1;
-        struct bs_trie_edge *edge = find_edge(trie, key);
-        if (!edge->key) {
-            *edge = (struct bs_trie_edge){key, trie->n_nodes++, -1};
-            trie->n_edges++;
-        }
-        if (i + 1 == token.size)
-            edge->id = id;
-        node = edge->child;
+static void add(struct bs_vocabulary *vocabulary, bool continues, int32_t id) {
+    struct bs_span token = token_bytes(vocabulary, id, continues);
+    uint64_t hash = hash_begin(continues);
+    size_t place;
+    if (token.size == 0)
+        return;
+    if (token.size > vocabulary->longest)
+        vocabulary->longest = token.size;
+    for (size_t i = 0; i < token.size; i++)
+        hash = hash_byte(hash, token.data[i]);
+    find(vocabulary, continues, token, hash, &place);
+    vocabulary->slots[place] = (struct bs_vocabulary_slot){(uint32_t)hash, id};
+}
+
+static int copy_tokens(struct bs_vocabulary *vocabulary, const struct bs_span *tokens,
+                       size_t n_tokens, struct bs_error *error) {
+    uint64_t total = 0;
+    for (size_t i = 0; i < n_tokens; i++)
+        total += tokens[i].data ? tokens[i].size : 0;
+    if (n_tokens > INT32_MAX / 4 || total > UINT32_MAX)
+        return bs_fail(error, BS_DATA, "the vocabulary is too large");
+    vocabulary->bits = 4;
+    while ((size_t)1 << vocabulary->bits < n_tokens * 4) /* a token may lie there twice */
+        vocabulary->bits++;
+    size_t n_slots = (size_t)1 << vocabulary->bits;
+    vocabulary->bytes = malloc(total ? total : 1);
+    vocabulary->ends = bs_alloc(n_tokens, sizeof *vocabulary->ends);
+    vocabulary->slots = bs_alloc_aligned(n_slots * sizeof *vocabulary->slots);
+    if (!vocabulary->bytes || !vocabulary->ends || !vocabulary->slots)
+        return bs_fail_memory(error, total, "the vocabulary");
+    memset(vocabulary->slots, 0xFF, n_slots * sizeof *vocabulary->slots);
+    uint32_t end = 0;
+    for (size_t i = 0; i < n_tokens; i++) {
+        if (tokens[i].data && tokens[i].size)
+            memcpy(vocabulary->bytes + end, tokens[i].data, tokens[i].size);
+        end += tokens[i].data ? (uint32_t)tokens[i].size : 0;
+        vocabulary->ends[i] = end;
     }
     return BS_OK;
 }
 
-int bs_trie_build(struct bs_trie *trie, const struct bs_span *tokens, size_t n_tokens,
-                  struct bs_span prefix, struct bs_error *error) {
-    *trie = (struct bs_trie){.mask = FIRST_SIZE - 1, .n_nodes = 2};
-    trie->edges = bs_alloc(FIRST_SIZE, sizeof *trie->edges);
-    if (!trie->edges)
-        return bs_fail_memory(error, FIRST_SIZE * sizeof *trie->edges, "the vocabulary");
-    int code = BS_OK;
-    for (size_t i = 0; i < n_tokens && code == BS_OK; i++) {
+int bs_vocabulary_build(struct bs_vocabulary *vocabulary, const struct bs_span *tokens,
+                        size_t n_tokens, struct bs_span prefix, struct bs_error *error) {
+    *vocabulary = (struct bs_vocabulary){.prefix_size = prefix.size};
+    if (copy_tokens(vocabulary, tokens, n_tokens, error)) {
+        bs_vocabulary_free(vocabulary);
+        return error->code;
+    }
+    for (size_t i = 0; i < n_tokens; i++) {
         struct bs_span token = tokens[i];
         if (!token.data || !bs_utf8_valid(token))
             continue;
-        code = add(trie, BS_TRIE_BEGINS, token, (int32_t)i, error);
-        bool goes_on = token.size >= prefix.size &&
-                       bs_span_equal(bs_span(token.data, prefix.size), prefix);
-        if (goes_on && code == BS_OK)
-            code = add(trie, BS_TRIE_CONTINUES,
-                       bs_span(token.data + prefix.size, token.size - prefix.size),
-                       (int32_t)i, error);
+        add(vocabulary, false, (int32_t)i);
+        if (token.size >= prefix.size &&
+            bs_span_equal(bs_span(token.data, prefix.size), prefix))
+            add(vocabulary, true, (int32_t)i);
     }
-    if (code != BS_OK)
-        bs_trie_free(trie);
-    return code;
+    return BS_OK;
 }
 
-void bs_trie_free(struct bs_trie *trie) {
-    free(trie->edges);
-    *trie = (struct bs_trie){0};
+void bs_vocabulary_free(struct bs_vocabulary *vocabulary) {
+    free(vocabulary->slots);
+    free(vocabulary->bytes);
+    free(vocabulary->ends);
+    *vocabulary = (struct bs_vocabulary){0};
 }
 
-size_t bs_trie_match(const struct bs_trie *trie, uint32_t root, struct bs_span text,
-                     int32_t *id) {
-    size_t longest = 0;
-    uint32_t node = root;
-    for (size_t i = 0; i < text.size; i++) {
-        uint32_t key = (node << 8 | (uint8_t)text.data[i]) + 1;
-        const struct bs_trie_edge *edge = find_edge(trie, key);
-        if (!edge->key)
-            break;
-        if (edge->id >= 0) {
-            longest = i + 1;
-            *id = edge->id;
+/* Tokens of more than LONGEST bytes: one candidate after the other. */
+static size_t match_long(const struct bs_vocabulary *vocabulary, bool continues,
+                         struct bs_span text, int32_t *id) {
+    uint64_t hash = hash_begin(continues);
+    size_t longest = 0, place;
+    for (size_t size = 1; size <= text.size && size <= vocabulary->longest; size++) {
+        hash = hash_byte(hash, text.data[size - 1]);
+        int32_t found =
+            find(vocabulary, continues, bs_span(text.data, size), hash, &place);
+        if (found >= 0) {
+            longest = size;
+            *id = found;
         }
-        node = edge->child;
     }
     return longest;
+}
+
+size_t bs_vocabulary_match(const struct bs_vocabulary *vocabulary, bool continues,
+                           struct bs_span text, int32_t *id) {
+    uint64_t hashes[LONGEST + 1];
+    size_t size = text.size < vocabulary->longest ? text.size : vocabulary->longest;
+    size_t place;
+    if (size > LONGEST)
+        return match_long(vocabulary, continues, text, id);
+    hashes[0] = hash_begin(continues);
+    for (size_t i = 0; i < size; i++)
+        hashes[i + 1] = hash_byte(hashes[i], text.data[i]);
+    for (; size > 0; size--) {
+        *id = find(vocabulary, continues, bs_span(text.data, size), hashes[size], &place);
+        if (*id >= 0)
+            break;
+    }
+    return size;
 }

@@ -59,9 +59,9 @@ void bs_word_cache_put(struct bs_word_cache *cache, struct bs_span word,
     if (word.size <= BS_SHORT_BYTES && n_ids <= BS_SHORT_IDS) {
         struct bs_word_key key = short_key(word);
         struct bs_short_word *set = bs_short_word_set(cache, key);
-        set[1] = set[0];
-        set[0] = (struct bs_short_word){.key = key, .n_ids = (uint32_t)n_ids};
-        memcpy(set[0].ids, ids, n_ids * sizeof *ids);
+        struct bs_short_word *place = &set[set[0].n_ids > 0];
+        *place = (struct bs_short_word){.key = key, .n_ids = (uint32_t)n_ids};
+        memcpy(place->ids, ids, n_ids * sizeof *ids);
     } else if (word.size <= BS_LONG_BYTES && n_ids <= BS_LONG_IDS) {
         struct bs_long_word new = {.size = (uint32_t)word.size};
         memcpy(new.bytes, word.data, word.size);

@@ -39,7 +39,9 @@ struct bs_long_word {
 };
 
 struct bs_word_cache {
-    struct bs_short_word *short_words; /* sets of two, the newer one first */
+    struct bs_short_word *short_words; /* sets of two: a word found in the second
+                                          place changes places with the first, a new
+                                          one takes the second */
     struct bs_long_word *long_words;
 };
 
@@ -53,6 +55,12 @@ static inline struct bs_short_word *bs_short_word_set(const struct bs_word_cache
                                 (key.high ^ 0xD1B54A32D192ED03U);
     uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
     return &cache->short_words[(hash >> (64 - BS_SHORT_BITS)) << 1];
+}
+
+static inline void bs_short_word_swap(struct bs_short_word *set) {
+    struct bs_short_word first = set[0];
+    set[0] = set[1];
+    set[1] = first;
 }
 
 static inline bool bs_short_word_is(const struct bs_short_word *word,

@@ -9,18 +9,16 @@ static bool match_pieces(struct bs_tokenizer_worker *worker, struct bs_span word
                          size_t length) {
     const struct bs_tokenizer *tokenizer = worker->tokenizer;
     struct bs_ids *pieces = &worker->pieces;
-    uint32_t root = BS_TRIE_BEGINS;
     bool known = length <= tokenizer->max_word;
     pieces->count = 0;
     for (size_t start = 0; known && start < word.size;) {
         int32_t id;
         struct bs_span rest = bs_span(word.data + start, word.size - start);
-        size_t size = bs_trie_match(&tokenizer->trie, root, rest, &id);
+        size_t size = bs_vocabulary_match(&tokenizer->vocabulary, start > 0, rest, &id);
         if (size && !bs_ids_append(pieces, id))
             return false;
         known = size > 0;
         start += size;
-        root = BS_TRIE_CONTINUES;
     }
     if (!known)
         pieces->count = 0;

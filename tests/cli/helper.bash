@@ -90,6 +90,14 @@ err_has() {
     return 1
 }
 
+# fails COMMAND...: succeeds if the command does not.
+fails() {
+    if "$@"; then
+        echo "did not fail: $*"
+        return 1
+    fi
+}
+
 # wait_until SECONDS COMMAND...: polls until the command succeeds.
 wait_until() {
     local end=$((SECONDS + $1))

@@ -2,7 +2,7 @@
 # bs-predict: what it promises, and what it makes of bad input. The tiny model says
 # (as PyTorch does): good film 0.7510 positive, bad film 0.5569 positive, awful 0.7393
 # negative, fine 0.8054 positive, not good 0.7455 negative, "" 0.6523 positive.
-# shellcheck disable=SC2154 # status comes from helper.bash
+# shellcheck disable=SC2154,SC2030,SC2031 # status comes from helper.bash; tests are subshells
 
 load helper
 
@@ -26,7 +26,7 @@ labels() {
     status_is 0
     err_is ''
     [[ $(sed -n 1p out) == "Usage: bs-predict [OPTION...] [FILE...]" ]]
-    [[ $(sed -n 2p out) == *"| bs-predict -m "* ]]
+    [[ $(sed -n 2p out) == "  tail -F app.log | bs-predict -m "* ]]
     out_has '--threshold'
 }
 
@@ -129,6 +129,7 @@ labels() {
     printf 'good film\nawful\nnot good\n' >texts
     predict texts >direct
     tool tokenize -m "$TINY" texts | predict -f msgpack >through
+    has_lines direct 4
     cmp direct through
     tool tokenize -m "$TINY" -t jsonl --drop text texts | predict -f jsonl | cut -f 1,2 >ids
     cut -f 1,2 direct | cmp - ids
@@ -145,14 +146,14 @@ labels() {
     for i in $(seq 1500); do
         echo "the good film $((i * 7919 % 1000)) $(head -c $((i % 90)) /dev/zero | tr '\0' 'x') not bad"
     done >many
-    predict --threads 1 many >1
-    predict --threads 2 many >2
-    predict --threads 2 --batch-tokens 2048 many >3
-    tac many | predict --threads 2 | tail -n +2 | tac >4
-    cmp 1 2
-    cmp 1 3
-    tail -n +2 1 | cmp - 4
-    has_lines 1 1501
+    predict --threads 1 many >one
+    predict --threads 2 many >two
+    predict --threads 2 --batch-tokens 2048 many >wide
+    tac many | predict --threads 2 | tail -n +2 | tac >turned
+    cmp one two
+    cmp one wide
+    tail -n +2 one | cmp - turned
+    has_lines one 1501
 }
 
 @test "--threshold: abstain" {
@@ -310,7 +311,7 @@ labels() {
     go predict -o answers.tsv flipped.msgpack
     status_is 4
     [ ! -e answers.tsv ]
-    tail -c 100 damaged.msgpack | grep -q end && return 1
+    fails grep -qa '.end' <(tail -c 100 damaged.msgpack)
     head -c 5 whole.msgpack >five.msgpack
     go predict five.msgpack
     status_is 4
@@ -423,7 +424,7 @@ start_live() {
         exec 7>&-
         status_is "${signal#*:}"
         grep -q negative out
-        ! tail -c 40 out | grep -q end
+        fails grep -qa '.end' <(tail -c 40 out)
     done
 }
 

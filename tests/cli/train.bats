@@ -62,6 +62,18 @@ differs() {
     grep -q 'bs-train: 16 steps in' "$DIR/base.err"
 }
 
+@test "the training loss is the mean since the last report" {
+    train single --eval-steps 1 --eval-data "$DIR/eval.tsv" "$DIR/train.tsv"
+    [ "$status" -eq 0 ]
+    same_model single base
+    awk -F '\t' 'NR == FNR { loss[$1] = $2; next }
+        FNR > 1 { sum = 0; n = $1 - from
+            for (i = from + 1; i <= $1; i++) sum += loss[i]
+            if ((d = sum / n - $2) > 2e-6 || d < -2e-6) exit 1
+            from = $1; rows++ }
+        END { if (rows != 4) exit 1 }' "$DIR/single/log.tsv" "$DIR/base/log.tsv"
+}
+
 @test "the folder: best and last are model directories with their labels" {
     [ "$(readlink "$DIR/base/last")" = checkpoint-16 ]
     [ -s "$DIR/base/best/model.safetensors" ]
@@ -322,7 +334,7 @@ differs() {
 }
 
 @test "a loss that is not finite: exit 6, the step by number, nothing saved past it" {
-    train burst --learning-rate 1e6 --max-grad-norm 0 --warmup-steps 0 --weight-decay 0 \
+    train burst --learning-rate 1e37 --max-grad-norm 0 --warmup-steps 0 --weight-decay 0 \
         --save-steps 1 --epochs 40 "$DIR/train.tsv"
     [ "$status" -eq 6 ]
     [[ $stderr =~ step\ ([0-9]+):\ loss\ or\ gradient\ is\ not\ finite ]]

@@ -7,7 +7,7 @@ setup_file() {
     export TINY=$PWD/tests/parity/golden/tiny
     TRAIN=$(cd "${BS_BIN:-bin}" && pwd)/bs-train
     export TRAIN
-    make_texts 0 160 >"$DIR/train.tsv"
+    make_texts 0 96 >"$DIR/train.tsv"
     make_texts 500 20 >"$DIR/eval.tsv"
     export ARGS="-m $TINY --eval-data $DIR/eval.tsv --epochs 4 --warmup-steps 5 --learning-rate 1e-3
         --eval-steps 10 --save-steps 3"
@@ -81,7 +81,7 @@ ended() {
 @test "killed in every stage of a save: the same bytes" {
     command -v strace >/dev/null || skip "strace is not installed"
     for call in renameat2 rename symlink unlinkat; do
-        for n in 1 3 5; do
+        for n in 2 5; do
             rm -rf "$DIR/staged"
             strace -f -o /dev/null -e trace=$call -e "inject=$call:signal=KILL:when=$n" \
                 "$TRAIN" $ARGS -o "$DIR/staged" "$DIR/train.tsv" >/dev/null 2>&1 || true
@@ -95,21 +95,17 @@ ended() {
 @test "SIGTERM and SIGINT: saved, 128 + N, gone on with by other threads" {
     for signal in TERM:143 INT:130; do
         name=stop-${signal%:*}
-        (trap - INT && exec env "$TRAIN" $ARGS -o "$DIR/$name" "$DIR/train.tsv" --threads 1) \
+        # A shell's background jobs ignore SIGINT unless told otherwise.
+        env --default-signal=INT "$TRAIN" $ARGS -o "$DIR/$name" "$DIR/train.tsv" --threads 1 \
             >"$DIR/$name.out" 2>"$DIR/$name.err" 3>&- &
         pid=$!
-        # bash lets background jobs ignore SIGINT; a trap cannot undo that, so ask for TERM then.
         for _ in $(seq 600); do
             [ -e "$DIR/$name/last" ] && break
             sleep 0.02
         done
         kill -s "${signal%:*}" $pid
-        status=0
-        wait $pid || status=$?
-        if [ "${signal%:*}" = TERM ]; then
-            [ "$status" -eq 143 ]
-            grep -q 'stopped after step' "$DIR/$name.err"
-        fi
+        ended "${signal#*:}"
+        grep -q 'stopped after step' "$DIR/$name.err"
         run --separate-stderr "$TRAIN" $ARGS -o "$DIR/$name" "$DIR/train.tsv" --threads 2
         [ "$status" -eq 0 ]
         [ "$output" = "$(cat "$DIR/base.out")" ]
@@ -147,7 +143,7 @@ ended() {
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" "$DIR/train.tsv"
     [ "$status" -eq 0 ]
     [ "$output" = "$(cat "$DIR/base.out")" ]
-    [[ $stderr == *"this run is finished, at step 80"* ]]
+    [[ $stderr == *"this run is finished, at step 48"* ]]
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" --learning-rate 2e-3 "$DIR/train.tsv"
     [ "$status" -eq 2 ]
     [ -z "$output" ]
@@ -159,7 +155,7 @@ ended() {
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" --restart --max-steps 2 "$DIR/train.tsv"
     [ "$status" -eq 0 ]
     [ "$(readlink "$DIR/own/last")" = checkpoint-2 ]
-    [ ! -e "$DIR/own/checkpoint-80" ]
+    [ ! -e "$DIR/own/checkpoint-48" ]
 }
 
 @test "two runs in one folder: the second is told so, the first goes on" {

@@ -298,6 +298,10 @@ static void shapes(struct target target) {
     failed(&lab, "heads");
     bs_softmax(lab.queue, x, y);
     failed(&lab, "probabilities is 3 x 6");
+    struct bs_rows narrow = x;
+    narrow.stride = 3;
+    bs_softmax(lab.queue, narrow, narrow);
+    failed(&lab, "stride 3");
     float value = 1;
     lab_must(
         &lab,
@@ -322,6 +326,9 @@ static void sticky(struct target target) {
     check(bs_rows_download(lab.queue, y, made, &error) == BS_DEVICE &&
               strstr(error.text, "copy"),
           "a download after a failure tells it: %s", error.text);
+    check(bs_rows_download(lab.queue, absent, made, &error) == BS_DEVICE &&
+              strstr(error.text, "copy"),
+          "the first failure is the one that is told: %s", error.text);
     failed(&lab, "copy: y is 3 x 3");
     check(!bs_queue_finish(lab.queue, &error), "a failure is told once");
     check(!bs_rows_download(lab.queue, y, made, &error) && isnan(made[0]),

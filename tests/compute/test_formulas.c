@@ -156,6 +156,62 @@ static void linear(struct target target, enum bs_precision precision) {
     finish(&lab, "linear");
 }
 
+/* What was there is added to: dx where it is asked for, gradients of weights always. */
+static void accumulation(struct target target) {
+    static struct lab lab;
+    lab_open(&lab, target, BS_PRECISION_FP32, 1, 11);
+    struct bs_linear l = {lab_parameter(&lab, BS_ROLE_MATRIX, 9, COLUMNS),
+                          lab_parameter(&lab, BS_ROLE_VECTOR, 1, 9)};
+    lab_weights(&lab);
+    bs_zero_gradients(lab.queue, lab.weights);
+    struct bs_rows x = lab_input(&lab, BS_F32, 7, COLUMNS, 1);
+    struct bs_rows dy = lab_input(&lab, BS_F32, 7, 9, 1);
+    struct bs_rows dx = lab_output(&lab, BS_F32, 7, COLUMNS);
+    struct bs_rows added = lab_input(&lab, BS_F32, 7, COLUMNS, 1);
+    float *before = lab_download(&lab, added);
+    bs_linear_backward(lab.queue, lab.weights, l, x, dy, dx, false);
+    lab_record_slot(&lab, "dweight", l.weight, BS_SLOT_GRADIENT);
+    lab_record_slot(&lab, "dbias", l.bias, BS_SLOT_GRADIENT);
+    bs_linear_backward(lab.queue, lab.weights, l, x, dy, added, true);
+    lab_record_slot(&lab, "dweight", l.weight, BS_SLOT_GRADIENT);
+    lab_record_slot(&lab, "dbias", l.bias, BS_SLOT_GRADIENT);
+    float *alone = lab_download(&lab, dx), *after = lab_download(&lab, added);
+    double worst = 0;
+    for (int i = 0; i < 7 * COLUMNS; i++)
+        worst = fmax(worst, fabs((double)before[i] + alone[i] - after[i]));
+    check(worst < 1e-5, "dx is added to what was there: %.2g", worst);
+    worst = 0;
+    for (int p = 0; p < 2; p++)
+        for (int64_t i = 0; i < lab.records[p].n; i++)
+            worst = fmax(worst, fabs(2.0 * lab.records[p].values[i] -
+                                     lab.records[p + 2].values[i]));
+    check(worst < 1e-5, "the second gradient is added to the first: %.2g", worst);
+    free(before);
+    free(alone);
+    free(after);
+    finish(&lab, "accumulation");
+}
+
+static void scatter(struct target target) {
+    static struct lab lab;
+    lab_open(&lab, target, BS_PRECISION_FP32, 1, 12);
+    lab_batch(&lab, lengths, PADDED, 30, 2);
+    struct bs_rows dx = lab_input(&lab, BS_F32, PADDED, COLUMNS, 1);
+    struct bs_rows dy = lab_input(&lab, BS_F32, lab.batch.n_sequences, COLUMNS, 1);
+    float *before = lab_download(&lab, dx), *from = lab_download(&lab, dy);
+    bs_scatter_first(lab.queue, dy, dx);
+    double *wanted = doubles(PADDED * COLUMNS);
+    for (int i = 0; i < PADDED * COLUMNS; i++)
+        wanted[i] = before[i];
+    for (int b = 0; b < lab.batch.n_sequences; b++)
+        for (int c = 0; c < COLUMNS; c++)
+            wanted[lab.offset[b] * COLUMNS + c] += from[b * COLUMNS + c];
+    rows_agree(&lab, dx, wanted, "scatter adds");
+    free(before);
+    free(from);
+    finish(&lab, "scatter");
+}
+
 /* Through a layer whose weight is 1 and whose bias is 0. */
 static void activation(struct target target, enum bs_activation kind, const char *name,
                        const double (*points)[2], int n) {
@@ -311,18 +367,38 @@ static void attention(struct target target, bool first_only, float probability) 
     for (int b = 0; b < lab.batch.n_sequences; b++)
         for (int head = 0; head < HEADS; head++)
             head_by_formula(&lab, a, b, head, qs, ks, vs, wanted);
-    if (!first_only) {
-        float *made = lab_download(&lab, out);
-        bool zero = true;
-        for (int64_t i = lab_used(&lab) * COLUMNS; i < rows * COLUMNS; i++)
-            zero = zero && made[i] == 0;
-        check(zero, "attention: padding rows are zero");
-        free(made);
-    }
     rows_agree(&lab, out, wanted, first_only ? "attention of [CLS]" : "attention");
     free(qs);
     free(ks);
     free(vs);
+    finish(&lab, "attention");
+}
+
+static bool padding_is_zero(struct lab *lab, struct bs_rows rows) {
+    float *values = lab_download(lab, rows);
+    bool zero = true;
+    for (int64_t i = lab_used(lab) * rows.columns; i < rows.rows * rows.columns; i++)
+        zero = zero && values[i] == 0;
+    free(values);
+    return zero;
+}
+
+static void attention_padding(struct target target) {
+    static struct lab lab;
+    struct bs_attention a = {HEADS, false, {0, 0}};
+    lab_open(&lab, target, BS_PRECISION_FP32, 1, 13);
+    lab_batch(&lab, lengths, PADDED, 30, 2);
+    struct bs_rows in = lab_input(&lab, BS_F32, PADDED, COLUMNS, 1), made[4];
+    for (int i = 0; i < 4; i++)
+        made[i] = lab_output(&lab, BS_F32, PADDED, COLUMNS);
+    struct bs_rows lse = lab_output(&lab, BS_F32, PADDED, HEADS);
+    bs_attention(lab.queue, a, in, in, in, lse, made[0]);
+    bs_attention_backward(lab.queue, a, in, in, in, lse, made[0], in, made[1], made[2],
+                          made[3]);
+    static const char *const names[] = {"out", "dq", "dk", "dv"};
+    for (int i = 0; i < 4; i++)
+        check(padding_is_zero(&lab, made[i]), "attention: padding of %s is zero",
+              names[i]);
     finish(&lab, "attention");
 }
 
@@ -443,6 +519,8 @@ static void check_target(struct target target) {
     embedding(target);
     layer_norm(target);
     linear(target, BS_PRECISION_FP32);
+    accumulation(target);
+    scatter(target);
     activations(target);
     dropout(target, false);
     dropout(target, true);
@@ -450,6 +528,7 @@ static void check_target(struct target target) {
     attention(target, true, 0);
     attention(target, false, 0.4F);
     attention(target, true, 0.4F);
+    attention_padding(target);
     attention_extremes(target);
     softmax(target);
     cross_entropy(target);

@@ -143,6 +143,7 @@ static void run_packing(struct lab *lab, struct target target,
     lab_open(lab, target, precision, 2, 5);
     struct chain c = make_chain(lab);
     int64_t tile = bs_device_info(lab->device)->row_tile;
+    tile = tile == 1 ? 16 : tile; /* so that there is padding */
     for (int first = 0; first < N; first += part) {
         int n = first + part < N ? part : N - first;
         pack(lab, order + first, n, tile);

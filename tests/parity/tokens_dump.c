@@ -8,12 +8,13 @@
  * `added ID FLAGS CONTENT`, FLAGS being letters of "slrwn" (special, lstrip, rstrip,
  * single_word, normalized) or "-", CONTENT its bytes in hexadecimal. With `pairs 1` two
  * texts make an encoding; with `max_length N` (and not without) ids are framed.
- * `repeat N` does all texts N times, prints no ids, and says how fast that was.
+ * `repeat N` does all texts N times, prints no ids, and says how fast that was in
+ * processor time.
  */
-#include "common/log.h"
 #include "vocabulary.h"
 
 #include <stdio.h>
+#include <time.h>
 
 struct driver {
     struct vocabulary vocabulary;
@@ -27,22 +28,22 @@ static const char *fail(const char *message) {
     exit(2);
 }
 
-static struct bs_span from_hex(const char *hex) {
-    size_t size = strlen(hex) / 2;
-    char *bytes = malloc(size + 1);
+static void from_hex(const char *hex, struct bs_span *bytes, char *room) {
     unsigned byte;
-    for (size_t i = 0; bytes && i < size && sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
-        bytes[i] = (char)byte;
-    return bs_span(bytes, size);
+    size_t size = 0;
+    while (sscanf(hex + 2 * size, "%2x", &byte) == 1)
+        room[size++] = (char)byte;
+    *bytes = bs_span(room, size);
 }
 
 static void add_token(struct bs_tokenizer_settings *settings, const char *value) {
+    static char contents[64][512];
     char flags[16], hex[1024];
     int id;
     if (settings->n_added == 64 || sscanf(value, "%d %15s %1023s", &id, flags, hex) != 3)
         fail("bad added token");
-    settings->added[settings->n_added++] = (struct bs_added_token){
-        .content = from_hex(hex),
+    struct bs_added_token *token = &settings->added[settings->n_added];
+    *token = (struct bs_added_token){
         .id = id,
         .special = strchr(flags, 's'),
         .lstrip = strchr(flags, 'l'),
@@ -50,6 +51,7 @@ static void add_token(struct bs_tokenizer_settings *settings, const char *value)
         .single_word = strchr(flags, 'w'),
         .normalized = strchr(flags, 'n'),
     };
+    from_hex(hex, &token->content, contents[settings->n_added++]);
 }
 
 static void set(struct driver *driver, const char *name, const char *value) {
@@ -151,16 +153,21 @@ static size_t run(const struct driver *driver, struct bs_tokenizer_worker *worke
     return n_ids;
 }
 
-static struct bs_span read_input(void) {
-    struct bs_buffer buffer = {0};
+static void read_input(struct bs_buffer *buffer) {
     size_t got;
     do {
-        if (!bs_buffer_reserve(&buffer, 1 << 20))
+        if (!bs_buffer_reserve(buffer, 1 << 20))
             fail("out of memory");
-        got = fread(buffer.data + buffer.size, 1, 1 << 20, stdin);
-        buffer.size += got;
+        got = fread(buffer->data + buffer->size, 1, 1 << 20, stdin);
+        buffer->size += got;
     } while (got);
-    return bs_buffer_span(&buffer);
+}
+
+/* Of this thread's own time, so that a busy machine matters less. */
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 int main(int argc, char **argv) {
@@ -171,25 +178,28 @@ int main(int argc, char **argv) {
     if (argc != 2)
         fail("usage: tokens_dump SETTINGS < texts > ids");
     read_settings(&driver, argv[1]);
-    double began = bs_seconds();
+    double began = seconds();
     if (bs_tokenizer_new(&tokenizer, &driver.vocabulary.settings, &error) ||
         bs_tokenizer_worker_new(&worker, tokenizer, driver.literal, &error))
         fail(error.text);
-    double made = bs_seconds();
-    struct bs_span input = read_input();
+    double made = seconds();
+    struct bs_buffer bytes = {0};
+    read_input(&bytes);
+    struct bs_span input = bs_buffer_span(&bytes);
     if (!driver.repeat)
         run(&driver, worker, input, true);
     else
         printf("setup %.2f ms\n", (made - began) * 1e3);
     for (int i = 0; i < driver.repeat; i++) {
-        began = bs_seconds();
+        began = seconds();
         size_t n_ids = run(&driver, worker, input, false);
-        double seconds = bs_seconds() - began;
-        printf("pass %d: %.1f MB/s, %zu ids\n", i + 1, (double)input.size / seconds / 1e6,
+        double taken = seconds() - began;
+        printf("pass %d: %.1f MB/s, %zu ids\n", i + 1, (double)input.size / taken / 1e6,
                n_ids);
     }
     bs_tokenizer_worker_free(worker);
     bs_tokenizer_free(tokenizer);
     vocabulary_free(&driver.vocabulary);
+    bs_buffer_free(&bytes);
     return 0;
 }

@@ -9,6 +9,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+static const char long_sample[] =
+    "I wanted to like it, I really did, but between the wooden dialogue, a plot that "
+    "could be guessed after ten minutes and a soundtrack that never knew when to stop, "
+    "there was nothing left to hold on to except the remarkable work of the camera.";
+
 /* Short and long, plain and not: what a tokenizer or a batch could get wrong. */
 static const char *const samples[] = {
     "A gripping, beautifully acted film that stays with you for days.",
@@ -16,13 +21,10 @@ static const char *const samples[] = {
     "It is not that the jokes are bad; there simply are none.",
     "Good.",
     "",
-    "I wanted to like it, I really did, but between the wooden dialogue, a plot that "
-    "could be guessed after ten minutes and a soundtrack that never knew when to stop, "
-    "there was nothing left to hold on to except the remarkable work of the camera.",
+    long_sample,
     "3.5/10 -- would not recommend!!! :-(",
-    "Une com\303\251die d\303\251licieuse, na\303\257ve et tr\303\250s dr\303\264le.",
-    "\351\235\236\345\270\270\345\245\275\347\234\213\347\232\204\347\224\265\345\275"
-    "\261",
+    "Une com\u00e9die d\u00e9licieuse, na\u00efve et tr\u00e8s dr\u00f4le.",
+    "\u975e\u5e38\u597d\u770b\u7684\u7535\u5f71",
     "ERROR 2041 connection to db-7.example.org:5432 timed out after 30000 ms",
     "see https://example.org/reviews?id=42&sort=asc for the rest",
     "The acting is great, the acting is great, the acting is great, and nothing else is.",

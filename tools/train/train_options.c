@@ -113,7 +113,7 @@ static const struct real_option {
     size_t at;
 } reals[] = {
     {KEY_EVAL_FRACTION, "--eval-fraction", 1e-6, 0.999999, AT(eval_fraction)},
-    {KEY_LEARNING_RATE, "--learning-rate", 0, 1e6, AT(learning_rate)},
+    {KEY_LEARNING_RATE, "--learning-rate", 0, 1e38, AT(learning_rate)},
     {KEY_WEIGHT_DECAY, "--weight-decay", 0, 1e3, AT(weight_decay)},
     {KEY_MAX_GRAD_NORM, "--max-grad-norm", 0, 1e9, AT(max_grad_norm)},
     {KEY_LABEL_SMOOTHING, "--label-smoothing", 0, 0.999999, AT(label_smoothing)},

@@ -38,6 +38,11 @@ struct cpu_tensor {
     struct bs_packed *forward, *backward;
 };
 
+struct cpu_weights {
+    float *memory; /* of all tensors */
+    struct cpu_tensor tensors[];
+};
+
 struct cpu_worker {
     struct bs_product_worker *products;
     void *scratch;
@@ -55,13 +60,13 @@ struct cpu_queue {
     int64_t shared_bytes;
     uint32_t *row_example, *row_place; /* [max_tokens], of the current batch */
     atomic_bool product_failed;        /* in a worker */
-    double loss, grad_norm;
+    double loss, loss_total, grad_norm;
     bool finite;
     int64_t first_bad_update;
 };
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {
-    return (struct cpu_tensor *)w->data + index;
+    return ((struct cpu_weights *)w->data)->tensors + index;
 }
 
 static inline struct cpu_queue *cpu_queue(const struct bs_queue *q) {
@@ -110,6 +115,7 @@ void cpu_queue_free(struct bs_queue *queue);
 void cpu_queue_finish(struct bs_queue *queue);
 void cpu_set_batch(struct bs_queue *queue);
 void cpu_set_step(struct bs_queue *queue, bool new_update);
+void cpu_set_loss_total(struct bs_queue *queue, double total);
 void cpu_read_step(struct bs_queue *queue, struct bs_step_result *result);
 
 void cpu_rows_upload(struct bs_queue *q, struct bs_rows to, const float *from);

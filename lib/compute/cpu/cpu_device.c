@@ -1,5 +1,6 @@
 /* The CPU as a device: what this processor has, and the table of functions. */
 #include "compute/cpu/cpu.h"
+#include "compute/cpu/cpu_memory.h"
 
 #include "common/buffer.h"
 
@@ -113,7 +114,7 @@ static const char *describe(void) {
 static int memory_new(struct bs_device *device, int64_t bytes, void **memory,
                       struct bs_error *error) {
     (void)device;
-    *memory = bs_alloc_aligned((size_t)bytes);
+    *memory = cpu_alloc((size_t)bytes);
     return *memory ? BS_OK
                    : bs_fail_memory(error, (unsigned long long)bytes, "activations");
 }
@@ -144,6 +145,7 @@ const struct bs_backend bs_backend_cpu = {
     .rows_download = cpu_rows_download,
     .set_batch = cpu_set_batch,
     .set_step = cpu_set_step,
+    .set_loss_total = cpu_set_loss_total,
     .read_step = cpu_read_step,
     .embedding = cpu_embedding,
     .embedding_backward = cpu_embedding_backward,

@@ -86,8 +86,8 @@ static void tile_work(void *context, int64_t first, int64_t count, int worker) {
         job->data->kernels->tanh(to, y);
 }
 
-/* Finds the products of a job whose operands and views are set, runs it on all rows. */
-static void run_tiles(struct bs_queue *q, struct tile_job *job) {
+/* Finds the products of a job whose operands and views are set; false: queue failed. */
+static bool prepare_tiles(struct bs_queue *q, struct tile_job *job) {
     struct bs_rows x = job->x, to = target(job);
     int64_t tile = job->data->tile;
     bool rest = x.rows % tile != 0, loose = !goes_direct(job, to);
@@ -102,16 +102,13 @@ static void run_tiles(struct bs_queue *q, struct tile_job *job) {
                                      .packed = job->operands.packed,
                                      .bias = job->operands.bias != NULL};
     if ((rest || loose) && !(job->staged = cpu_product(q, &shape)))
-        return;
+        return false;
     shape.accumulate = job->accumulate;
     if (x.rows >= tile && !loose && !(job->direct = cpu_product(q, &shape)))
-        return;
-    if ((rest || loose || !is_dense(x)) &&
-        !cpu_reserve_workers(q, dense_bytes(x.type, tile, x.columns) +
-                                    dense_bytes(shape.y_type, tile, to.columns)))
-        return;
-    cpu_for_rows(q, x.rows, tile_work, job);
-    cpu_check_products(q);
+        return false;
+    return !(rest || loose || !is_dense(x)) ||
+           cpu_reserve_workers(q, dense_bytes(x.type, tile, x.columns) +
+                                      dense_bytes(shape.y_type, tile, to.columns));
 }
 
 void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
@@ -124,7 +121,10 @@ void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
                            .pre = pre,
                            .y = y,
                            .activation = activation};
-    run_tiles(q, &job);
+    if (!prepare_tiles(q, &job))
+        return;
+    cpu_for_rows(q, x.rows, tile_work, &job);
+    cpu_check_products(q);
 }
 
 void cpu_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear linear,
@@ -133,22 +133,9 @@ void cpu_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear
     cpu_linear_activate(q, w, linear, BS_IDENTITY, x, none, y);
 }
 
-static void input_gradient(struct bs_queue *q, const struct bs_weights *w,
-                           struct bs_linear linear, struct bs_rows dy, struct bs_rows dx,
-                           bool accumulate) {
-    const struct cpu_tensor *weight = cpu_tensor(w, linear.weight);
-    struct tile_job job = {.data = q->data,
-                           .operands = {.packed = weight->backward,
-                                        .w = weight->backward ? NULL : weight->value},
-                           .x = dy,
-                           .y = dx,
-                           .accumulate = accumulate};
-    run_tiles(q, &job);
-}
-
 /* ---- dW[N, M] += dy^T x: blocks of rows of dW, chunks of rows of dy and x ---- */
 
-enum { BLOCK = 64 /* rows of dW */, CHUNK_TILES = 4 };
+enum { BLOCK = 96 /* rows of dW */, CHUNK_TILES = 4 };
 
 struct gradient_job {
     struct cpu_queue *data;
@@ -238,29 +225,54 @@ static bool stage_input(struct bs_queue *q, struct gradient_job *job) {
     return true;
 }
 
-static void weight_gradient(struct bs_queue *q, struct bs_weights *w,
-                            struct bs_linear linear, struct bs_rows x,
-                            struct bs_rows dy) {
-    struct gradient_job job = {.data = q->data,
-                               .x = x,
-                               .dy = dy,
-                               .dweight = cpu_tensor(w, linear.weight)->gradient,
-                               .dbias = cpu_tensor(w, linear.bias)->gradient};
-    if (!job.dweight && !job.dbias)
+static bool prepare_gradient(struct bs_queue *q, struct gradient_job *job) {
+    int64_t chunk = CHUNK_TILES * job->data->tile;
+    return cpu_reserve_workers(q, dense_bytes(job->dy.type, chunk, BLOCK)) &&
+           (!job->dweight || (stage_input(q, job) && find_gradient_products(q, job)));
+}
+
+/* ---- both at once ---- */
+
+struct backward_job {
+    struct gradient_job gradient;
+    struct tile_job input;
+    int64_t blocks; /* items of the gradient; tiles follow */
+};
+
+static void backward_item(void *context, int64_t item, int worker) {
+    struct backward_job *job = context;
+    if (item < job->blocks) {
+        gradient_item(&job->gradient, item, worker);
         return;
-    int64_t chunk = CHUNK_TILES * job.data->tile;
-    if (!cpu_reserve_workers(q, dense_bytes(dy.type, chunk, BLOCK)))
-        return;
-    if (job.dweight && (!stage_input(q, &job) || !find_gradient_products(q, &job)))
-        return;
-    bs_team_run(job.data->team, (dy.columns + BLOCK - 1) / BLOCK, gradient_item, &job);
-    cpu_check_products(q);
+    }
+    int64_t tile = job->input.data->tile, first = (item - job->blocks) * tile;
+    int64_t left = job->input.x.rows - first;
+    tile_work(&job->input, first, left < tile ? left : tile, worker);
 }
 
 void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
                          struct bs_linear linear, struct bs_rows x, struct bs_rows dy,
                          struct bs_rows dx, bool accumulate) {
-    weight_gradient(q, w, linear, x, dy);
-    if (dx.data && !q->failure.code)
-        input_gradient(q, w, linear, dy, dx, accumulate);
+    struct cpu_queue *data = q->data;
+    const struct cpu_tensor *weight = cpu_tensor(w, linear.weight);
+    struct backward_job job = {
+        .gradient = {.data = data,
+                     .x = x,
+                     .dy = dy,
+                     .dweight = weight->gradient,
+                     .dbias = cpu_tensor(w, linear.bias)->gradient},
+        .input = {.data = data,
+                  .operands = {.packed = weight->backward,
+                               .w = weight->backward ? NULL : weight->value},
+                  .x = dy,
+                  .y = dx,
+                  .accumulate = accumulate}};
+    if (job.gradient.dweight || job.gradient.dbias)
+        job.blocks = (dy.columns + BLOCK - 1) / BLOCK;
+    int64_t tiles = dx.data ? (dy.rows + data->tile - 1) / data->tile : 0;
+    if ((job.blocks && !prepare_gradient(q, &job.gradient)) ||
+        (tiles && !prepare_tiles(q, &job.input)))
+        return;
+    bs_team_run(data->team, job.blocks + tiles, backward_item, &job);
+    cpu_check_products(q);
 }

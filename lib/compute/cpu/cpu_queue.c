@@ -2,6 +2,7 @@
  * called. Scratch grows when an operation first needs more: after the first step of a
  * size nothing is allocated. */
 #include "compute/cpu/cpu.h"
+#include "compute/cpu/cpu_memory.h"
 
 #include "common/buffer.h"
 
@@ -85,12 +86,17 @@ void cpu_set_step(struct bs_queue *queue, bool new_update) {
     data->finite = data->first_bad_update < 0;
 }
 
+void cpu_set_loss_total(struct bs_queue *queue, double total) {
+    ((struct cpu_queue *)queue->data)->loss_total = total;
+}
+
 void cpu_read_step(struct bs_queue *queue, struct bs_step_result *result) {
     const struct cpu_queue *data = queue->data;
     *result = (struct bs_step_result){.loss = data->loss,
                                       .grad_norm = data->grad_norm,
                                       .finite = data->finite && isfinite(data->loss),
-                                      .first_bad_update = data->first_bad_update};
+                                      .first_bad_update = data->first_bad_update,
+                                      .loss_total = data->loss_total};
 }
 
 struct rows_job {
@@ -116,7 +122,7 @@ static bool grow(void **memory, int64_t *bytes, int64_t wanted) {
         return true;
     free(*memory);
     *bytes = 0;
-    *memory = bs_alloc_aligned((size_t)wanted);
+    *memory = cpu_alloc((size_t)wanted);
     if (*memory)
         *bytes = wanted;
     return *memory;

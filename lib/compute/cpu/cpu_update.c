@@ -102,6 +102,7 @@ void cpu_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw)
         data->finite = false;
         return;
     }
+    data->loss_total += data->loss;
     job.decayed = factors(&adamw, &q->step, norm, true);
     job.plain = factors(&adamw, &q->step, norm, false);
     bs_team_run(data->team, chunks, adamw_item, &job);

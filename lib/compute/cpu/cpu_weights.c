@@ -1,6 +1,7 @@
 /* Parameters in fp32 as they are uploaded, and what products want of the matrices: a
  * packed copy in the weights' precision for x W^T, and in bf16 one for dy W. */
 #include "compute/cpu/cpu.h"
+#include "compute/cpu/cpu_memory.h"
 
 #include "common/buffer.h"
 
@@ -8,25 +9,39 @@
 #include <string.h>
 
 void cpu_weights_free(struct bs_weights *weights) {
+    struct cpu_weights *data = weights->data;
     for (int i = 0; i < weights->n_parameters; i++) {
-        struct cpu_tensor *tensor = cpu_tensor(weights, i);
-        bs_packed_free(tensor->forward);
-        bs_packed_free(tensor->backward);
-        free(tensor->value);
-        free(tensor->gradient);
-        free(tensor->moment1);
-        free(tensor->moment2);
+        bs_packed_free(data->tensors[i].forward);
+        bs_packed_free(data->tensors[i].backward);
     }
-    free(weights->data);
+    free(data->memory);
+    free(data);
 }
 
-static bool tensor_memory(struct cpu_tensor *tensor, bool trains) {
-    float **parts[] = {&tensor->value, &tensor->gradient, &tensor->moment1,
-                       &tensor->moment2};
-    for (int i = 0; i < (trains ? 4 : 1); i++)
-        if (!(*parts[i] = bs_alloc_aligned((size_t)tensor->size * sizeof(float))))
-            return false;
-    return true;
+/* Floats that a tensor takes in each of its slots: whole cache lines. */
+static int64_t slot_size(const struct cpu_tensor *tensor) {
+    return (tensor->size + 15) / 16 * 16;
+}
+
+/* One allocation for all slots of all tensors. */
+static int tensor_memory(struct bs_weights *weights, struct bs_error *error) {
+    struct cpu_weights *data = weights->data;
+    int64_t total = 0;
+    for (int i = 0; i < weights->n_parameters; i++)
+        total += slot_size(&data->tensors[i]) * (bs_weights_trains(weights, i) ? 4 : 1);
+    float *at = data->memory = cpu_alloc((size_t)total * sizeof(float));
+    if (!at)
+        return bs_fail_memory(error, (size_t)total * sizeof(float), "weights");
+    for (int i = 0; i < weights->n_parameters; i++) {
+        struct cpu_tensor *tensor = &data->tensors[i];
+        float **slots[] = {&tensor->value, &tensor->gradient, &tensor->moment1,
+                           &tensor->moment2};
+        for (int slot = 0; slot < (bs_weights_trains(weights, i) ? 4 : 1); slot++) {
+            *slots[slot] = at;
+            at += slot_size(tensor);
+        }
+    }
+    return BS_OK;
 }
 
 static int tensor_packed(struct bs_weights *weights, int index, struct bs_error *error) {
@@ -47,23 +62,22 @@ static int tensor_packed(struct bs_weights *weights, int index, struct bs_error 
 }
 
 int cpu_weights_new(struct bs_weights *weights, struct bs_error *error) {
-    size_t count = weights->n_parameters > 0 ? (size_t)weights->n_parameters : 1;
-    weights->data = bs_alloc(count, sizeof(struct cpu_tensor));
-    if (!weights->data)
-        return bs_fail_memory(error, count * sizeof(struct cpu_tensor), "weights");
-    for (int i = 0; i < weights->n_parameters; i++) {
-        const struct bs_parameter *p = &weights->parameters[i];
-        struct cpu_tensor *tensor = cpu_tensor(weights, i);
-        tensor->size = p->rows * p->columns;
-        if (!tensor_memory(tensor, bs_weights_trains(weights, i))) {
-            bs_fail_memory(error, (size_t)tensor->size * sizeof(float), p->name);
+    size_t n = (size_t)weights->n_parameters;
+    struct cpu_weights *data = bs_alloc(1, sizeof *data + n * sizeof(struct cpu_tensor));
+    if (!data)
+        return bs_fail_memory(error, n * sizeof(struct cpu_tensor), "weights");
+    weights->data = data;
+    for (int i = 0; i < weights->n_parameters; i++)
+        data->tensors[i].size =
+            weights->parameters[i].rows * weights->parameters[i].columns;
+    if (tensor_memory(weights, error))
+        goto out;
+    for (int i = 0; i < weights->n_parameters; i++)
+        if (weights->parameters[i].role == BS_ROLE_MATRIX &&
+            tensor_packed(weights, i, error)) {
+            bs_error_prefix(error, "%s: ", weights->parameters[i].name);
             goto out;
         }
-        if (p->role == BS_ROLE_MATRIX && tensor_packed(weights, i, error)) {
-            bs_error_prefix(error, "%s: ", p->name);
-            goto out;
-        }
-    }
     return BS_OK;
 out:
     cpu_weights_free(weights);

@@ -35,7 +35,7 @@ static int64_t carve(struct workspace *w, int64_t length, int64_t width, bool ba
         bool wanted;
     } parts[] = {
         {&w->k_turned, turned, true},  {&w->v_turned, turned, backward},
-        {&w->k, plain, backward},      {&w->v, plain, !backward},
+        {&w->k, plain, true},          {&w->v, plain, true},
         {&w->dk, plain, backward},     {&w->dv, plain, backward},
         {&w->q, block, true},          {&w->out, block, true},
         {&w->dout, block, backward},   {&w->dq, block, backward},
@@ -72,18 +72,15 @@ static void store_rows(const float *from, int64_t stride, struct bs_rows to,
                        vload(from + r * stride + c));
 }
 
-/* Columns become rows of `stride` floats, the rest of each 0. */
-static void load_turned(struct bs_rows from, float *to, int64_t stride) {
-    for (int64_t c = 0; c < from.columns; c++)
-        memset(to + c * stride + from.rows, 0,
-               (size_t)(stride - from.rows) * sizeof(float));
-    for (int64_t r = 0; r < from.rows; r++)
-        for (int64_t c = 0; c < from.columns; c += BS_LANES) {
-            int64_t n = from.columns - c;
-            vf v = vload_row(row_of(from, r), from.type, c, n);
-            for (int i = 0; i < (n < BS_LANES ? (int)n : BS_LANES); i++)
-                to[(c + i) * stride + r] = v[i];
-        }
+/* Rows of `width` floats, `count` of them, become columns: `columns` rows of `stride`
+ * floats, the rest of each 0. */
+static void turn(const float *from, int64_t width, int64_t count, int64_t columns,
+                 float *to, int64_t stride) {
+    for (int64_t c = 0; c < columns; c++) {
+        for (int64_t r = 0; r < count; r++)
+            to[c * stride + r] = from[r * width + c];
+        memset(to + c * stride + count, 0, (size_t)(stride - count) * sizeof *to);
+    }
 }
 
 /* probability[j] becomes 0 or is scaled, as the mask of query `place` says. */
@@ -162,9 +159,11 @@ static void forward_block(const struct bs_cpu_attention *a, struct workspace *w,
 
 void attention_head(const struct bs_cpu_attention *a, float *scratch) {
     struct workspace w;
-    carve(&w, a->k.rows, a->k.columns, false, scratch);
-    load_turned(a->k, w.k_turned, w.keys);
-    load_rows(a->v, 0, a->v.rows, w.v, w.width);
+    int64_t keys = a->k.rows;
+    carve(&w, keys, a->k.columns, false, scratch);
+    load_rows(a->k, 0, keys, w.k, w.width);
+    load_rows(a->v, 0, keys, w.v, w.width);
+    turn(w.k, w.width, keys, a->k.columns, w.k_turned, w.keys);
     for (int64_t first = 0; first < a->q.rows; first += QUERIES) {
         int64_t left = a->q.rows - first;
         forward_block(a, &w, first, left < QUERIES ? left : QUERIES);
@@ -224,9 +223,10 @@ void attention_head_back(const struct bs_cpu_attention *a, float *scratch) {
     struct workspace w;
     int64_t keys = a->k.rows;
     carve(&w, keys, a->k.columns, true, scratch);
-    load_turned(a->k, w.k_turned, w.keys);
-    load_turned(a->v, w.v_turned, w.keys);
     load_rows(a->k, 0, keys, w.k, w.width);
+    load_rows(a->v, 0, keys, w.v, w.width);
+    turn(w.k, w.width, keys, a->k.columns, w.k_turned, w.keys);
+    turn(w.v, w.width, keys, a->v.columns, w.v_turned, w.keys);
     memset(w.dk, 0, (size_t)(keys * w.width) * sizeof(float));
     memset(w.dv, 0, (size_t)(keys * w.width) * sizeof(float));
     for (int64_t first = 0; first < a->q.rows; first += QUERIES) {

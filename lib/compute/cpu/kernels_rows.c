@@ -58,7 +58,12 @@ BS_INLINE vf tanh_gradient(vf y, vf dy) {
 }
 
 void copy_rows(struct bs_rows x, struct bs_rows y) {
-    map(x, y, same);
+    size_t bytes = (size_t)x.columns * (x.type == BS_F32 ? sizeof(float) : 2);
+    if (x.type != y.type)
+        map(x, y, same);
+    else
+        for (int64_t r = 0; r < x.rows; r++)
+            memcpy(row_of(y, r), row_of(x, r), bytes);
 }
 
 void add_rows(struct bs_rows x, struct bs_rows y) {

@@ -2,6 +2,7 @@
  * advance and pointed elsewhere for each call; packed weights have one that all threads
  * read. */
 #include "compute/cpu/onednn.h"
+#include "compute/cpu/cpu_memory.h"
 
 #include "common/buffer.h"
 
@@ -282,10 +283,9 @@ static dnnl_status_t ask_layout(dnnl_memory_desc_t *layout, struct bs_products *
 static dnnl_status_t make_memory(dnnl_memory_t *memory, void **data,
                                  const dnnl_memory_desc_t *desc, dnnl_engine_t engine) {
     size_t bytes = dnnl_memory_desc_get_size(desc);
-    *data = aligned_alloc(64, (bytes + 127) / 64 * 64);
+    *data = cpu_alloc(bytes);
     if (!*data)
         return dnnl_out_of_memory;
-    memset(*data, 0, (bytes + 127) / 64 * 64);
     return dnnl_memory_create(memory, desc, engine, *data);
 }
 
@@ -403,7 +403,7 @@ static bool reserve(struct bs_product_worker *worker, int number, size_t scratch
     if (scratch > worker->scratch_bytes) {
         free(worker->scratch);
         worker->scratch_bytes = 0;
-        worker->scratch = aligned_alloc(64, (scratch + 63) / 64 * 64);
+        worker->scratch = cpu_alloc(scratch);
         if (!worker->scratch)
             return false;
         worker->scratch_bytes = scratch;

@@ -77,12 +77,17 @@ static void set_step(struct bs_queue *queue, bool new_update) {
     data->finite = data->first_bad_update < 0;
 }
 
+static void set_loss_total(struct bs_queue *queue, double total) {
+    ((struct ref_queue *)queue->data)->loss_total = total;
+}
+
 static void read_step(struct bs_queue *queue, struct bs_step_result *result) {
     const struct ref_queue *data = queue->data;
     *result = (struct bs_step_result){.loss = data->loss,
                                       .grad_norm = data->grad_norm,
                                       .finite = data->finite && isfinite(data->loss),
-                                      .first_bad_update = data->first_bad_update};
+                                      .first_bad_update = data->first_bad_update,
+                                      .loss_total = data->loss_total};
 }
 
 const struct bs_backend bs_backend_ref = {
@@ -106,6 +111,7 @@ const struct bs_backend bs_backend_ref = {
     .rows_download = ref_rows_download,
     .set_batch = set_batch,
     .set_step = set_step,
+    .set_loss_total = set_loss_total,
     .read_step = read_step,
     .embedding = ref_embedding,
     .embedding_backward = ref_embedding_backward,

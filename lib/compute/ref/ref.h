@@ -19,7 +19,7 @@ struct ref_tensor {
 
 struct ref_queue {
     double *score, *other; /* [max_length] each */
-    double loss, grad_norm;
+    double loss, loss_total, grad_norm;
     bool finite;
     int64_t first_bad_update;
 };

@@ -1,7 +1,8 @@
 /*
- * AdamW (Loshchilov, Hutter, "Decoupled Weight Decay Regularization", 2019) with the
- * roundings of torch.optim.AdamW on a CPU: factors in double, elements in fp32, in
- * PyTorch's order of operations.
+ * AdamW (Loshchilov, Hutter, "Decoupled Weight Decay Regularization", 2019) as
+ * torch.optim.AdamW computes it on a CPU: factors in double, elements in fp32, in
+ * PyTorch's order of operations. Where PyTorch fuses a multiplication with an addition,
+ * last bits differ.
  */
 #include "compute/ref/ref.h"
 
@@ -79,6 +80,7 @@ void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw)
         data->finite = false;
         return;
     }
+    data->loss_total += data->loss;
     for (int i = 0; i < w->n_parameters; i++)
         if (bs_weights_trains(w, i))
             step_tensor(ref_tensor(w, i), parameter_size(w, i),

@@ -1,0 +1,276 @@
+/* Where bytes come from: compressed files, folders, archives, and live pipes. */
+#include "format_help.h"
+
+#include "common/log.h"
+#include "format/input.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* Runs a shell command; what is not installed is skipped by the caller. */
+static bool run(const char *command) {
+    return system(command) == 0;
+}
+
+static void check_file(const char *path, const struct bs_reader_options *options,
+                       const char *expected, const char *what) {
+    char *got = read_file(path, options);
+    if (!check(strcmp(got, expected) == 0, "%s", what))
+        printf("# got:\n%s\n# expected:\n%s\n", got, expected);
+    free(got);
+}
+
+static void test_compressed(void) {
+    static const char *const programs[][2] = {
+        {"gzip", "gz"}, {"zstd -q", "zst"}, {"xz", "xz"}};
+    static const char expected[] = "{\"text\":\"a\",\"label\":\"1\"}\n";
+    make_text("c.tsv", SPAN("text\tlabel\na\t1\n"));
+    make_text("empty", SPAN(""));
+    for (size_t i = 0; i < 3; i++) {
+        char command[256], path[64];
+        snprintf(command, sizeof command,
+                 "%s -c c.tsv > c.tsv.%s 2>&1 && %s -c empty > empty.%s && cat c.tsv.%s "
+                 "c.tsv.%s > two.%s && head -c 20 c.tsv.%s > cut.%s",
+                 programs[i][0], programs[i][1], programs[i][0], programs[i][1],
+                 programs[i][1], programs[i][1], programs[i][1], programs[i][1],
+                 programs[i][1]);
+        if (!run(command)) {
+            skip("%s is not installed", programs[i][0]);
+            continue;
+        }
+        snprintf(path, sizeof path, "c.tsv.%s", programs[i][1]);
+        check_file(path, NULL, expected, path);
+        snprintf(path, sizeof path, "two.%s", programs[i][1]);
+        check_file(path, NULL,
+                   "{\"text\":\"text\\tlabel\"}\n{\"text\":\"a\\t1\"}\n"
+                   "{\"text\":\"text\\tlabel\"}\n{\"text\":\"a\\t1\"}\n",
+                   "two behind each other");
+        snprintf(path, sizeof path, "empty.%s", programs[i][1]);
+        check_file(path, NULL, "", "nothing, compressed");
+        snprintf(path, sizeof path, "cut.%s", programs[i][1]);
+        char *got = read_file(path, NULL);
+        check(strncmp(got, "= 4: cut.", 9) == 0, "cut off: %s", got);
+        free(got);
+    }
+}
+
+static const char tree_expected[] =
+    "{\"label\":\"neg\",\"text\":\"bad\\n\",\"path\":\"set/neg/1.txt\"}\n"
+    "{\"label\":\"pos\",\"text\":\"good\",\"path\":\"set/pos/1.txt\"}\n"
+    "{\"label\":\"pos\",\"text\":\"\",\"path\":\"set/pos/2.txt\"}\n"
+    "{\"text\":\"top\",\"path\":\"top.txt\"}\n";
+
+static void make_tree(void) {
+    struct bs_error error;
+    if (bs_make_directories("t/set/pos", &error) ||
+        bs_make_directories("t/set/neg", &error) ||
+        bs_make_directories("t/.git", &error) || symlink("1.txt", "t/set/pos/link"))
+        abort();
+    make_text("t/set/pos/1.txt", SPAN("good"));
+    make_text("t/set/pos/2.txt", SPAN(""));
+    make_text("t/set/neg/1.txt", SPAN("bad\n"));
+    make_text("t/set/neg/.hidden", SPAN("no"));
+    make_text("t/.git/HEAD", SPAN("no"));
+    make_text("t/top.txt", SPAN("top"));
+}
+
+static void test_trees(void) {
+    struct bs_reader_options members = {.members = "set/p*/*"},
+                             small = {.max_record = 3, .members = "set/*/*"};
+    make_tree();
+    check_file("t", NULL, tree_expected, "a folder, by name");
+    check_file("t/", &members,
+               "{\"label\":\"pos\",\"text\":\"good\",\"path\":\"set/pos/1.txt\"}\n"
+               "{\"label\":\"pos\",\"text\":\"\",\"path\":\"set/pos/2.txt\"}\n",
+               "some of its files");
+    check_file("t", &small,
+               "! record 1: longer than 3 bytes (--max-record)\n"
+               "! record 1: longer than 3 bytes (--max-record)\n"
+               "{\"label\":\"pos\",\"text\":\"\",\"path\":\"set/pos/2.txt\"}\n",
+               "files too long");
+    if (!run(
+            "cd t && tar cf ../t.tar --sort=name . && tar czf ../t.tar.gz --sort=name *"))
+        abort();
+    check_file("t.tar", NULL, tree_expected, "an archive");
+    check_file("t.tar.gz", NULL, tree_expected, "a compressed archive");
+    check_file("t.tar.gz", &small,
+               "! record 1: longer than 3 bytes (--max-record)\n"
+               "! record 1: longer than 3 bytes (--max-record)\n"
+               "{\"label\":\"pos\",\"text\":\"\",\"path\":\"set/pos/2.txt\"}\n",
+               "members too long");
+    check_file("t.tar.gz", &members,
+               "{\"label\":\"pos\",\"text\":\"good\",\"path\":\"set/pos/1.txt\"}\n"
+               "{\"label\":\"pos\",\"text\":\"\",\"path\":\"set/pos/2.txt\"}\n",
+               "some of its members");
+    if (!run("head -c 200 t.tar.gz > cut.tar.gz && head -c 2000 t.tar > cut.tar"))
+        abort();
+    char *got = read_file("cut.tar.gz", NULL);
+    check(strstr(got, "= 4: cut.tar.gz: ") != NULL, "a compressed archive cut off");
+    free(got);
+    got = read_file("cut.tar", NULL);
+    check(strstr(got, "= 4: cut.tar: ") != NULL, "an archive cut off");
+    free(got);
+    struct bs_reader_options lines = {.format = BS_FORMAT_LINES};
+    check_file("t", &lines, "= 4: t: is a folder; read it with --from tree",
+               "a folder as lines");
+}
+
+/* Of a record out of an archive, messages name the member. */
+static void test_member_name(void) {
+    struct bs_error error = {0};
+    struct bs_reader *reader;
+    struct bs_record record = {0};
+    char *path = (char *)"t.tar";
+    struct bs_reader_options none = {0};
+    if (bs_reader_open(&reader, &path, 1, &none, &error))
+        abort();
+    bool done = !bs_reader_next(reader, &record, &error);
+    check(done && strcmp(record.file, "t.tar: set/neg/1.txt") == 0, "the member's name");
+    check(bs_reader_format(reader) == BS_FORMAT_TREE, "is known as a tree");
+    bs_record_free(&record);
+    bs_reader_close(reader);
+}
+
+/* A reader of a pipe that we write to. */
+struct live {
+    struct bs_reader *reader;
+    struct bs_record record;
+    int to;
+};
+
+static void live_open(struct live *live, enum bs_format format) {
+    struct bs_error error;
+    static char path[32];
+    char *paths[] = {path};
+    int ends[2];
+    if (pipe(ends))
+        abort();
+    *live = (struct live){.to = ends[1]};
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    struct bs_reader_options options = {.format = format};
+    if (dup2(ends[0], STDIN_FILENO) < 0 ||
+        bs_reader_open(&live->reader, paths, 0, &options, &error))
+        abort();
+    close(ends[0]);
+}
+
+static void live_write(struct live *live, struct bs_span bytes) {
+    if (write(live->to, bytes.data, bytes.size) != (ssize_t)bytes.size)
+        abort();
+}
+
+static bool live_next(struct live *live, const char *text) {
+    struct bs_error error;
+    struct bs_field *field;
+    if (bs_reader_next(live->reader, &live->record, &error))
+        return false;
+    field = bs_record_find(&live->record, "text");
+    return field && bs_span_is(field->value.bytes, text);
+}
+
+static void live_close(struct live *live) {
+    bs_record_free(&live->record);
+    bs_reader_close(live->reader);
+}
+
+static void test_live(void) {
+    struct live live;
+    struct bs_error error;
+    live_open(&live, BS_FORMAT_AUTO);
+    check(!bs_reader_ready(live.reader), "nothing is there yet");
+    double before = bs_seconds();
+    check(!bs_reader_wait(live.reader, 0.1), "nor after a while");
+    check(bs_seconds() - before > 0.09, "which was waited for");
+    live_write(&live, SPAN("one\ntwo"));
+    check(bs_reader_ready(live.reader) && live_next(&live, "one"), "a line is there");
+    check(!bs_reader_ready(live.reader), "half a line is not ready");
+    live_write(&live, SPAN("!\nthree\n"));
+    check(bs_reader_wait(live.reader, -1) && live_next(&live, "two!"), "now it is");
+    check(bs_reader_ready(live.reader) && live_next(&live, "three"), "so is the next");
+    close(live.to);
+    check(bs_reader_ready(live.reader), "an end is ready");
+    check(bs_reader_next(live.reader, &live.record, &error) == BS_END, "the end");
+    live_close(&live);
+}
+
+/* The first byte of a magic alone decides nothing, and blocks nothing. */
+static void test_live_sniffing(void) {
+    struct live live;
+    live_open(&live, BS_FORMAT_AUTO);
+    live_write(&live, SPAN("("));
+    check(!bs_reader_ready(live.reader), "one byte, which zstd begins with");
+    live_write(&live, SPAN("\n"));
+    check(bs_reader_ready(live.reader) && live_next(&live, "("), "was a line");
+    close(live.to);
+    live_close(&live);
+    live_open(&live, BS_FORMAT_CSV);
+    live_write(&live, SPAN("text\n\"a\n"));
+    check(!bs_reader_ready(live.reader), "a header row, and half a row");
+    live_write(&live, SPAN("b\"\n"));
+    check(bs_reader_ready(live.reader) && live_next(&live, "a\nb"), "now a row");
+    close(live.to);
+    live_close(&live);
+}
+
+/* A stream that arrives byte by byte. */
+static void test_live_stream(void) {
+    struct live live;
+    struct bs_reader_options none = {0};
+    make_text("rows.jsonl", SPAN("{\"text\":\"a\"}\n{\"text\":\"b\"}\n"));
+    struct bs_span stream = convert("rows.jsonl", &none, BS_FORMAT_MSGPACK);
+    int ready_at[2], found = 0;
+    bool right = true;
+    live_open(&live, BS_FORMAT_AUTO);
+    for (size_t i = 0; i < stream.size; i++) {
+        live_write(&live, bs_span(stream.data + i, 1));
+        if (found < 2 && bs_reader_ready(live.reader)) {
+            right = right && live_next(&live, found ? "b" : "a");
+            ready_at[found++] = (int)i;
+        }
+    }
+    check(found == 2 && right && ready_at[1] - ready_at[0] == 8,
+          "each record is ready with its last byte");
+    close(live.to);
+    struct bs_error error;
+    check(bs_reader_next(live.reader, &live.record, &error) == BS_END, "and the end");
+    check(bs_reader_header(live.reader) &&
+              strcmp(bs_reader_header(live.reader)->tokenizer, "feed") == 0,
+          "the header is known");
+    live_close(&live);
+    free((char *)stream.data);
+}
+
+static void test_position(void) {
+    struct bs_error error = {0};
+    struct bs_reader *reader;
+    struct bs_record record = {0};
+    struct bs_reader_options none = {0};
+    char *paths[] = {(char *)"c.tsv", (char *)"rows.jsonl"};
+    int64_t total, before = 0;
+    bool grows = true;
+    if (bs_reader_open(&reader, paths, 2, &none, &error))
+        abort();
+    while (!bs_reader_next(reader, &record, &error)) {
+        int64_t position = bs_reader_position(reader, &total);
+        grows = grows && position >= before;
+        before = position;
+    }
+    check(grows && bs_reader_position(reader, &total) == total && total == 15 + 26,
+          "the position reaches the total");
+    bs_record_free(&record);
+    bs_reader_close(reader);
+}
+
+int main(void) {
+    bs_log_setup("test", true, false);
+    help_begin();
+    test_compressed();
+    test_trees();
+    test_member_name();
+    test_live();
+    test_live_sniffing();
+    test_live_stream();
+    test_position();
+    return help_end();
+}
