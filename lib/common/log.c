@@ -22,6 +22,13 @@ const char *bs_log_tool(void) {
     return settings.tool;
 }
 
+/* Messages quote names and texts of files: what would steer the terminal is not sent. */
+static void disarm(char *text, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == '\x7f')
+            text[i] = '?';
+}
+
 /* One write a message, so that lines of several processes do not mix. */
 static void say(const char *format, va_list args) {
     char line[2048];
@@ -30,13 +37,21 @@ static void say(const char *format, va_list args) {
     size_t size = (size_t)n + (m < 0 ? 0 : (size_t)m);
     if (size > sizeof line - 2)
         size = sizeof line - 2;
+    disarm(line, size);
     line[size++] = '\n';
     fwrite(line, 1, size, stderr);
     fflush(stderr);
 }
 
+static void say_this(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
 void bs_log_error(const struct bs_error *error) {
-    fprintf(stderr, "%s: %s\n", settings.tool, error->text);
+    say_this("%s", error->text);
 }
 
 void bs_warn(const char *format, ...) {
@@ -87,13 +102,15 @@ void bs_progress_show(struct bs_progress *progress, int64_t done, const char *ex
         return;
     progress->drawn = now;
     double rate = (double)done / (now - progress->began);
-    char end[64] = "";
+    char total[32] = "", left[32] = "";
+    if (progress->total > 0)
+        snprintf(total, sizeof total, " of %lld", (long long)progress->total);
     if (progress->total > 0 && rate > 0)
-        snprintf(end, sizeof end, " of %lld, %.0f s left", (long long)progress->total,
+        snprintf(left, sizeof left, ", %.0f s left",
                  (double)(progress->total - done) / rate);
-    fprintf(stderr, "%s%s: %lld%s %s, %.1f/s%s%s%s", terminal ? "\r" : "", settings.tool,
-            (long long)done, end, progress->what, rate, *extra ? ", " : "", extra,
-            terminal ? "\033[K" : "\n");
+    fprintf(stderr, "%s%s: %lld%s %s, %.1f/s%s%s%s%s", terminal ? "\r" : "",
+            settings.tool, (long long)done, total, progress->what, rate, left,
+            *extra ? ", " : "", extra, terminal ? "\033[K" : "\n");
     fflush(stderr);
     progress->open = terminal;
 }

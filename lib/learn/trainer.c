@@ -36,7 +36,7 @@ static void write_table(struct report *report, struct bs_span text) {
 
 static void write_log_copy(struct report *report, struct bs_span text) {
     struct bs_error error;
-    if (!report->log)
+    if (!report->log || text.size == 0)
         return;
     errno = 0;
     if (fwrite(text.data, 1, text.size, report->log) == text.size && !fflush(report->log))

@@ -232,6 +232,14 @@ nothing_left() {
     err_has 'save_pretrained'
 }
 
+@test "a name from a file cannot steer the terminal" {
+    cp -r "$TINY" other
+    sed -i 's/"model_type": *"bert"/"model_type": "\\u001b[31m"/' other/config.json
+    go tool predict -m other <<<good
+    status_is 4
+    err_is 'bs-predict: other/config.json: "model_type" is "?[31m": only "bert" can be used'
+}
+
 @test "tensors that are not needed are named in one line" {
     cp -r "$TINY" spare
     perl -e 'local $/; $_ = <STDIN>; my $n = unpack "Q<", $_;

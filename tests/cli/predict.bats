@@ -26,7 +26,7 @@ labels() {
     status_is 0
     err_is ''
     [[ $(sed -n 1p out) == "Usage: bs-predict [OPTION...] [FILE...]" ]]
-    [[ $(sed -n 2p out) == *"| bs-predict -m "* ]]
+    [[ $(sed -n 2p out) == "  tail -F app.log | bs-predict -m "* ]]
     out_has '--threshold'
 }
 
@@ -129,6 +129,7 @@ labels() {
     printf 'good film\nawful\nnot good\n' >texts
     predict texts >direct
     tool tokenize -m "$TINY" texts | predict -f msgpack >through
+    has_lines direct 4
     cmp direct through
     tool tokenize -m "$TINY" -t jsonl --drop text texts | predict -f jsonl | cut -f 1,2 >ids
     cut -f 1,2 direct | cmp - ids

@@ -253,7 +253,8 @@ ids() {
     printf 'Good  film\n%.0s' 1 2 3 >same
     printf ' good FILM \n%.0s' 1 2 3 >>same
     a=$(ids --split a=1,b=1 --part a same | wc -l)
-    [ "$a" -eq 0 ] || [ "$a" -eq 6 ]
+    b=$(ids --split a=1,b=1 --part b same | wc -l)
+    [ "$a $b" = '0 6' ] || [ "$a $b" = '6 0' ]
 }
 
 # ---- bad input --------------------------------------------------------------------

@@ -99,6 +99,18 @@ static const struct {
     {{MODEL, NORMAL, SPLIT,
       "{\"type\":\"TemplateProcessing\"," FRAME ",\"pair\":[]," TOKENS "}", "[]"},
      "template is not BERT's"},
+    {{MODEL, NORMAL, SPLIT,
+      "{\"type\":\"TemplateProcessing\",\"single\":[" SPECIAL("[CLS]") ",{\"Sequence\":{"
+                                                                       "\"id\":\"A\","
+                                                                       "\"type_id\":0}}"
+                                                                       "," SPECIAL("[SEP"
+                                                                                   "]") "," SPECIAL(
+                                                                           "[SEP]") "]"
+                                                                                    "," PAIR
+                                                                                    "," TOKENS
+                                                                                    "}",
+      "[]"},
+     "template is not BERT's"},
     {{MODEL, NORMAL, SPLIT, "{\"type\":\"TemplateProcessing\"," FRAME "," PAIR "}", "[]"},
      "names no usable ids"},
     {{MODEL, NORMAL, SPLIT, POST, "[{\"id\":-1,\"content\":\"x\"}]"}, "added token"},

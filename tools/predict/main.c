@@ -23,9 +23,9 @@ static const struct argp_option own_options[] = {
     {"probabilities", OPTION_PROBABILITIES, NULL, 0,
      "Add the probabilities of all labels", 4},
     {"threshold", OPTION_THRESHOLD, "P", 0,
-     "Predict " ABSTAIN " where the probability is below P", 4},
+     "Predict " ABSTAIN " where the probability is below P", 3},
     {"linger", OPTION_LINGER, "SECONDS", 0,
-     "A record may wait this long for company when input pauses (default 0)", 4},
+     "A record may wait this long for company when input pauses (default 0)", 3},
     {0}};
 
 static int parse_own(void *own, int key, const char *value, struct bs_error *error) {
@@ -45,8 +45,8 @@ static const struct bs_command command = {
     .tool = "bs-predict",
     .arguments = "[FILE...]",
     .about =
-        "  tail -F /var/log/app.log | bs-predict -m models/logs --threshold 0.8 | "
-        "grep --line-buffered ^error\n\n"
+        "  tail -F app.log | bs-predict -m models/logs | grep --line-buffered "
+        "'^error'\n\n"
         "Labels text, or token records of bs-tokenize, with a model trained by bs-train. "
         "Each record comes out as it came in, in input order, behind its prediction; a "
         "line is answered as soon as input pauses. Reads standard input if no FILE, or "

@@ -15,8 +15,7 @@ static const struct bs_command command = {
     .tool = "bs-tokenize",
     .arguments = "[FILE...]",
     .about =
-        "  bs-tokenize -m models/all-minilm-l6-v2 --split train=80,val=20 --part train "
-        "reviews.tsv |\n"
+        "  bs-tokenize -m models/all-minilm-l6-v2 reviews.tsv |\n"
         "  bs-train -f msgpack -m models/all-minilm-l6-v2 -o models/reviews\n\n"
         "Turns text into token records, with the ids that the model's own tokenizer "
         "gives. Reads standard input if no FILE, or -, is given.\v"
