@@ -125,10 +125,10 @@ static int directory_of(const char *path, char directory[PATH_MAX],
         return bs_fail(error, BS_RESOURCE, "%.200s: path too long", path);
     memcpy(directory, path, size);
     directory[size] = '\0';
-    if (!slash)
-        strcpy(directory, ".");
-    else if (size == 0)
-        strcpy(directory, "/");
+    if (size == 0) {
+        directory[0] = slash ? '/' : '.';
+        directory[1] = '\0';
+    }
     return BS_OK;
 }
 
@@ -154,7 +154,7 @@ int bs_rename_durable(const char *from, const char *to, struct bs_error *error) 
 }
 
 int bs_file_write(const char *path, struct bs_span bytes, struct bs_error *error) {
-    struct bs_output *output;
+    struct bs_output *output = NULL;
     if (bs_output_open(&output, path, error))
         return error->code;
     if (bs_output_write(output, bytes, error)) {
