@@ -59,6 +59,7 @@ int bs_error_prefix(struct bs_error *error, const char *format, ...) BS_PRINTF(2
 #ifdef __clang_analyzer__
 #define bs_fail(error, code, ...)       (bs_fail(error, code, __VA_ARGS__), BS_DATA)
 #define bs_fail_errno(error, code, ...) (bs_fail_errno(error, code, __VA_ARGS__), BS_DATA)
+#define bs_fail_memory(...)             (bs_fail_memory(__VA_ARGS__), BS_RESOURCE)
 #endif
 
 #endif

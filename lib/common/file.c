@@ -154,9 +154,10 @@ int bs_rename_durable(const char *from, const char *to, struct bs_error *error) 
 }
 
 int bs_file_write(const char *path, struct bs_span bytes, struct bs_error *error) {
-    struct bs_output *output = NULL;
-    if (bs_output_open(&output, path, error))
-        return error->code;
+    struct bs_output *output;
+    int code = bs_output_open(&output, path, error);
+    if (code)
+        return code;
     if (bs_output_write(output, bytes, error)) {
         bs_output_abandon(output);
         return error->code;
@@ -208,9 +209,12 @@ int bs_output_open(struct bs_output **result, const char *path, struct bs_error 
     if (!output)
         return bs_fail_memory(error, sizeof *output, "an output");
     output->fd = STDOUT_FILENO;
-    if (path && strcmp(path, "-") != 0 && open_temporary(output, path, error)) {
+    int code = BS_OK;
+    if (path && strcmp(path, "-") != 0)
+        code = open_temporary(output, path, error);
+    if (code) {
         bs_output_abandon(output);
-        return error->code;
+        return code;
     }
     *result = output;
     return BS_OK;

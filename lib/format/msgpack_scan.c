@@ -52,7 +52,7 @@ static void set_number(struct bs_msgpack_head *head, uint64_t bits, unsigned ext
         return;
     }
     /* A signed type may hold what is not negative. */
-    uint64_t sign = (uint64_t)1 << (8 * extra - 1);
+    uint64_t sign = extra ? (uint64_t)1 << (8 * extra - 1) : 0;
     head->negative = (int64_t)((bits ^ sign) - sign);
     if (head->negative >= 0) {
         head->type = BS_MSGPACK_UNSIGNED;
