@@ -169,7 +169,8 @@ enum { OUTPUT_BUFFER = 1 << 16 };
 
 struct bs_output {
     int fd;
-    char *path;      /* final name; NULL for stdout */
+    char *path;      /* as the user gave it; NULL for stdout */
+    char *target;    /* the final name, links followed; NULL if written in place */
     char *temporary; /* its name until then */
     struct bs_buffer pending;
     bool failed;
@@ -183,25 +184,52 @@ static const char *output_name(const struct bs_output *output) {
 static void output_free(struct bs_output *output) {
     bs_buffer_free(&output->pending);
     free(output->temporary);
+    free(output->target);
     free(output->path);
     free(output);
 }
 
-static int open_temporary(struct bs_output *output, const char *path,
-                          struct bs_error *error) {
+static int open_temporary(struct bs_output *output, struct bs_error *error) {
     struct bs_buffer name = {0};
-    output->path = strdup(path);
-    if (!output->path || !bs_buffer_printf(&name, "%s.XXXXXX", path))
-        return bs_fail_memory(error, strlen(path), path);
+    if (!bs_buffer_printf(&name, "%s.XXXXXX", output->target))
+        return bs_fail_memory(error, strlen(output->target), output->path);
     output->temporary = name.data;
     output->fd = mkostemp(output->temporary, O_CLOEXEC);
-    if (output->fd < 0)
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", path);
+    if (output->fd < 0) {
+        free(output->temporary); /* not a file of ours */
+        output->temporary = NULL;
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", output->path);
+    }
     mode_t mask = umask(0);
     umask(mask);
     if (fchmod(output->fd, 0666 & ~mask))
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", path);
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", output->path);
     return BS_OK;
+}
+
+/* A device or a pipe is written as it is: replacing /dev/null by a file helps nobody. */
+static int open_in_place(struct bs_output *output, struct bs_error *error) {
+    output->fd = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (output->fd < 0)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", output->path);
+    return BS_OK;
+}
+
+static int open_path(struct bs_output *output, const char *path, struct bs_error *error) {
+    struct stat there;
+    bool is_there = stat(path, &there) == 0;
+    output->fd = -1;
+    output->path = strdup(path);
+    if (!output->path)
+        return bs_fail_memory(error, strlen(path), path);
+    if (is_there && S_ISDIR(there.st_mode))
+        return bs_fail(error, BS_RESOURCE, "%s: is a folder, not a file", path);
+    if (is_there && !S_ISREG(there.st_mode))
+        return open_in_place(output, error);
+    output->target = is_there ? realpath(path, NULL) : strdup(path);
+    if (!output->target)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot resolve", path);
+    return open_temporary(output, error);
 }
 
 int bs_output_open(struct bs_output **result, const char *path, struct bs_error *error) {
@@ -211,7 +239,7 @@ int bs_output_open(struct bs_output **result, const char *path, struct bs_error 
     output->fd = STDOUT_FILENO;
     int code = BS_OK;
     if (path && strcmp(path, "-") != 0)
-        code = open_temporary(output, path, error);
+        code = open_path(output, path, error);
     if (code) {
         bs_output_abandon(output);
         return code;
@@ -275,15 +303,15 @@ bool bs_output_is_terminal(const struct bs_output *output) {
 
 /* Errors that only show at close (NFS, quotas) count; a closed stdout is an error. */
 static int finish_file(struct bs_output *output, struct bs_error *error) {
-    if (output->path && fsync(output->fd))
+    if (output->target && fsync(output->fd))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot sync", output_name(output));
     int fd = output->fd;
     output->fd = -1;
     if (close(fd))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot close", output_name(output));
-    if (!output->path)
+    if (!output->target)
         return BS_OK;
-    if (bs_rename_durable(output->temporary, output->path, error))
+    if (bs_rename_durable(output->temporary, output->target, error))
         return error->code;
     free(output->temporary);
     output->temporary = NULL;
@@ -305,7 +333,7 @@ void bs_output_abandon(struct bs_output *output) {
     struct bs_error ignored;
     if (!output)
         return;
-    if (!output->path && output->fd >= 0 && bs_output_flush(output, &ignored))
+    if (!output->target && output->fd >= 0 && bs_output_flush(output, &ignored))
         bs_detail("%s", ignored.text); /* the failure being handled is the news */
     if (output->path && output->fd >= 0)
         close(output->fd);

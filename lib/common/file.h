@@ -50,7 +50,8 @@ char *bs_path_join(const char *directory, const char *name) BS_MUST_CHECK;
  */
 struct bs_output;
 
-/* `path` NULL or "-": stdout. */
+/* `path` NULL or "-": stdout. Links are followed. A device or a pipe is written in place,
+ * as stdout is; a folder is BS_RESOURCE. */
 int bs_output_open(struct bs_output **output, const char *path,
                    struct bs_error *error) BS_MUST_CHECK;
 int bs_output_write(struct bs_output *output, struct bs_span bytes,
@@ -59,7 +60,8 @@ int bs_output_write(struct bs_output *output, struct bs_span bytes,
 int bs_output_flush(struct bs_output *output, struct bs_error *error) BS_MUST_CHECK;
 bool bs_output_is_terminal(const struct bs_output *output);
 int bs_output_commit(struct bs_output *output, struct bs_error *error) BS_MUST_CHECK;
-/* A file leaves no trace; on stdout what was written has been written (flushed). */
+/* A file leaves no trace; on stdout, and in place, what was written has been written
+ * (flushed). */
 void bs_output_abandon(struct bs_output *output);
 
 /* An exclusive lock on PATH (created if need be), held until the process ends or

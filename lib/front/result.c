@@ -38,13 +38,18 @@ int bs_result_close(struct bs_result *result, int code, struct bs_error *error) 
         return code;
     }
     bs_writer_free(result->writer);
-    int committed = bs_output_commit(result->output, error);
-    struct bs_rejects *rejects = result->rejects;
+    struct bs_result done = *result;
     *result = (struct bs_result){0};
+    int closed = bs_rejects_close(done.rejects, error);
+    if (!bs_tool_keeps_output(closed)) { /* before there is an output */
+        bs_output_abandon(done.output);
+        return closed;
+    }
+    struct bs_error failure;
+    int committed = bs_output_commit(done.output, &failure);
     if (committed) {
-        bs_rejects_abandon(rejects);
+        *error = failure;
         return committed;
     }
-    int closed = bs_rejects_close(rejects, error);
     return closed ? closed : code;
 }

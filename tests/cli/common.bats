@@ -74,3 +74,67 @@ setup() {
         err_is ''
     done
 }
+
+# ---- outputs ------------------------------------------------------------------------
+
+# A node of our own: a tool that would replace it must not harm the machine's.
+make_node() {
+    mknod -m 666 "$1" c 1 "$2" 2>/dev/null || skip "cannot make a device"
+}
+
+@test "-o names a device: it is written to, not replaced; a full one is exit 5" {
+    make_node full 7
+    make_node null 3
+    echo good >texts
+    printf 'predicted\tprobability\tlabel\na\t0.5\ta\n' >p.tsv
+    for command in "tokenize -m $TINY texts" "predict -m $TINY texts" "eval -q p.tsv"; do
+        # shellcheck disable=SC2086
+        go tool $command -o full
+        status_is 5
+        out_is ''
+        err_is "bs-${command%% *}: full: cannot write: No space left on device"
+        # shellcheck disable=SC2086
+        go tool $command -o null
+        status_is 0
+        err_is ''
+    done
+    go tool export -m "$TINY" -t bundle -o null
+    status_is 2
+    out_is ''
+    err_is 'bs-export: null: is there and is no bundle; choose another -o'
+    [ -c full ]
+    [ -c null ]
+}
+
+@test "-o names a pipe, a link, a folder" {
+    mkfifo pipe
+    timeout 20 cat pipe >through 3>&- &
+    go tool tokenize -m "$TINY" -t ids -o pipe <<<good
+    wait $!
+    status_is 0
+    [ "$(cat through)" = '2 5 3' ]
+    [ -p pipe ]
+    echo old >file
+    ln -s file link
+    go tool tokenize -m "$TINY" -t ids -o link <<<good
+    status_is 0
+    [ -L link ]
+    [ "$(cat file)" = '2 5 3' ]
+    mkdir folder
+    go tool tokenize -m "$TINY" -t ids -o folder <<<good
+    status_is 5
+    err_is 'bs-tokenize: folder: is a folder, not a file'
+}
+
+@test "--rejects that cannot be written: exit 5, and no -o file" {
+    make_node full 7
+    printf 'label\ttext\npos\tgood\nneg\n' >few.tsv
+    for name in tokenize predict; do
+        go tool "$name" -m "$TINY" --rejects full -o answers few.tsv
+        status_is 5
+        out_is ''
+        err_has "bs-$name: full: cannot write: No space left on device"
+        [ ! -e answers ]
+    done
+    [ -c full ]
+}

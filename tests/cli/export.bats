@@ -68,6 +68,15 @@ nothing_left() {
 
 # ---- what is written ----------------------------------------------------------------
 
+@test "a file that is no bundle is left alone, the model's own among them" {
+    cp -r "$TINY" own
+    go tool export -m own --to bundle -o own/model.safetensors
+    status_is 2
+    out_is ''
+    err_is 'bs-export: own/model.safetensors: is there and is no bundle; choose another -o'
+    cmp own/model.safetensors "$TINY/model.safetensors"
+}
+
 @test "a bundle is one file that predicts the same bytes" {
     go export_model --to bundle -o x.bundle
     status_is 0

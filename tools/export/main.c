@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "compare.h"
 #include "front/tool.h"
+#include "store/bundle.h"
 #include "store/model_write.h"
 #include "store/tensor_names.h"
 
@@ -54,8 +55,8 @@ static const struct bs_command command = {
         "the texts of FILE... (default: a dozen sentences) must be equal to the "
         "model's before it gets the name PATH.\v"
         "Weights keep their values: in a directory their type too, in a bundle they are "
-        "fp32. A directory PATH that holds nothing but a model is replaced, any other "
-        "is left alone.\n\n"
+        "fp32. A directory PATH that holds nothing but a model is replaced, as is "
+        "a file that is a bundle; any other is left alone.\n\n"
         "Exit status: 0 done; 2 wrong command line; 3 done, but records of FILE were "
         "rejected; 4 bad model, or a copy that differs; 5 no space or memory; 6 device "
         "failure; 128+N ended by signal N.",
@@ -146,6 +147,9 @@ static int check_output(const char *output, const char *model, enum layout layou
     if (S_ISDIR(there.st_mode))
         return bs_fail(error, BS_USAGE, "%s: is a folder; --to bundle writes a file",
                        output);
+    if (!S_ISREG(there.st_mode) || (there.st_size > 0 && !bs_bundle_is(output)))
+        return bs_fail(error, BS_USAGE,
+                       "%s: is there and is no bundle; choose another -o", output);
     return BS_OK;
 }
 
