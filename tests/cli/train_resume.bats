@@ -160,7 +160,7 @@ ended() {
 
 @test "two runs in one folder: the second is told so, the first goes on" {
     start crowded
-    run --separate-stderr "$TRAIN" $LONG -o "$DIR/crowded" "$DIR/train.tsv"
+    run --separate-stderr timeout 60 "$TRAIN" $LONG -o "$DIR/crowded" "$DIR/train.tsv"
     [ "$status" -eq 2 ]
     [ -z "$output" ]
     [[ $stderr == "bs-train: $DIR/crowded: another run is using this folder" ]]
