@@ -56,8 +56,8 @@ bool bs_buffer_append(struct bs_buffer *buffer, const void *data,
                       size_t size) BS_MUST_CHECK;
 bool bs_buffer_append_span(struct bs_buffer *buffer, struct bs_span span) BS_MUST_CHECK;
 bool bs_buffer_append_byte(struct bs_buffer *buffer, char byte) BS_MUST_CHECK;
-bool bs_buffer_printf(struct bs_buffer *buffer, const char *format, ...) BS_PRINTF(2, 3)
-    BS_MUST_CHECK;
+bool bs_buffer_printf(struct bs_buffer *buffer, const char *format, ...)
+    BS_PRINTF(2, 3) BS_MUST_CHECK;
 
 /* Drops the first `size` bytes. */
 void bs_buffer_consume(struct bs_buffer *buffer, size_t size);

@@ -18,7 +18,8 @@ static int read_all(int fd, const char *path, size_t limit, struct bs_buffer *by
     for (;;) {
         if (!bs_buffer_reserve(bytes, 65536))
             return bs_fail_memory(error, bytes->size + 65536, path);
-        ssize_t n = read(fd, bytes->data + bytes->size, bytes->capacity - bytes->size - 1);
+        ssize_t n =
+            read(fd, bytes->data + bytes->size, bytes->capacity - bytes->size - 1);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -137,7 +138,8 @@ int bs_sync_directory(const char *path, struct bs_error *error) {
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", path);
     /* Some file systems cannot sync a folder and say so with EINVAL. */
     int failed = fsync(fd) && errno != EINVAL;
-    int code = failed ? bs_fail_errno(error, BS_RESOURCE, "%s: cannot sync", path) : BS_OK;
+    int code =
+        failed ? bs_fail_errno(error, BS_RESOURCE, "%s: cannot sync", path) : BS_OK;
     close(fd);
     return code;
 }
@@ -251,7 +253,8 @@ int bs_output_write(struct bs_output *output, struct bs_span bytes,
                     struct bs_error *error) {
     if (output->failed)
         return output_failed(output, error);
-    if (output->pending.size + bytes.size > OUTPUT_BUFFER && bs_output_flush(output, error))
+    if (output->pending.size + bytes.size > OUTPUT_BUFFER &&
+        bs_output_flush(output, error))
         return error->code;
     if (bytes.size > OUTPUT_BUFFER)
         return write_out(output, bytes.data, bytes.size, error);

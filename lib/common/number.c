@@ -39,8 +39,9 @@ int bs_parse_real(const char *text, const char *what, double min, double max,
     char *end;
     double number = starts_like_number(text) ? strtod(text, &end) : NAN;
     if (!isfinite(number) || *end || number < min || number > max)
-        return bs_fail(error, BS_USAGE, "%s must be a number from %g to %g, not \"%.100s\"",
-                       what, min, max, text);
+        return bs_fail(error, BS_USAGE,
+                       "%s must be a number from %g to %g, not \"%.100s\"", what, min,
+                       max, text);
     *value = number;
     return BS_OK;
 }

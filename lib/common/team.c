@@ -57,7 +57,6 @@ struct bs_team {
     atomic_int worker_ids;
 };
 
-
 static void take_items(struct bs_team *team, int worker) {
     for (;;) {
         int64_t item = atomic_fetch_add(&team->next, 1);

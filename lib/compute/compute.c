@@ -42,25 +42,23 @@ int bs_precision_parse(const char *name, enum bs_precision *precision,
 
 /* ---- device ------------------------------------------------------------------- */
 
-static int find_backend(const char *name, const struct bs_backend **backend,
-                        struct bs_error *error) {
-    for (int i = 0; i < N_BACKENDS; i++) {
-        if (!strcmp(name, "auto") || !strcmp(name, backends[i]->name)) {
-            *backend = backends[i];
-            return BS_OK;
-        }
-    }
+/* NULL, with the reason, if there is none of that name. */
+static const struct bs_backend *find_backend(const char *name, struct bs_error *error) {
+    for (int i = 0; i < N_BACKENDS; i++)
+        if (!strcmp(name, "auto") || !strcmp(name, backends[i]->name))
+            return backends[i];
     if (!strcmp(name, "cpu"))
-        return bs_fail(error, BS_DEVICE,
-                       "device \"cpu\" is not compiled in; --device ref is");
-    return bs_fail(error, BS_USAGE, "there is no device \"%s\"; choose auto, cpu or ref",
-                   name);
+        bs_fail(error, BS_DEVICE, "device \"cpu\" is not compiled in; --device ref is");
+    else
+        bs_fail(error, BS_USAGE, "there is no device \"%s\"; choose auto, cpu or ref",
+                name);
+    return NULL;
 }
 
 int bs_device_open(struct bs_device **device, const char *name, struct bs_error *error) {
     *device = NULL;
-    const struct bs_backend *backend = NULL;
-    if (find_backend(name, &backend, error))
+    const struct bs_backend *backend = find_backend(name, error);
+    if (!backend)
         return error->code;
     if (backend->version != BS_BACKEND_VERSION)
         return bs_fail(error, BS_DEVICE,

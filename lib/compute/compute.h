@@ -23,6 +23,8 @@
  * nor on which other sequences are in the batch. Rows in BF16 are rounded to nearest
  * even when written; sums, layer norm, softmax and losses are in fp32 inside.
  *
+ * What a back end is, and how to add an operation: backend.h.
+ *
  * Shapes: T tokens (rows of a batch, padding to the row tile included), B sequences,
  * C hidden_size, H heads, D = C / H, F intermediate_size, K labels.
  */

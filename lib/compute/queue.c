@@ -7,14 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void write_failure(struct bs_error *failure, const char *format, va_list args) {
+    if (vsnprintf(failure->text, sizeof failure->text, format, args) < 0)
+        failure->text[0] = '\0';
+}
+
 void bs_queue_fail(struct bs_queue *queue, enum bs_code code, const char *format, ...) {
     if (queue->failure.code)
         return;
-    queue->failure.code = code;
     va_list args;
     va_start(args, format);
-    vsnprintf(queue->failure.text, sizeof queue->failure.text, format, args);
+    write_failure(&queue->failure, format, args);
     va_end(args);
+    queue->failure.code = code;
 }
 
 int bs_queue_new(struct bs_queue **queue, struct bs_device *device, int threads,

@@ -203,19 +203,20 @@ static int check_names(struct bs_reader *reader, struct bs_error *error) {
         if (required && columns->names[i].data && bs_span_is(columns->names[i], required))
             found = true;
     }
-    if (found)
-        return BS_OK;
-    bool text = strcmp(required, BS_FIELD_TEXT) == 0;
-    if (text && !columns->named && !reader->options.text)
+    /* Numbers for names: without a text there is nothing that any tool could use. */
+    if (!columns->named && !reader->options.text && !(seen & 1 << BS_KNOWN_TEXT))
         return bs_fail(error, BS_USAGE,
                        "%s: has %zu columns and no header row that names a text; say "
                        "which they are with --text and --label (by number, from 1)",
                        reader->path, columns->count);
+    if (found)
+        return BS_OK;
+    bool text = strcmp(required, BS_FIELD_TEXT) == 0;
     return fail_missing(reader, required, text ? remedies[0] : "", error);
 }
 
 int bs_columns_begin(struct bs_reader *reader, bool *is_header, struct bs_error *error) {
-    struct roles roles;
+    struct roles roles = {{0}};
     struct bs_columns *columns = &reader->columns;
     columns->known = true;
     columns->named = *is_header = is_header_row(reader);

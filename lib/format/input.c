@@ -152,7 +152,6 @@ static int skip_bytes(struct bs_input *input, size_t size, struct bs_error *erro
     if (!bs_buffer_append(&input->kept, input->data + input->begin, keep))
         return bs_fail_memory(error, keep, "a line that is too long");
     input->skipping = true;
-    input->skipped += (int64_t)size;
     bs_input_consume(input, size);
     input->scanned = 0;
     return BS_OK;
@@ -192,6 +191,5 @@ void bs_input_next_line(struct bs_input *input, const struct bs_line *line) {
     bs_input_consume(input, line->size);
     input->scanned = 0;
     input->skipping = false;
-    input->skipped = 0;
     input->kept.size = 0;
 }

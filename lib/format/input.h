@@ -34,7 +34,6 @@ struct bs_input {
     size_t scanned; /* bytes behind `begin` known to hold no line feed */
     bool skipping;  /* it is too long: only its beginning is kept, here */
     struct bs_buffer kept;
-    int64_t skipped;
 };
 
 /* `path` NULL or "-": standard input. Reads nothing yet. */

@@ -45,10 +45,10 @@ enum verdict { READ, PAUSE, STOP };
  * longer than `linger`. */
 static enum verdict await_input(struct bs_source *source, bool at_hand) {
     for (;;) {
-        if (bs_tool_signal())
-            return STOP;
         if (bs_reader_ready(source->reader))
             return READ;
+        if (bs_tool_signal())
+            return STOP;
         double wait = signal_wait;
         if (at_hand || source->unanswered) {
             double left = source->options.linger - (bs_seconds() - source->since);
@@ -187,6 +187,8 @@ static int read_block(void *context, void *job, struct bs_error *error) {
     block->bytes.size = 0;
     if (!source->ended)
         fill_block(source, block);
+    if (bs_tool_signal())
+        source->ended = true;
     note_position(source);
     if (source->ended && block->count == 0) {
         *error = source->failure;

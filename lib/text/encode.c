@@ -1,5 +1,5 @@
 /* Frame and truncation: what a model is given of one text or of a pair. */
-#include "text/tokenizer_parts.h"
+#include "text/wordpiece.h"
 
 void bs_encoding_free(struct bs_encoding *encoding) {
     bs_ids_free(&encoding->ids);

@@ -4,7 +4,7 @@
  * bytes) goes, from the beginning of its word to the next white space, through the
  * general path; white space is a border that no stage reaches across. */
 #include "text/bytes16.h"
-#include "text/tokenizer_parts.h"
+#include "text/wordpiece.h"
 
 enum {
     AHEAD = 32,     /* bytes that one turn of the loop may look at */

@@ -1,8 +1,8 @@
 /* Making tokenizers and their workers, and the first stage: added tokens. */
 #include "common/hash.h"
 #include "common/utf8.h"
-#include "text/tokenizer_parts.h"
 #include "text/unicode.h"
+#include "text/wordpiece.h"
 
 #include <stdlib.h>
 

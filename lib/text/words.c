@@ -1,6 +1,6 @@
 /* Normalized text to ids: words by white space and punctuation, each looked up in the
  * cache and, the first time, matched greedily. */
-#include "text/tokenizer_parts.h"
+#include "text/wordpiece.h"
 
 #include "text/unicode.h"
 

@@ -108,6 +108,11 @@ wait_until() {
     done
 }
 
+# pipe_is_empty FD: whether all that was written to a pipe has been read (FIONREAD).
+pipe_is_empty() {
+    perl -e 'my $n = pack "i", 0; ioctl(STDOUT, 0x541B, $n) or exit 2; exit(unpack("i", $n) != 0)' >&"$1"
+}
+
 # has_lines FILE N
 has_lines() {
     [ "$(wc -l <"$1")" -ge "$2" ]

@@ -373,15 +373,15 @@ start_live() {
 @test "live: a line is answered while the input stays open" {
     start_live
     echo awful >&7
-    wait_until 5 has_lines out 2
+    wait_until 20 has_lines out 2
     [ "$(labels)" = negative ]
     printf 'fine\nhalf a' >&7
-    wait_until 5 has_lines out 3
+    wait_until 20 has_lines out 3
     [ "$(labels)" = 'negative positive' ]
     sleep 0.2
     [ "$(wc -l <out)" -eq 3 ]
     echo ' line' >&7
-    wait_until 5 has_lines out 4
+    wait_until 20 has_lines out 4
     exec 7>&-
     wait $pid
     [ ! -s err ]
@@ -393,7 +393,7 @@ start_live() {
     pid=$!
     exec 7>in
     echo awful >&7
-    wait_until 5 has_lines out 2
+    wait_until 20 has_lines out 2
     [ "$(labels)" = negative ]
     exec 7>&-
     wait $pid
@@ -405,7 +405,7 @@ start_live() {
     sleep 0.4
     [ ! -s out ]
     echo fine >&7
-    wait_until 5 has_lines out 3
+    wait_until 20 has_lines out 3
     [ "$(labels)" = 'negative positive' ]
     exec 7>&-
     wait $pid
@@ -416,7 +416,7 @@ start_live() {
         rm -f in
         start_live -t msgpack --linger 60
         echo awful >&7
-        sleep 0.5
+        wait_until 20 pipe_is_empty 7
         [ ! -s out ]
         kill -"${signal%:*}" $pid
         status=0
@@ -434,7 +434,7 @@ start_live() {
     pid=$!
     exec 7>in
     echo awful >&7
-    sleep 0.5
+    wait_until 20 pipe_is_empty 7
     kill -INT $pid
     status=0
     wait $pid || status=$?
@@ -446,7 +446,7 @@ start_live() {
 @test "a signal leaves no named file" {
     start_live -o answers.tsv
     echo awful >&7
-    sleep 0.3
+    wait_until 20 pipe_is_empty 7
     kill -TERM $pid
     status=0
     wait $pid || status=$?

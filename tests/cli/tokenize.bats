@@ -434,10 +434,10 @@ ids() {
     pid=$!
     exec 7>in
     echo 'good film' >&7
-    wait_until 5 has_lines out 1
+    wait_until 20 has_lines out 1
     [ "$(cat out)" = '2 5 7 3' ]
     echo 'bad' >&7
-    wait_until 5 has_lines out 2
+    wait_until 20 has_lines out 2
     kill -0 $pid
     exec 7>&-
     wait $pid
@@ -450,7 +450,7 @@ ids() {
     pid=$!
     exec 7>in
     echo 'good film' >&7
-    wait_until 5 test -s out
+    wait_until 20 test -s out
     kill -TERM $pid
     status=0
     wait $pid || status=$?
@@ -463,7 +463,7 @@ ids() {
     pid=$!
     exec 7>in
     echo 'good film' >&7
-    sleep 0.3
+    wait_until 20 pipe_is_empty 7
     kill -TERM $pid
     status=0
     wait $pid || status=$?

@@ -328,7 +328,8 @@ static void update(struct lab *lab, const struct setting *s, int64_t tile) {
     struct bs_adamw adamw = {0.9, 0.999, 1e-8, 0.01, s->absent ? 0 : 1.0};
     struct bs_rows x = lab_input(lab, lab->type, lab->batch.n_tokens, s->columns, 1);
     struct bs_rows dy = lab_input(lab, lab->type, lab->batch.n_tokens, s->columns + 1, 1);
-    struct bs_rows y = lab_output(lab, BS_F32, lab->batch.n_tokens, s->columns + 1);
+    /* Of the lab's type for its bound: a last bit of a value may tip its bf16. */
+    struct bs_rows y = lab_output(lab, lab->type, lab->batch.n_tokens, s->columns + 1);
     for (uint32_t i = 0; i < 2; i++) {
         struct bs_step step = {77, i, i + 1, 0.01, 1};
         bs_set_step(lab->queue, &step);

@@ -298,6 +298,10 @@ static void shapes(struct target target) {
     failed(&lab, "heads");
     bs_softmax(lab.queue, x, y);
     failed(&lab, "probabilities is 3 x 6");
+    struct bs_rows narrow = x;
+    narrow.stride = 3;
+    bs_softmax(lab.queue, narrow, narrow);
+    failed(&lab, "stride 3");
     float value = 1;
     lab_must(
         &lab,

@@ -377,6 +377,7 @@ static void test_device(const char *device, enum bs_precision precision) {
         return;
     test_batch(&setting, (struct bs_freeze){0}, "all trained");
     test_batch(&setting, (struct bs_freeze){true, 1}, "first layer frozen");
+    test_batch(&setting, (struct bs_freeze){false, 2}, "embeddings below frozen layers");
     test_batch(&setting, (struct bs_freeze){true, 3}, "head alone trained");
     test_steps(&setting, "tests/parity/golden/tiny_steps.bin", "ten updates");
     test_steps(&setting, "tests/parity/golden/tiny_weighted.bin",

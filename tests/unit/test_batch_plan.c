@@ -76,6 +76,10 @@ static void test_window(void) {
         for (int j = 0; j < 80; j++)
             mixed += order[i] == sorted[j];
     check(mixed == 80, "a window of ten batches holds what it held before");
+    int falling = 0;
+    for (int k = 0; k < 9; k++)
+        falling += lengths[sorted[8 * k]] >= lengths[sorted[8 * k + 8]];
+    check(falling > 0 && falling < 9, "its batches are in no order of length");
     bs_plan_free(&plain);
     other = epoch_plan(1, 0, 10);
     check(same_order(&plan, &other), "and is reproducible");

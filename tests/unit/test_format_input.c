@@ -94,6 +94,11 @@ static void test_trees(void) {
         abort();
     check_file("t.tar", NULL, tree_expected, "an archive");
     check_file("t.tar.gz", NULL, tree_expected, "a compressed archive");
+    check_file("t.tar.gz", &small,
+               "! record 1: longer than 3 bytes (--max-record)\n"
+               "! record 1: longer than 3 bytes (--max-record)\n"
+               "{\"label\":\"pos\",\"text\":\"\",\"path\":\"set/pos/2.txt\"}\n",
+               "members too long");
     check_file("t.tar.gz", &members,
                "{\"label\":\"pos\",\"text\":\"good\",\"path\":\"set/pos/1.txt\"}\n"
                "{\"label\":\"pos\",\"text\":\"\",\"path\":\"set/pos/2.txt\"}\n",

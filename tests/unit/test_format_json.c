@@ -15,18 +15,31 @@ static bool valid(struct bs_span text) {
 }
 
 static void test_valid(void) {
-    static const char *const texts[] = {"0",           "-0",
-                                        "-0.0e-0",     "1.5E+10",
-                                        "1e400",       "123456789012345678901234567890",
-                                        "\"\"",        "\"\\u0000\"",
-                                        "\"\\ud800\"", "\"\\/\"",
-                                        "[]",          " [ 1 , 2 ] ",
-                                        "{}",          "{\"a\":{}}",
-                                        "[[],{}]",     "true",
-                                        "null",        "{\"a\":1,\"a\":2}",
-                                        "\"\x7f\"",    "\"\xff\"",
-                                        "[\"]\"]",     "{\"}\":\"{\"}",
-                                        "\"\\\\\"",    "[1,[2,[3,[]]],{\"x\":[{}]}]"};
+    static const char *const texts[] = {"0",
+                                        "-0",
+                                        "-0.0e-0",
+                                        "1.5E+10",
+                                        "1e400",
+                                        "123456789012345678901234567890",
+                                        "\"\"",
+                                        "\"\\u0000\"",
+                                        "\"\\ud800\"",
+                                        "\"\\/\"",
+                                        "[]",
+                                        " [ 1 , 2 ] ",
+                                        "{}",
+                                        "{\"a\":{}}",
+                                        "[[],{}]",
+                                        "true",
+                                        "null",
+                                        "{\"a\":1,\"a\":2}",
+                                        "\"\x7f\"",
+                                        "\"\xff\"",
+                                        "[\"]\"]",
+                                        "{\"}\":\"{\"}",
+                                        "\"\\\\\"",
+                                        "[1,[2,[3,[]]],{\"x\":[{}]}]",
+                                        "[{\"a\":1},[1,2],{},[3,4]]"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         check(valid(bs_span_of(texts[i])), "valid: %s", texts[i]);
 }
@@ -83,6 +96,7 @@ static void test_strings(void) {
     decodes("\"\\ud83d\\ude00!\"", "\xf0\x9f\x98\x80!", 5, false);
     decodes("\"\\ud83d\"", "\xef\xbf\xbd", 3, true);
     decodes("\"\\ude00\\ud83d\"", "\xef\xbf\xbd\xef\xbf\xbd", 6, true);
+    decodes("\"\\ud83d\\uffff\"", "\xef\xbf\xbd\xef\xbf\xbf", 6, true);
     decodes("\"\\ud83d\\u0041\"",
             "\xef\xbf\xbd"
             "A",

@@ -163,6 +163,15 @@ static void test_jsonl(void) {
         "! line 1: field \"text\" is not a text\n! line 2: field \"text\" is not a text\n"
         "! line 3: field \"text\" is missing\n{\"text\":\"s\"}\n",
         "a text is wanted");
+    struct bs_reader_options ids = {.required = "ids"};
+    check_read("a.jsonl",
+               SPAN("{\"ids\":[2147483648]}\n{\"ids\":[1.5]}\n{\"ids\":[]}\n{\"ids\":[-1,"
+                    "2e0]}\n"),
+               &ids,
+               "! line 1: field \"ids\" is not a list of whole numbers below 2147483648\n"
+               "! line 2: field \"ids\" is not a list of whole numbers below 2147483648\n"
+               "{\"ids\":[]}\n{\"ids\":[-1,2e0]}\n",
+               "ids are wanted");
     struct bs_reader_options chosen = {.text = "body", .label = "stars"};
     check_read("a.jsonl",
                SPAN("{\"body\":\"b\",\"stars\":4,\"text\":\"t\",\"sentence\":\"s\"}\n"),

@@ -19,6 +19,10 @@ static const char minilm[] = "models/all-minilm-l6-v2";
 #define SPLIT       "{\"type\":\"BertPreTokenizer\"}"
 #define POST        "{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",3],\"cls\":[\"[CLS]\",2]}"
 #define SPECIAL(id) "{\"SpecialToken\":{\"id\":\"" id "\",\"type_id\":0}}"
+#define TWO_ENDS                                                                         \
+    SPECIAL("[CLS]")                                                                     \
+    ",{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}," SPECIAL("[SEP]") "," SPECIAL("[SEP"  \
+                                                                                 "]")
 #define FRAME                                                                            \
     "\"single\":[" SPECIAL(                                                              \
         "[CLS]") ",{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}," SPECIAL("[SEP]") "]"
@@ -98,6 +102,10 @@ static const struct {
      "template is not BERT's"},
     {{MODEL, NORMAL, SPLIT,
       "{\"type\":\"TemplateProcessing\"," FRAME ",\"pair\":[]," TOKENS "}", "[]"},
+     "template is not BERT's"},
+    {{MODEL, NORMAL, SPLIT,
+      "{\"type\":\"TemplateProcessing\",\"single\":[" TWO_ENDS "]," PAIR "," TOKENS "}",
+      "[]"},
      "template is not BERT's"},
     {{MODEL, NORMAL, SPLIT, "{\"type\":\"TemplateProcessing\"," FRAME "," PAIR "}", "[]"},
      "names no usable ids"},

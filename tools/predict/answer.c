@@ -1,8 +1,8 @@
 /* The window of bs-predict: labels it, turns logits into fields, writes in order. */
 #include "answer.h"
 
-#include <math.h>
-#include <stdio.h>
+#include "metric/probabilities.h"
+
 #include <stdlib.h>
 
 /* Enough for batches of like lengths; few enough that answers flow. */
@@ -112,27 +112,6 @@ static int set_columns(struct answer *answer, const struct bs_source_info *info,
 
 /* ---- one record ------------------------------------------------------------------- */
 
-/* What a float can tell apart, and not the noise behind it. */
-static double rounded(double probability) {
-    char text[32];
-    snprintf(text, sizeof text, "%.9g", probability);
-    return strtod(text, NULL);
-}
-
-/* probabilities = softmax(logits); returns the first largest. */
-static size_t softmax(const float *logits, size_t n, double *probabilities) {
-    size_t best = 0;
-    double sum = 0;
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    for (size_t i = 0; i < n; i++)
-        sum += probabilities[i] = exp((double)logits[i] - (double)logits[best]);
-    for (size_t i = 0; i < n; i++)
-        probabilities[i] = rounded(probabilities[i] / sum);
-    return best;
-}
-
 static struct bs_field text_field(const char *name, const char *text) {
     return (struct bs_field){.name = bs_span_of(name),
                              .value = {.kind = BS_VALUE_TEXT, .bytes = bs_span_of(text)}};
@@ -154,7 +133,7 @@ static int add_prediction(struct answer *answer, struct bs_record *record,
     fields[n++] = text_field(BS_FIELD_PREDICTED, "");
     if (logits) {
         double *p = answer->probabilities;
-        size_t best = softmax(logits, options->n_labels, p);
+        size_t best = bs_label_probabilities(logits, options->n_labels, p);
         const char *label =
             p[best] < options->threshold ? ABSTAIN : options->labels[best];
         fields[0] = text_field(BS_FIELD_PREDICTED, label);

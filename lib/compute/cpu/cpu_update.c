@@ -56,7 +56,8 @@ static double gradient_norm(struct update_job *job, int64_t chunks) {
     return sqrt(total);
 }
 
-/* Factors in double, rounded once each, as torch.optim.AdamW has them. */
+/* Factors in double, rounded once each, as torch.optim.AdamW has them (its root's
+ * inverse). */
 static struct bs_cpu_adamw factors(const struct bs_adamw *adamw,
                                    const struct bs_step *step, double norm, bool decays) {
     double clip = 1;
@@ -70,7 +71,7 @@ static struct bs_cpu_adamw factors(const struct bs_adamw *adamw,
                                  .lerp = (float)(1 - adamw->beta1),
                                  .beta2 = (float)adamw->beta2,
                                  .square = (float)(1 - adamw->beta2),
-                                 .root = (float)sqrt(correction2),
+                                 .root = (float)(1 / sqrt(correction2)),
                                  .epsilon = (float)adamw->epsilon,
                                  .step = (float)(-step->learning_rate / correction1)};
 }

@@ -4,28 +4,59 @@
 typedef vf one_to_one(vf x);
 typedef vf two_to_one(vf a, vf b);
 
+/* Types are constants where these are expanded, and so is the number of elements of all
+ * vectors but the last. */
+BS_INLINE void map_row(const void *from, enum bs_type type, void *to,
+                       enum bs_type to_type, int64_t columns, one_to_one *function) {
+    int64_t c = 0;
+    for (; c + BS_LANES <= columns; c += BS_LANES)
+        vstore_row(to, to_type, c, BS_LANES,
+                   function(vload_row(from, type, c, BS_LANES)));
+    if (c < columns)
+        vstore_row(to, to_type, c, columns - c,
+                   function(vload_row(from, type, c, columns - c)));
+}
+
 BS_INLINE void map(struct bs_rows x, struct bs_rows y, one_to_one *function) {
     for (int64_t r = 0; r < x.rows; r++) {
         const void *from = row_of(x, r);
         void *to = row_of(y, r);
-        for (int64_t c = 0; c < x.columns; c += BS_LANES) {
-            int64_t n = x.columns - c;
-            vstore_row(to, y.type, c, n, function(vload_row(from, x.type, c, n)));
-        }
+        if (x.type == BS_F32 && y.type == BS_F32)
+            map_row(from, BS_F32, to, BS_F32, x.columns, function);
+        else if (x.type == BS_BF16 && y.type == BS_BF16)
+            map_row(from, BS_BF16, to, BS_BF16, x.columns, function);
+        else
+            map_row(from, x.type, to, y.type, x.columns, function);
     }
+}
+
+BS_INLINE void map2_row(const void *a, enum bs_type a_type, const void *b,
+                        enum bs_type b_type, void *to, enum bs_type to_type,
+                        int64_t columns, two_to_one *function) {
+    int64_t c = 0;
+    for (; c + BS_LANES <= columns; c += BS_LANES)
+        vstore_row(to, to_type, c, BS_LANES,
+                   function(vload_row(a, a_type, c, BS_LANES),
+                            vload_row(b, b_type, c, BS_LANES)));
+    int64_t n = columns - c;
+    if (n > 0)
+        vstore_row(to, to_type, c, n,
+                   function(vload_row(a, a_type, c, n), vload_row(b, b_type, c, n)));
 }
 
 BS_INLINE void map2(struct bs_rows a, struct bs_rows b, struct bs_rows y,
                     two_to_one *function) {
+    bool wide = a.type == BS_F32 && b.type == BS_F32 && y.type == BS_F32;
+    bool narrow = a.type == BS_BF16 && b.type == BS_BF16 && y.type == BS_BF16;
     for (int64_t r = 0; r < a.rows; r++) {
         const void *from_a = row_of(a, r), *from_b = row_of(b, r);
         void *to = row_of(y, r);
-        for (int64_t c = 0; c < a.columns; c += BS_LANES) {
-            int64_t n = a.columns - c;
-            vf value = function(vload_row(from_a, a.type, c, n),
-                                vload_row(from_b, b.type, c, n));
-            vstore_row(to, y.type, c, n, value);
-        }
+        if (wide)
+            map2_row(from_a, BS_F32, from_b, BS_F32, to, BS_F32, a.columns, function);
+        else if (narrow)
+            map2_row(from_a, BS_BF16, from_b, BS_BF16, to, BS_BF16, a.columns, function);
+        else
+            map2_row(from_a, a.type, from_b, b.type, to, y.type, a.columns, function);
     }
 }
 

@@ -76,6 +76,16 @@ BS_INLINE vf vsqrt(vf a) {
 #endif
 }
 
+/* a / b for b of ordinary size, within 2 units in the last place. */
+BS_INLINE vf vquotient(vf a, vf b) {
+#if defined(BS_ISA_avx512)
+    vf guess = (vf)_mm512_rcp14_ps((__m512)b); /* then one step of Newton's */
+    return a * vfma(guess, vfma(-b, guess, vsplat(1.0F)), guess);
+#else
+    return a / b;
+#endif
+}
+
 /* Lane by lane: mask (all bits or none) ? a : b. */
 BS_INLINE vf vselect(vi mask, vf a, vf b) {
     return (vf)(((vi)a & mask) | ((vi)b & ~mask));

@@ -1,7 +1,8 @@
 /*
- * AdamW (Loshchilov, Hutter, "Decoupled Weight Decay Regularization", 2019) with the
- * roundings of torch.optim.AdamW on a CPU: factors in double, elements in fp32, in
- * PyTorch's order of operations.
+ * AdamW (Loshchilov, Hutter, "Decoupled Weight Decay Regularization", 2019) as
+ * torch.optim.AdamW computes it on a CPU: factors in double, elements in fp32, in
+ * PyTorch's order of operations. Where PyTorch fuses a multiplication with an addition,
+ * last bits differ.
  */
 #include "compute/ref/ref.h"
 

@@ -1,6 +1,6 @@
 /* What a tokenizer and its workers are made of; for the files of this room only. */
-#ifndef BS_TEXT_TOKENIZER_PARTS_H
-#define BS_TEXT_TOKENIZER_PARTS_H
+#ifndef BS_TEXT_WORDPIECE_H
+#define BS_TEXT_WORDPIECE_H
 
 #include "text/added_tokens.h"
 #include "text/normalize.h"

@@ -1,0 +1,387 @@
+/* Collecting records, and the table of scores by name. */
+#include "metric/metric.h"
+
+#include "metric/interval.h"
+#include "metric/name_table.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { MOST_INTERVALS = 1000 };
+
+struct bs_metrics {
+    struct bs_name_table names;
+    struct bs_scored *records;
+    size_t count, capacity;
+    int64_t abstained, rejected;
+    bool many_names; /* some record has probabilities of more than two labels */
+};
+
+int bs_metrics_new(struct bs_metrics **metrics, struct bs_error *error) {
+    *metrics = bs_alloc(1, sizeof **metrics);
+    return *metrics ? BS_OK : bs_fail_memory(error, sizeof **metrics, "metrics");
+}
+
+void bs_metrics_free(struct bs_metrics *metrics) {
+    if (!metrics)
+        return;
+    bs_name_table_free(&metrics->names);
+    free(metrics->records);
+    free(metrics);
+}
+
+int64_t bs_metrics_count(const struct bs_metrics *metrics) {
+    return (int64_t)metrics->count;
+}
+
+/* ---- collecting -------------------------------------------------------------------- */
+
+/* Before any name is taken down: what is refused must leave no class behind. */
+static int check_names(struct bs_span gold, const struct bs_prediction *prediction,
+                       struct bs_error *error) {
+    struct bs_span label = prediction->label;
+    bool predicted = prediction->outcome == BS_PREDICTED;
+    if (predicted && (gold.size == 0 || label.size == 0))
+        return bs_fail(error, BS_DATA, "a prediction needs a gold label");
+    if ((gold.size && memchr(gold.data, '\0', gold.size)) ||
+        (predicted && memchr(label.data, '\0', label.size)))
+        return bs_fail(error, BS_DATA, "a label holds a zero byte");
+    return BS_OK;
+}
+
+static int check_probability(double probability, struct bs_error *error) {
+    if (isnan(probability) || (probability >= 0 && probability <= 1))
+        return BS_OK;
+    return bs_fail(error, BS_DATA, "a probability must be from 0 to 1, not %g",
+                   probability);
+}
+
+/* From probabilities by name. A label that is not among them has probability 0. */
+static int take_probabilities(struct bs_metrics *metrics, struct bs_span gold,
+                              const struct bs_prediction *prediction,
+                              struct bs_scored *record, struct bs_error *error) {
+    const char *last = NULL;
+    record->gold_probability = record->confidence = 0;
+    for (size_t i = 0; i < prediction->n_probabilities; i++) {
+        const char *name = prediction->names[i];
+        double probability = prediction->probabilities[i];
+        if (isnan(probability) || check_probability(probability, error))
+            return bs_fail(error, BS_DATA, "a probability must be from 0 to 1, not %g",
+                           probability);
+        if (bs_span_is(gold, name))
+            record->gold_probability = probability;
+        if (bs_span_is(prediction->label, name))
+            record->confidence = probability;
+        if (!last || strcmp(name, last) > 0) {
+            last = name;
+            record->positive = probability;
+        }
+    }
+    if (prediction->n_probabilities > 2)
+        metrics->many_names = true;
+    if (prediction->n_probabilities != 2)
+        record->positive = NAN;
+    return BS_OK;
+}
+
+static bool make_room(struct bs_metrics *metrics) {
+    if (metrics->count < metrics->capacity)
+        return true;
+    size_t capacity = metrics->capacity * 2 + 256;
+    struct bs_scored *records = bs_realloc(metrics->records, capacity, sizeof *records);
+    if (!records)
+        return false;
+    metrics->records = records;
+    metrics->capacity = capacity;
+    return true;
+}
+
+int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
+                   const struct bs_prediction *prediction, struct bs_error *error) {
+    struct bs_scored record = {-1, -1, NAN, NAN, NAN};
+    bool predicted = prediction->outcome == BS_PREDICTED;
+    if (check_names(gold, prediction, error))
+        return error->code;
+    if (!make_room(metrics))
+        return bs_fail_memory(error, metrics->capacity * sizeof record, "metrics");
+    if (predicted && check_probability(prediction->probability, error))
+        return error->code;
+    if (predicted && prediction->names) {
+        if (take_probabilities(metrics, gold, prediction, &record, error))
+            return error->code;
+    }
+    if (predicted && !isnan(prediction->probability))
+        record.confidence = prediction->probability;
+    if (gold.size)
+        record.gold = bs_name_number(&metrics->names, gold);
+    if (predicted)
+        record.predicted = bs_name_number(&metrics->names, prediction->label);
+    if ((gold.size && record.gold < 0) || (predicted && record.predicted < 0))
+        return bs_fail_memory(error, gold.size + prediction->label.size, "labels");
+    metrics->abstained += prediction->outcome == BS_ABSTAINED;
+    metrics->rejected += prediction->outcome == BS_PREDICTION_REJECTED;
+    metrics->records[metrics->count++] = record;
+    return BS_OK;
+}
+
+/* ---- before scoring -----------------------------------------------------------------
+ */
+
+/* Classes in the order of their bytes. */
+static int sort_classes(struct bs_metrics *metrics, struct bs_error *error) {
+    int32_t *places = bs_alloc(metrics->names.count, sizeof *places);
+    if (!places || !bs_name_table_sort(&metrics->names, places)) {
+        free(places);
+        return bs_fail_memory(error, metrics->names.count * sizeof *places, "labels");
+    }
+    for (size_t i = 0; i < metrics->count; i++) {
+        struct bs_scored *record = &metrics->records[i];
+        if (record->gold >= 0)
+            record->gold = places[record->gold];
+        if (record->predicted >= 0)
+            record->predicted = places[record->predicted];
+    }
+    free(places);
+    return BS_OK;
+}
+
+/* What the probability of the predicted label says of the others. */
+static void complete(const struct bs_metrics *metrics, struct bs_scored *record) {
+    bool two = metrics->names.count <= 2 && !metrics->many_names;
+    double p = record->confidence;
+    if (isnan(p))
+        return;
+    if (isnan(record->gold_probability) && (two || record->gold == record->predicted))
+        record->gold_probability = record->gold == record->predicted ? p : 1 - p;
+    if (isnan(record->positive))
+        record->positive = record->predicted == 1 ? p : 1 - p;
+}
+
+static void look_at_probabilities(struct bs_metrics *metrics,
+                                  struct bs_metric_table *table,
+                                  struct bs_measure *measure) {
+    int64_t without = 0, without_gold = 0;
+    for (size_t i = 0; i < metrics->count; i++) {
+        struct bs_scored *record = &metrics->records[i];
+        complete(metrics, record);
+        without += isnan(record->confidence) && record->predicted >= 0;
+        without_gold += !isnan(record->confidence) && isnan(record->gold_probability);
+        table->no_probabilities |= !isnan(record->confidence);
+    }
+    table->no_probabilities = !table->no_probabilities;
+    table->n_without = table->no_probabilities ? 0 : without;
+    table->no_log_loss = without_gold > 0;
+    measure->log_loss = !table->no_log_loss;
+    measure->two_classes = metrics->names.count == 2 && !metrics->many_names;
+}
+
+/* ---- the table -----------------------------------------------------------------------
+ */
+
+static struct bs_metric *add_metric(struct bs_metric_table *table, const char *name,
+                                    const char *label, double value) {
+    if (table->count == table->capacity) {
+        size_t capacity = table->capacity * 2 + 32;
+        struct bs_metric *metrics = bs_realloc(table->metrics, capacity, sizeof *metrics);
+        if (!metrics)
+            return NULL;
+        table->metrics = metrics;
+        table->capacity = capacity;
+    }
+    struct bs_buffer text = {0};
+    if (!bs_buffer_printf(&text, label ? "%s:%s" : "%s", name, label) ||
+        !bs_buffer_append_byte(&text, '\0')) {
+        bs_buffer_free(&text);
+        return NULL;
+    }
+    struct bs_metric *metric = &table->metrics[table->count++];
+    *metric = (struct bs_metric){.name = text.data, .value = value};
+    return metric;
+}
+
+static bool add_score(struct bs_metric_table *table, const char *name, const char *label,
+                      double value, struct bs_interval interval) {
+    if (isnan(value))
+        return true;
+    struct bs_metric *metric = add_metric(table, name, label, value);
+    if (!metric)
+        return false;
+    metric->has_interval = !isnan(interval.low);
+    metric->low = interval.low;
+    metric->high = interval.high;
+    return true;
+}
+
+static bool add_count(struct bs_metric_table *table, const char *name, const char *label,
+                      double value) {
+    struct bs_metric *metric = add_metric(table, name, label, value);
+    if (metric)
+        metric->counts = true;
+    return metric != NULL;
+}
+
+static struct bs_interval proportion(double right, double n) {
+    return n > 0 ? bs_wilson(right, n) : (struct bs_interval){NAN, NAN};
+}
+
+static bool add_scores(struct bs_metric_table *table, const double *values,
+                       const struct bs_interval *intervals) {
+    static const char *const names[BS_SCORE_CLASSES] = {"accuracy",
+                                                        "macro_f1",
+                                                        "macro_precision",
+                                                        "macro_recall",
+                                                        "weighted_f1",
+                                                        "weighted_precision",
+                                                        "weighted_recall",
+                                                        "micro_f1",
+                                                        "micro_precision",
+                                                        "micro_recall",
+                                                        "matthews_correlation",
+                                                        "log_loss",
+                                                        "expected_calibration_error",
+                                                        "roc_auc"};
+    for (int i = 0; i < BS_SCORE_CLASSES; i++)
+        if (!add_score(table, names[i], NULL, values[i], intervals[i]))
+            return false;
+    return true;
+}
+
+static bool add_classes(struct bs_metric_table *table, const struct bs_metrics *metrics,
+                        const struct bs_measure *measure, const double *values,
+                        const struct bs_interval *f1) {
+    size_t n = measure->n_classes;
+    values += BS_SCORE_CLASSES;
+    for (size_t c = 0; c < n; c++) {
+        const struct bs_class_tally *tally = &measure->tallies[c];
+        const char *name = metrics->names.names[c];
+        struct bs_interval none = {NAN, NAN};
+        if (!add_score(table, "f1", name, values[c], f1 ? f1[c] : none) ||
+            !add_score(table, "precision", name, values[n + c],
+                       proportion(tally->right, tally->predicted)) ||
+            !add_score(table, "recall", name, values[2 * n + c],
+                       proportion(tally->right, tally->gold)) ||
+            !add_count(table, "support", name, tally->gold))
+            return false;
+    }
+    return add_count(table, "support", NULL, (double)metrics->count) &&
+           add_count(table, "abstained", NULL, (double)metrics->abstained) &&
+           add_count(table, "rejected", NULL, (double)metrics->rejected);
+}
+
+/* Sums over classes for the micro averages, and accuracy. */
+static void add_wilson(const struct bs_measure *measure, struct bs_interval *intervals) {
+    struct bs_class_tally sum = {0};
+    for (size_t c = 0; c < measure->n_classes; c++) {
+        sum.gold += measure->tallies[c].gold;
+        sum.predicted += measure->tallies[c].predicted;
+        sum.right += measure->tallies[c].right;
+    }
+    intervals[BS_SCORE_ACCURACY] = proportion(sum.right, (double)measure->n_records);
+    intervals[BS_SCORE_MICRO + 1] = proportion(sum.right, sum.predicted);
+    intervals[BS_SCORE_MICRO + 2] = proportion(sum.right, sum.gold);
+}
+
+/* ---- the confusion matrix
+ * -------------------------------------------------------------- */
+
+static int by_pair(const void *a, const void *b) {
+    const struct bs_scored *x = a, *y = b;
+    if (x->gold != y->gold)
+        return x->gold < y->gold ? -1 : 1;
+    return x->predicted < y->predicted ? -1 : x->predicted > y->predicted;
+}
+
+/* confusion:GOLD:PREDICTED; changes the order of the records. */
+static bool add_confusion(struct bs_metrics *metrics, struct bs_metric_table *table) {
+    int32_t n = (int32_t)metrics->names.count;
+    char *const *names = metrics->names.names;
+    struct bs_buffer name = {0};
+    bool done = true;
+    size_t i = 0;
+    qsort(metrics->records, metrics->count, sizeof *metrics->records, by_pair);
+    while (i < metrics->count && metrics->records[i].gold < 0)
+        i++;
+    for (int32_t gold = 0; done && gold < n; gold++)
+        for (int32_t predicted = -1; done && predicted < n; predicted++) {
+            struct bs_scored pair = {.gold = gold, .predicted = predicted};
+            double count = 0;
+            for (; i < metrics->count && !by_pair(&metrics->records[i], &pair); i++)
+                count++;
+            if (predicted < 0)
+                continue; /* what is missing from the row, abstained or rejected */
+            name.size = 0;
+            done = bs_buffer_printf(&name, "%s:%s", names[gold], names[predicted]) &&
+                   bs_buffer_append_byte(&name, '\0') &&
+                   add_count(table, "confusion", name.data, count);
+        }
+    bs_buffer_free(&name);
+    return done;
+}
+
+/* ---- scoring ------------------------------------------------------------------------
+ */
+
+static int fill_table(struct bs_metrics *metrics, const struct bs_metric_options *options,
+                      struct bs_measure *measure, struct bs_metric_table *table,
+                      struct bs_error *error) {
+    size_t n_classes = measure->n_classes;
+    bool of_classes = n_classes <= MOST_INTERVALS;
+    size_t n_values = BS_SCORE_CLASSES + (of_classes ? n_classes : 0);
+    double *values = bs_alloc(BS_SCORE_CLASSES + 3 * n_classes, sizeof *values);
+    struct bs_interval *intervals = bs_alloc(n_values, sizeof *intervals);
+    int code = BS_OK;
+    bool done = values && intervals;
+    for (size_t i = 0; done && i < n_values; i++)
+        intervals[i] = (struct bs_interval){NAN, NAN};
+    if (done && options->resamples > 0)
+        code = bs_bootstrap(measure, n_values, options->resamples, options->seed,
+                            intervals, error);
+    if (done && !code) {
+        bs_measure_run(measure, NULL, values);
+        add_wilson(measure, intervals);
+        done = add_scores(table, values, intervals) &&
+               add_classes(table, metrics, measure, values,
+                           of_classes ? intervals + BS_SCORE_CLASSES : NULL) &&
+               (!options->confusion || add_confusion(metrics, table));
+    }
+    free(values);
+    free(intervals);
+    if (!done)
+        return bs_fail_memory(error, n_classes * sizeof *values, "metrics");
+    return code;
+}
+
+int bs_metrics_score(struct bs_metrics *metrics, const struct bs_metric_options *options,
+                     struct bs_metric_table *table, struct bs_error *error) {
+    struct bs_measure measure = {.records = metrics->records,
+                                 .n_records = metrics->count,
+                                 .n_classes = metrics->names.count};
+    *table = (struct bs_metric_table){0};
+    if (metrics->count == 0)
+        return bs_fail(error, BS_DATA, "there are no records to score");
+    if (sort_classes(metrics, error))
+        return error->code;
+    look_at_probabilities(metrics, table, &measure);
+    int code = bs_measure_begin(&measure)
+                   ? fill_table(metrics, options, &measure, table, error)
+                   : bs_fail_memory(error, metrics->count * sizeof(size_t), "metrics");
+    bs_measure_end(&measure);
+    if (code)
+        bs_metric_table_free(table);
+    return code;
+}
+
+void bs_metric_table_free(struct bs_metric_table *table) {
+    for (size_t i = 0; i < table->count; i++)
+        free(table->metrics[i].name);
+    free(table->metrics);
+    *table = (struct bs_metric_table){0};
+}
+
+const struct bs_metric *bs_metric_find(const struct bs_metric_table *table,
+                                       struct bs_span name) {
+    for (size_t i = 0; i < table->count; i++)
+        if (bs_span_is(name, table->metrics[i].name))
+            return &table->metrics[i];
+    return NULL;
+}

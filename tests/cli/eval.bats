@@ -1,0 +1,276 @@
+#!/usr/bin/env bats
+# bs-eval: scikit-learn's values to the last digit, and what it makes of bad input.
+# shellcheck disable=SC2154 # status comes from helper.bash
+
+load helper
+
+setup() {
+    use_scratch
+    GOLDEN=$ROOT/tests/parity/golden/metrics
+}
+
+eval_() {
+    tool eval "$@"
+}
+
+# Six records: one right of each label, one wrong of each, an abstained, a rejected one.
+some_predictions() {
+    printf '%s\t%s\t%s\n' predicted probability label pos 0.9 pos neg 0.8 pos \
+        neg 0.7 neg pos 0.6 neg abstain 0.5 neg '' '' pos
+}
+
+# value METRIC: from out.
+value() {
+    awk -F '\t' -v name="$1" '$1 == name { print $2 }' out
+}
+
+# ---- command line -----------------------------------------------------------------
+
+@test "--help goes to stdout, an example first" {
+    go eval_ --help
+    status_is 0
+    err_is ''
+    [[ $(sed -n 2p out) == *"| bs-eval "* ]]
+    out_has '--require'
+    out_has '--confusion'
+}
+
+@test "a wrong command line is exit 2, with the reason" {
+    for wrong in '--nonsense' '--require f1' '--require >=3' '--require f1>=x' \
+        '--require f1>=' '--resamples -1' '--resamples many' '-t msgpack'; do
+        # shellcheck disable=SC2086
+        go eval_ $wrong </dev/null
+        status_is 2
+        out_is ''
+        [ -s err ]
+    done
+}
+
+# ---- values -----------------------------------------------------------------------
+
+@test "scores are scikit-learn's to the last digit" {
+    for name in two ties skewed many never; do
+        go eval_ --confusion "$GOLDEN/$name.jsonl"
+        status_is 0
+        err_is ''
+        grep -vE ':(low|high)	|^abstained|^rejected' out >scores
+        diff scores "$GOLDEN/$name.tsv"
+    done
+}
+
+@test "intervals hold the value, and depend on nothing but the seed" {
+    go eval_ "$GOLDEN/two.jsonl"
+    status_is 0
+    cp out first
+    awk -F '\t' '
+        $1 ~ /:low$/ { if (!($2 <= value && $1 == name ":low")) bad = 1; next }
+        $1 ~ /:high$/ { if (!($2 >= value && $1 == name ":high")) bad = 1; n++; next }
+        { name = $1; value = $2 }
+        END { exit bad || n != 20 }' out
+    [ "$(value accuracy:low)" = 0.758485 ]
+    [ "$(value accuracy:high)" = 0.829002 ]
+    go eval_ --threads 1 "$GOLDEN/two.jsonl"
+    cmp out first
+    go eval_ --seed 7 "$GOLDEN/two.jsonl"
+    if cmp -s out first; then false; fi
+    [ "$(value accuracy:low)" = 0.758485 ]
+    go eval_ --resamples 0 "$GOLDEN/two.jsonl"
+    [ -n "$(value accuracy:low)" ]
+    [ -z "$(value macro_f1:low)" ]
+}
+
+@test "several files count as one" {
+    head -n 200 "$GOLDEN/two.jsonl" >a.jsonl
+    tail -n +201 "$GOLDEN/two.jsonl" >b.jsonl
+    eval_ "$GOLDEN/two.jsonl" >whole
+    go eval_ a.jsonl b.jsonl
+    status_is 0
+    cmp out whole
+}
+
+@test "abstained and rejected predictions are wrong, and counted" {
+    some_predictions >p.tsv
+    go eval_ --resamples 0 p.tsv
+    status_is 0
+    err_is ''
+    [ "$(value accuracy)" = 0.333333 ]
+    [ "$(value macro_recall)" = 0.333333 ]
+    [ "$(value macro_precision)" = 0.500000 ]
+    [ "$(value support)" = 6 ]
+    [ "$(value abstained)" = 1 ]
+    [ "$(value rejected)" = 1 ]
+    [ -z "$(value f1:abstain)" ]
+}
+
+@test "one class only is scored" {
+    printf '{"predicted":"a","label":"a","probability":0.75}\n' >p.jsonl
+    go eval_ p.jsonl
+    status_is 0
+    [ "$(value accuracy)" = 1.000000 ]
+    [ "$(value log_loss)" = 0.287682 ]
+    [ -z "$(value roc_auc)" ]
+}
+
+@test "without probabilities what needs them is left out, with a note" {
+    cut -d , -f 1,3 "$GOLDEN/two.jsonl" | sed 's/$/}/' >p.jsonl
+    go eval_ p.jsonl
+    status_is 0
+    err_has 'without probabilities'
+    [ -n "$(value macro_f1)" ]
+    [ "$(grep -cE 'log_loss|calibration|roc_auc' out)" = 0 ]
+    sed 's/, "probabilities.*/}/' "$GOLDEN/many.jsonl" >p.jsonl
+    go eval_ p.jsonl
+    status_is 0
+    err_has 'probabilities of all labels'
+    [ -z "$(value log_loss)" ]
+    [ -n "$(value expected_calibration_error)" ]
+}
+
+@test "odd label names are escaped" {
+    printf '{"predicted":"a\\tb\\\\","label":"a\\tb\\\\"}\n' >p.jsonl
+    go eval_ -q p.jsonl
+    status_is 0
+    out_has 'f1:a\tb\\	1.000000'
+}
+
+# ---- requirements -----------------------------------------------------------------
+
+@test "requirements that are met are exit 0, a miss is exit 1 with the report" {
+    go eval_ --require 'macro_f1>=0.7' --require 'f1:positive>0.5' \
+        --require 'log_loss<3' --require 'support<=500' "$GOLDEN/two.jsonl"
+    status_is 0
+    err_is ''
+    cp out whole
+    go eval_ --require 'macro_f1>=0.99' --require 'support>500' "$GOLDEN/two.jsonl"
+    status_is 1
+    cmp out whole
+    err_has 'required macro_f1>=0.99, but it is 0.'
+    err_has 'required support>500, but it is 500'
+    go eval_ --require 'accuracy>=0.99' -o report "$GOLDEN/two.jsonl"
+    status_is 1
+    cmp report whole
+}
+
+@test "a requirement on no metric is exit 2, before anything is written" {
+    go eval_ --require 'f1:maybe>0' -o report "$GOLDEN/two.jsonl"
+    status_is 2
+    out_is ''
+    err_has 'f1:maybe'
+    [ ! -e report ]
+}
+
+# ---- bad input --------------------------------------------------------------------
+
+@test "empty input is exit 4" {
+    go eval_ </dev/null
+    status_is 4
+    out_is ''
+    [ -s err ]
+    printf 'predicted\tlabel\n' >p.tsv
+    go eval_ p.tsv
+    status_is 4
+    out_is ''
+    err_has 'no record'
+}
+
+@test "records that cannot be scored are rejected, exit 3" {
+    cat >p.jsonl <<'END'
+{"predicted":"a","label":"a"}
+{"predicted":"a"}
+{"predicted":"a","label":null}
+{"predicted":["a"],"label":"a"}
+{"label":"a"}
+{"predicted":"a","label":"a","probability":"high"}
+{"predicted":"a","label":"a","probability":1.5}
+{"predicted":"a","label":"a","probabilities":{"a":-1}}
+{"predicted":"a","label":"a\u0000b"}
+{"predicted":"b","label":"a"}
+END
+    go eval_ --rejects r.jsonl p.jsonl
+    status_is 3
+    [ "$(value support)" = 2 ]
+    [ "$(value accuracy)" = 0.500000 ]
+    [ "$(wc -l <r.jsonl)" = 8 ]
+    err_has 'p.jsonl: line 2: field "label" is missing'
+    err_has 'p.jsonl: line 7: a probability must be from 0 to 1, not 1.5'
+    go eval_ --strict p.jsonl
+    status_is 4
+    out_is ''
+}
+
+@test "lines and token records are no predictions" {
+    go eval_ <<<'a fine film'
+    status_is 4
+    out_is ''
+    err_has '-m MODEL'
+    printf 'positive\tgood film\n' | tool tokenize -m "$TINY" -f tsv --label 1 --text 2 >t.msgpack
+    go eval_ t.msgpack
+    status_is 4
+    out_is ''
+    err_has 'token records'
+}
+
+@test "a stream that is cut or damaged is exit 4, and nothing is reported" {
+    printf '%s\n' 'label	text' 'positive	good film' 'negative	awful' >t.tsv
+    tool predict -m "$TINY" -t msgpack t.tsv >p.msgpack
+    go eval_ -q p.msgpack
+    status_is 0
+    head -c -3 p.msgpack >cut.msgpack
+    go eval_ -o report cut.msgpack
+    status_is 4
+    err_has cut.msgpack
+    [ ! -e report ]
+    sed 's/awful/lawful/' p.msgpack >flipped.msgpack
+    go eval_ flipped.msgpack
+    status_is 4
+    out_is ''
+    go eval_ -f msgpack </dev/null
+    status_is 4
+    out_is ''
+}
+
+@test "a report that cannot be written is exit 5" {
+    status=0
+    eval_ "$GOLDEN/two.jsonl" >/dev/full 2>err || status=$?
+    status_is 5
+    [ -s err ]
+    go eval_ -o missing/report "$GOLDEN/two.jsonl"
+    [ "$status" -ne 0 ]
+    err_has missing/report
+}
+
+# ---- with a model -----------------------------------------------------------------
+
+@test "-m labels texts and tokens as bs-predict does" {
+    printf '%s\n' 'label	text' 'positive	good film' 'negative	bad film' 'negative	awful' \
+        'positive	fine' 'negative	' >t.tsv
+    tool predict -m "$TINY" --probabilities -t msgpack t.tsv | eval_ -f msgpack >wanted
+    [ -s wanted ]
+    go eval_ -m "$TINY" t.tsv
+    status_is 0
+    err_is ''
+    cmp out wanted
+    [ "$(value accuracy)" = 0.600000 ]
+    tool tokenize -m "$TINY" t.tsv >t.msgpack
+    go eval_ -m "$TINY" --threads 2 t.msgpack
+    status_is 0
+    cmp out wanted
+}
+
+@test "-m: what the model cannot be given is wrong; without a label it is rejected" {
+    printf '%s\n' '{"label":"positive","text":"good film"}' '{"label":"positive"}' \
+        '{"text":"fine"}' '{"label":"positive","text":5}' >t.jsonl
+    go eval_ -m "$TINY" t.jsonl
+    status_is 3
+    [ "$(value support)" = 3 ]
+    [ "$(value rejected)" = 2 ]
+    [ "$(value accuracy)" = 0.333333 ]
+    err_has 'line 3: field "label" is missing'
+}
+
+@test "-m: a model that is none is exit 4" {
+    go eval_ -m nowhere </dev/null
+    status_is 4
+    out_is ''
+    err_has nowhere
+}

@@ -1,0 +1,87 @@
+/* The report, and requirements on it. */
+#include "report.h"
+
+#include "common/log.h"
+#include "common/number.h"
+
+#include <float.h>
+#include <stdio.h>
+
+/* The last comparison counts: a label may contain one. */
+int requirement_parse(const char *text, struct requirement *requirement,
+                      struct bs_error *error) {
+    const char *place = NULL;
+    for (const char *p = text; *p; p++)
+        if (*p == '<' || *p == '>')
+            place = p;
+    if (!place || place == text)
+        return bs_fail(error, BS_USAGE,
+                       "--require must be like macro_f1>=0.9, with >=, >, <= or <, not "
+                       "\"%s\"",
+                       text);
+    size_t size = place[1] == '=' ? 2 : 1;
+    *requirement =
+        (struct requirement){.name = bs_span(text, (size_t)(place - text)), .text = text};
+    memcpy(requirement->comparison, place, size);
+    return bs_parse_real(place + size, "the number behind --require", -DBL_MAX, DBL_MAX,
+                         &requirement->value, error);
+}
+
+static bool is_met(const struct requirement *requirement, double value) {
+    bool equal = requirement->comparison[1] && value == requirement->value;
+    return equal || (requirement->comparison[0] == '>' ? value > requirement->value
+                                                       : value < requirement->value);
+}
+
+int requirements_check(const struct requirement *requirements, size_t count,
+                       const struct bs_metric_table *table, struct bs_error *error) {
+    int code = BS_OK;
+    for (size_t i = 0; i < count; i++)
+        if (!bs_metric_find(table, requirements[i].name))
+            return bs_fail(error, BS_USAGE, "--require %s: there is no such metric here",
+                           requirements[i].text);
+    for (size_t i = 0; i < count; i++) {
+        const struct bs_metric *metric = bs_metric_find(table, requirements[i].name);
+        if (is_met(&requirements[i], metric->value))
+            continue;
+        code = bs_fail(error, BS_NEGATIVE, "required %s, but it is %.6f",
+                       requirements[i].text, metric->value);
+        bs_log_error(error);
+    }
+    return code;
+}
+
+static bool append_name(struct bs_buffer *text, const char *name) {
+    for (; *name; name++) {
+        static const char special[] = "\t\n\r\\", letters[] = "tnr\\";
+        const char *found = strchr(special, *name);
+        if (found && !bs_buffer_append_byte(text, '\\'))
+            return false;
+        if (!bs_buffer_append_byte(text, found ? letters[found - special] : *name))
+            return false;
+    }
+    return true;
+}
+
+static bool append_value(struct bs_buffer *text, const struct bs_metric *metric,
+                         const char *suffix, double value) {
+    char number[64];
+    snprintf(number, sizeof number, metric->counts ? "%.0f" : "%.6f", value);
+    const char *shown = strcmp(number, "-0.000000") == 0 ? number + 1 : number;
+    return append_name(text, metric->name) &&
+           bs_buffer_printf(text, "%s\t%s\n", suffix, shown);
+}
+
+bool report_table(const struct bs_metric_table *table, struct bs_buffer *text) {
+    if (!bs_buffer_printf(text, "metric\tvalue\n"))
+        return false;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct bs_metric *metric = &table->metrics[i];
+        if (!append_value(text, metric, "", metric->value))
+            return false;
+        if (metric->has_interval && (!append_value(text, metric, ":low", metric->low) ||
+                                     !append_value(text, metric, ":high", metric->high)))
+            return false;
+    }
+    return true;
+}
