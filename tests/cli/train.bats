@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # bs-train on a tiny model and made-up sentences: what it prints, what it leaves behind,
 # what every option changes, and what it says to wrong input.
+# shellcheck disable=SC2086 # ARGS, LONG and options are lists of words
 
 setup_file() {
     export DIR=$BATS_FILE_TMPDIR
@@ -91,7 +92,7 @@ differs() {
     grep -q '"good"' "$DIR/base/last/config.json"
     grep -q '"step": 16' "$DIR/base/last/bs.json"
     grep -q '"learning_rate": 0.001' "$DIR/base/last/bs.json"
-    [ "$(ls "$DIR/base" | grep -c checkpoint-)" -le 2 ]
+    [ "$(find "$DIR/base" -name 'checkpoint-*' | wc -l)" -le 2 ]
     [ "$(find "$DIR/base" -name '*partial*' -o -name '.link*')" = "" ]
 }
 
