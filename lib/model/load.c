@@ -228,9 +228,11 @@ int bs_model_tensors_new(struct bs_model_tensors **result, const struct bs_model
     tensors->count = count;
     tensors->list = bs_alloc(count, sizeof *tensors->list);
     tensors->values = bs_alloc(count, sizeof *tensors->values);
+    if (!tensors->list || !tensors->values) {
+        bs_model_tensors_free(tensors);
+        return bs_fail_memory(error, count * sizeof(struct bs_tensor), "tensors");
+    }
     int code = BS_OK;
-    if (!tensors->list || !tensors->values)
-        code = bs_fail_memory(error, count * sizeof *tensors->list, "tensors");
     for (size_t i = 0; i < count && !code; i++)
         code = copy_tensor(tensors, i, model, error);
     if (code)

@@ -83,7 +83,7 @@ static int pass_init(struct bs_pass *pass, const struct bs_model *model,
 int bs_pass_new(struct bs_pass **result, const struct bs_model *model, int threads,
                 struct bs_pass_size size, struct bs_error *error) {
     struct bs_pass *pass = bs_alloc(1, sizeof *pass);
-    int64_t bytes;
+    int64_t bytes = 0;
     if (!pass)
         return bs_fail_memory(error, sizeof *pass, "a pass");
     if (pass_init(pass, model, size, &bytes, error) ||

@@ -13,8 +13,8 @@ void *cpu_alloc(size_t bytes) {
     if (bytes < HUGE_PAGE)
         return bs_alloc_aligned(bytes);
     size_t rounded = (bytes + 4095) / 4096 * 4096;
-    void *memory = rounded < bytes ? NULL : aligned_alloc(HUGE_PAGE, rounded);
-    if (!memory)
+    void *memory = NULL; /* aligned_alloc would want a multiple of the alignment */
+    if (rounded < bytes || posix_memalign(&memory, HUGE_PAGE, rounded))
         return NULL;
     madvise(memory, rounded, MADV_HUGEPAGE); /* a wish: failing does no harm */
     memset(memory, 0, rounded);
