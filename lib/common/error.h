@@ -55,4 +55,11 @@ int bs_fail_memory(struct bs_error *error, unsigned long long bytes, const char 
 int bs_error_prefix(struct bs_error *error, const char *format, ...) BS_PRINTF(2, 3)
     __attribute__((cold));
 
+/* Tells the analyzer what it cannot see: a failure is never BS_OK. */
+#ifdef __clang_analyzer__
+#define bs_fail(error, code, ...)       (bs_fail(error, code, __VA_ARGS__), BS_DATA)
+#define bs_fail_errno(error, code, ...) (bs_fail_errno(error, code, __VA_ARGS__), BS_DATA)
+#define bs_fail_memory(...)             (bs_fail_memory(__VA_ARGS__), BS_RESOURCE)
+#endif
+
 #endif

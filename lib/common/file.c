@@ -125,10 +125,10 @@ static int directory_of(const char *path, char directory[PATH_MAX],
         return bs_fail(error, BS_RESOURCE, "%.200s: path too long", path);
     memcpy(directory, path, size);
     directory[size] = '\0';
-    if (!slash)
-        strcpy(directory, ".");
-    else if (size == 0)
-        strcpy(directory, "/");
+    if (size == 0) {
+        directory[0] = slash ? '/' : '.';
+        directory[1] = '\0';
+    }
     return BS_OK;
 }
 
@@ -155,8 +155,9 @@ int bs_rename_durable(const char *from, const char *to, struct bs_error *error) 
 
 int bs_file_write(const char *path, struct bs_span bytes, struct bs_error *error) {
     struct bs_output *output;
-    if (bs_output_open(&output, path, error))
-        return error->code;
+    int code = bs_output_open(&output, path, error);
+    if (code)
+        return code;
     if (bs_output_write(output, bytes, error)) {
         bs_output_abandon(output);
         return error->code;
@@ -208,9 +209,12 @@ int bs_output_open(struct bs_output **result, const char *path, struct bs_error 
     if (!output)
         return bs_fail_memory(error, sizeof *output, "an output");
     output->fd = STDOUT_FILENO;
-    if (path && strcmp(path, "-") != 0 && open_temporary(output, path, error)) {
+    int code = BS_OK;
+    if (path && strcmp(path, "-") != 0)
+        code = open_temporary(output, path, error);
+    if (code) {
         bs_output_abandon(output);
-        return error->code;
+        return code;
     }
     *result = output;
     return BS_OK;

@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool starts_like_number(const char *text) {
-    if (*text == '-' || *text == '+')
-        text++;
-    return (*text >= '0' && *text <= '9') || *text == '.';
+/* No blanks, hexadecimal digits, "inf" or "nan", which the C library would take. */
+static bool looks_like_number(const char *text) {
+    size_t sign = *text == '-' || *text == '+';
+    bool begins = text[sign] == '.' || (text[sign] >= '0' && text[sign] <= '9');
+    return begins && strpbrk(text, "xX") == NULL;
 }
 
 static int fail_integer(const char *text, const char *what, int64_t min, int64_t max,
@@ -25,10 +26,10 @@ static int fail_integer(const char *text, const char *what, int64_t min, int64_t
 
 int bs_parse_integer(const char *text, const char *what, int64_t min, int64_t max,
                      int64_t *value, struct bs_error *error) {
-    char *end;
+    char *end = NULL;
     errno = 0;
-    long long number = starts_like_number(text) ? strtoll(text, &end, 10) : 0;
-    if (!starts_like_number(text) || errno || *end || number < min || number > max)
+    long long number = looks_like_number(text) ? strtoll(text, &end, 10) : 0;
+    if (!end || errno || *end || number < min || number > max)
         return fail_integer(text, what, min, max, error);
     *value = number;
     return BS_OK;
@@ -36,9 +37,9 @@ int bs_parse_integer(const char *text, const char *what, int64_t min, int64_t ma
 
 int bs_parse_real(const char *text, const char *what, double min, double max,
                   double *value, struct bs_error *error) {
-    char *end;
-    double number = starts_like_number(text) ? strtod(text, &end) : NAN;
-    if (!isfinite(number) || *end || number < min || number > max)
+    char *end = NULL;
+    double number = looks_like_number(text) ? strtod(text, &end) : NAN;
+    if (!end || !isfinite(number) || *end || number < min || number > max)
         return bs_fail(error, BS_USAGE,
                        "%s must be a number from %g to %g, not \"%.100s\"", what, min,
                        max, text);
@@ -49,10 +50,10 @@ int bs_parse_real(const char *text, const char *what, double min, double max,
 int bs_parse_size(const char *text, const char *what, int64_t min, int64_t max,
                   int64_t *value, struct bs_error *error) {
     static const char units[] = "KMGT";
-    char *end;
+    char *end = NULL;
     errno = 0;
-    long long number = starts_like_number(text) ? strtoll(text, &end, 10) : 0;
-    if (!starts_like_number(text) || errno)
+    long long number = looks_like_number(text) ? strtoll(text, &end, 10) : 0;
+    if (!end || errno)
         return fail_integer(text, what, min, max, error);
     const char *unit = *end ? strchr(units, *end) : NULL;
     if (*end && (!unit || end[1]))

@@ -9,25 +9,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Quota of the cgroup in processors, rounded up; 0 if there is none. */
-static int cgroup_quota(void) {
-    long long quota = -1, period = 0;
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
-    if (file) {
-        if (fscanf(file, "%lld %lld", &quota, &period) != 2)
-            quota = -1;
-        fclose(file);
-    } else if ((file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r"))) {
-        if (fscanf(file, "%lld", &quota) != 1)
-            quota = -1;
-        fclose(file);
-        file = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "r");
-        if (file && fscanf(file, "%lld", &period) != 1)
-            quota = -1;
-        if (file)
-            fclose(file);
+/* The numbers at the beginning of a file of the kernel's; how many there were. */
+static int read_numbers(const char *path, long long numbers[2]) {
+    char text[64];
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return 0;
+    char *at = fgets(text, sizeof text, file);
+    fclose(file);
+    int count = 0;
+    for (char *end; at && count < 2; at = end) {
+        numbers[count] = strtoll(at, &end, 10);
+        if (end == at)
+            break;
+        count++;
     }
-    return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+    return count;
+}
+
+/* Quota of the cgroup in processors, rounded up; 0 if there is none. Version 2 has
+ * "QUOTA PERIOD" or "max PERIOD" in one file, version 1 a file for each. */
+static int cgroup_quota(void) {
+    long long numbers[2] = {0}, period[2] = {0};
+    int count = read_numbers("/sys/fs/cgroup/cpu.max", numbers);
+    if (count == 0) {
+        count = read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", numbers) +
+                read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period);
+        numbers[1] = period[0];
+    }
+    if (count != 2 || numbers[0] <= 0 || numbers[1] <= 0)
+        return 0;
+    return (int)((numbers[0] + numbers[1] - 1) / numbers[1]);
 }
 
 int bs_processor_count(void) {

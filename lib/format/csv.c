@@ -202,7 +202,8 @@ const struct bs_reading bs_reading_csv = {
 static bool put_cell(struct bs_buffer *bytes, struct bs_span text) {
     bool quote = false;
     for (size_t i = 0; i < text.size && !quote; i++)
-        quote = memchr("\",\r\n", text.data[i], 4) != NULL;
+        quote = text.data[i] == '"' || text.data[i] == ',' || text.data[i] == '\r' ||
+                text.data[i] == '\n';
     if (!quote)
         return bs_buffer_append_span(bytes, text);
     if (!bs_buffer_append_byte(bytes, '"'))

@@ -52,8 +52,8 @@ static void set_number(struct bs_msgpack_head *head, uint64_t bits, unsigned ext
         return;
     }
     /* A signed type may hold what is not negative. */
-    unsigned shift = 64 - 8 * extra;
-    head->negative = (int64_t)(bits << shift) >> shift;
+    uint64_t sign = extra ? (uint64_t)1 << (8 * extra - 1) : 0;
+    head->negative = (int64_t)((bits ^ sign) - sign);
     if (head->negative >= 0) {
         head->type = BS_MSGPACK_UNSIGNED;
         head->number = (uint64_t)head->negative;
@@ -101,7 +101,7 @@ bool bs_msgpack_head(const char *data, size_t size, struct bs_msgpack_head *head
         return long_head(bytes, size, head);
     } else {
         head->type = BS_MSGPACK_NEGATIVE;
-        head->negative = (int8_t)first;
+        head->negative = (int64_t)first - 0x100;
     }
     return true;
 }
