@@ -58,6 +58,7 @@ TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 
 .PHONY: all
 all: $(filter $(foreach t,$(TOOLS),$(if $(wildcard tools/$t/*.c),$(BIN)/bs-$t)),$(TOOL_BIN)) ## the five tools, in bin/
+	@:
 
 $(B)/libbs.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -114,12 +115,14 @@ setup: ## Debian packages that building, fetching and testing need
 
 .PHONY: model
 model: $(MODEL)/config.json ## the default model, in models/
+	@:
 $(MODEL)/config.json:
 	$(Q)$(call setup,fetch)
 	$(Q)setup/fetch.sh model $(MODEL)
 
 .PHONY: data
 data: $(DATA) ## the default data, in data/
+	@:
 $(DATA):
 	$(Q)$(call setup,fetch)
 	$(Q)setup/fetch.sh data $@

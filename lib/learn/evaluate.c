@@ -39,7 +39,7 @@ static bool append(struct bs_ids *ids, const int32_t *values, int64_t count) {
 
 static int add(struct portion *portion, struct run *run, int64_t index,
                struct bs_error *error) {
-    struct bs_sequence sequence;
+    struct bs_sequence sequence = {0};
     if (reserve(portion, run->config.num_labels, error) ||
         bs_examples_get(run->training->eval, index, &run->scratch, &sequence, error))
         return error->code;

@@ -190,7 +190,7 @@ int bs_examples_split(struct bs_examples *examples, double fraction, uint64_t se
     int code = BS_OK;
     examples->count = examples->n_ids = 0;
     for (int64_t i = 0; i < count && !code; i++) {
-        struct bs_sequence sequence;
+        struct bs_sequence sequence = {0};
         code = bs_examples_get(examples, i, &scratch, &sequence, error);
         if (code)
             break;
@@ -217,7 +217,7 @@ int bs_examples_digest(const struct bs_examples *examples, char hex[65],
     bs_sha256_begin(&sha);
     hash_number(&sha, (uint64_t)examples->count);
     for (int64_t i = 0; i < examples->count && !code; i++) {
-        struct bs_sequence sequence;
+        struct bs_sequence sequence = {0};
         code = bs_examples_get(examples, i, &scratch, &sequence, error);
         if (!code) {
             hash_sequence(&sha, &sequence);

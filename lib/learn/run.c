@@ -29,21 +29,24 @@ static int check_classes(const struct run *run, const int64_t *counts,
     return BS_OK;
 }
 
-static int work_out_classes(struct run *run, struct bs_error *error) {
+static int weigh_classes(struct run *run, int64_t *counts, struct bs_error *error) {
     const struct bs_labels *labels = run->training->labels;
-    size_t n = labels->count ? (size_t)labels->count : 1;
-    int64_t *counts = bs_alloc(n, sizeof *counts);
+    bs_examples_count(run->training->train, counts, labels->count);
+    if (check_classes(run, counts, error))
+        return error->code;
+    return bs_class_weights(run->settings, labels->names, counts, labels->count,
+                            run->class_weights, &run->weighted, error);
+}
+
+static int work_out_classes(struct run *run, struct bs_error *error) {
+    size_t n = (size_t)run->training->labels->count + 1;
     run->class_weights = bs_alloc(n, sizeof *run->class_weights);
+    int64_t *counts = bs_alloc(n, sizeof *counts);
     int code = BS_OK;
-    if (!counts || !run->class_weights)
+    if (counts && run->class_weights)
+        code = weigh_classes(run, counts, error);
+    else
         code = bs_fail_memory(error, n * sizeof *counts, "labels");
-    if (!code) {
-        bs_examples_count(run->training->train, counts, labels->count);
-        code = check_classes(run, counts, error);
-    }
-    if (!code)
-        code = bs_class_weights(run->settings, labels->names, counts, labels->count,
-                                run->class_weights, &run->weighted, error);
     free(counts);
     return code;
 }

@@ -13,9 +13,9 @@
 
 #include "batch/plan.h"
 #include "infer/infer.h"
-#include "learn/score.h"
 #include "learn/state.h"
 #include "learn/trainer.h"
+#include "metric/scores.h"
 
 struct run {
     const struct bs_training *training;

@@ -118,10 +118,10 @@ static void format_value(enum kind kind, const void *value, char text[32]) {
         bs_format_real(*(const double *)value, text);
         break;
     case SCHEDULE:
-        strcpy(text, schedule_names[*(const enum bs_schedule *)value]);
+        snprintf(text, 32, "%s", schedule_names[*(const enum bs_schedule *)value]);
         break;
     case METRIC:
-        strcpy(text, metric_names[*(const enum bs_best_metric *)value]);
+        snprintf(text, 32, "%s", metric_names[*(const enum bs_best_metric *)value]);
         break;
     case PRECISION:
         snprintf(text, 32, "%s", bs_precision_name(*(const enum bs_precision *)value));

@@ -12,7 +12,7 @@
 #define BS_LEARN_TABLE_H
 
 #include "common/buffer.h"
-#include "learn/score.h"
+#include "metric/scores.h"
 
 /* "step\ttraining_loss\t...\n" */
 extern const char bs_table_header[];

@@ -46,7 +46,7 @@ static int pack(struct run *run, int64_t batch, int64_t group_begin,
     bs_packer_begin(run->packer, (uint32_t)(begin - group_begin));
     for (int64_t i = begin; i < end; i++) {
         int64_t example = run->plan.order[i];
-        struct bs_sequence sequence;
+        struct bs_sequence sequence = {0};
         if (bs_examples_get(train, example, &run->scratch, &sequence, error) ||
             bs_packer_add(run->packer, &sequence, train->labels[example], error))
             return error->code;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # bs-train on a tiny model and made-up sentences: what it prints, what it leaves behind,
 # what every option changes, and what it says to wrong input.
+# shellcheck disable=SC2086 # ARGS, LONG and options are lists of words
 
 setup_file() {
     export DIR=$BATS_FILE_TMPDIR
@@ -42,13 +43,21 @@ same_model() {
     cmp "$DIR/$1/last/model.safetensors" "$DIR/$2/last/model.safetensors"
 }
 
+# A line that begins with "!" never fails a test; this does.
+other_model() {
+    if same_model "$1" "$2" >/dev/null 2>&1; then
+        echo "$1 and $2 are the same model"
+        return 1
+    fi
+}
+
 # differs NAME OPTIONS...: the options change the trained weights.
 differs() {
     local name=$1
     shift
     train "$name" --eval-data "$DIR/eval.tsv" "$@" "$DIR/train.tsv"
     [ "$status" -eq 0 ]
-    ! same_model "$name" base >/dev/null 2>&1
+    other_model "$name" base
 }
 
 @test "the report: aligned on stdout, the same figures in log.tsv" {
@@ -83,8 +92,8 @@ differs() {
     grep -q '"good"' "$DIR/base/last/config.json"
     grep -q '"step": 16' "$DIR/base/last/bs.json"
     grep -q '"learning_rate": 0.001' "$DIR/base/last/bs.json"
-    [ "$(ls "$DIR/base" | grep -c checkpoint-)" -le 2 ]
-    ! ls -A "$DIR/base" | grep -E 'partial|link'
+    [ "$(find "$DIR/base" -name 'checkpoint-*' | wc -l)" -le 2 ]
+    [ "$(find "$DIR/base" -name '*partial*' -o -name '.link*')" = "" ]
 }
 
 @test "without evaluation data: the training loss alone, no best" {
@@ -160,13 +169,13 @@ differs() {
     [ "$status" -eq 0 ]
     train balanced --class-weights balanced "$DIR/skewed.tsv"
     [ "$status" -eq 0 ]
-    ! same_model skewed balanced
+    other_model skewed balanced
 }
 
 @test "--freeze leaves what it names as it was" {
     differs frozen --freeze embeddings
     differs layers --freeze 2
-    ! same_model frozen layers
+    other_model frozen layers
     train all --freeze 9 "$DIR/train.tsv"
     [ "$status" -eq 2 ]
     [[ $stderr == *"bs-train: --freeze 9: the model has 3 layers" ]]

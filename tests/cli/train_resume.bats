@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # bs-train killed, stopped, crowded and cut short: what was saved holds, and the same
 # command ends in the same bytes.
+# shellcheck disable=SC2086,SC2016,SC2030,SC2031,SC2154 # lists of words; bats sets $stderr
 
 setup_file() {
     export DIR=$BATS_FILE_TMPDIR
@@ -11,7 +12,9 @@ setup_file() {
     make_texts 500 20 >"$DIR/eval.tsv"
     export ARGS="-m $TINY --eval-data $DIR/eval.tsv --epochs 4 --warmup-steps 5 --learning-rate 1e-3
         --eval-steps 10 --save-steps 3"
+    began=$(date +%s%N)
     "$TRAIN" $ARGS -o "$DIR/base" "$DIR/train.tsv" >"$DIR/base.out" 2>"$DIR/base.err"
+    export TOOK=$((($(date +%s%N) - began) / 1000000)) # milliseconds
     # The same, but long enough to be met by a signal.
     export LONG="-m $TINY --eval-data $DIR/eval.tsv --epochs 5000 --warmup-steps 5 --eval-steps 20"
 }
@@ -65,7 +68,7 @@ ended() {
     for _ in $(seq 60); do
         "$TRAIN" $ARGS -o "$DIR/killed" "$DIR/train.tsv" >"$DIR/killed.out" 2>"$DIR/killed.err" 3>&- &
         pid=$!
-        sleep "0.$((RANDOM % 9))$((RANDOM % 10))"
+        sleep "$(awk -v ms=$((RANDOM % (TOOK / 2))) 'BEGIN { print ms / 1000 }')"
         kill -9 $pid 2>/dev/null || true
         if wait $pid; then break; fi
         kills=$((kills + 1))
@@ -160,7 +163,7 @@ ended() {
 
 @test "two runs in one folder: the second is told so, the first goes on" {
     start crowded
-    run --separate-stderr "$TRAIN" $LONG -o "$DIR/crowded" "$DIR/train.tsv"
+    run --separate-stderr timeout 60 "$TRAIN" $LONG -o "$DIR/crowded" "$DIR/train.tsv"
     [ "$status" -eq 2 ]
     [ -z "$output" ]
     [[ $stderr == "bs-train: $DIR/crowded: another run is using this folder" ]]
@@ -243,4 +246,13 @@ ended() {
     [ "$status" -eq 4 ]
     [ -z "$output" ]
     [[ $stderr == *"optimizer.bin: damaged; --restart begins the run anew"* ]]
+}
+
+@test "in bf16 too: stopped and gone on with, the same bytes" {
+    "$TRAIN" $ARGS --precision bf16 -o "$DIR/whole16" "$DIR/train.tsv" >/dev/null 2>&1
+    timeout -s TERM "$(awk -v ms="$TOOK" 'BEGIN { print ms / 2000 }')" "$TRAIN" $ARGS --precision bf16 -o "$DIR/parts16" "$DIR/train.tsv" \
+        >/dev/null 2>&1 || true
+    run --separate-stderr "$TRAIN" $ARGS --precision bf16 -o "$DIR/parts16" "$DIR/train.tsv"
+    [ "$status" -eq 0 ]
+    diff -r --no-dereference "$DIR/whole16" "$DIR/parts16"
 }

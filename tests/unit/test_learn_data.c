@@ -1,8 +1,8 @@
 /* Labels, examples, splits, identity, scores, report rows. */
 #include "learn/examples.h"
 #include "learn/identity.h"
-#include "learn/score.h"
 #include "learn/table.h"
+#include "metric/scores.h"
 #include "tap.h"
 
 #include <math.h>

@@ -4,9 +4,10 @@
  *
  * Every operation is cut into items that depend on its shapes alone, never on the number
  * of threads; an item is computed by one thread, and sums over items are taken in their
- * order. A product always sees whole tiles of row_tile rows: a shorter rest is copied
- * and filled up with zeros, so that a row's result does not depend on how many others
- * there are.
+ * order. A product sees tiles of 64 rows or of 32 or 16, of which oneDNN gives the same
+ * bits, or where it does not (AMX, AVX2) always 64: row_tile is the least of them. What
+ * is shorter is copied and filled up with zeros. So a row's result does not depend on
+ * how many others there are.
  *
  * cpu_device.c   instruction sets, the table of functions
  * cpu_weights.c  values, gradients, moments and packed copies
@@ -22,6 +23,8 @@
 #include "compute/cpu/onednn.h"
 
 #include <stdatomic.h>
+
+enum { CPU_TILE = 64 };
 
 struct cpu_device {
     const struct bs_cpu_kernels *kernels;
@@ -52,7 +55,7 @@ struct cpu_worker {
 struct cpu_queue {
     const struct bs_cpu_kernels *kernels;
     struct bs_products *products;
-    int64_t tile;
+    int64_t least_tile;
     struct bs_team *team;
     int threads;
     struct cpu_worker *workers; /* [threads] */
@@ -73,7 +76,7 @@ static inline struct cpu_queue *cpu_queue(const struct bs_queue *q) {
     return q->data;
 }
 
-/* Runs work(context, first, count, worker) over tiles of `rows` rows. */
+/* Runs work(context, first, count, worker) over CPU_TILE of `rows` rows at a time. */
 typedef void cpu_rows_work(void *context, int64_t first, int64_t count, int worker);
 void cpu_for_rows(struct bs_queue *q, int64_t rows, cpu_rows_work *work, void *context);
 

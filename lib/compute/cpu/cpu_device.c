@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_TILE = 64 };
+enum { LEAST_TILE = 16 };
 
 /* Instruction sets of kernels, the best last. */
 enum level { PLAIN, AVX2, AVX512 };
@@ -88,7 +88,7 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
         .bf16 = able.bf16_native ? BS_NATIVE
                 : able.bf16      ? BS_EMULATED
                                  : BS_REFUSED,
-        .row_tile = ROW_TILE,
+        .row_tile = able.even_tiles ? LEAST_TILE : CPU_TILE,
     };
     return BS_OK;
 }

@@ -29,11 +29,15 @@ static void fill_tile(const struct bs_cpu_kernels *kernels, struct bs_rows from,
 
 /* ---- y = f(x W^T + b), dx = dy W: tiles of rows ---- */
 
+enum { SIZES = 3, FEW_ROWS = 512 };
+
 struct tile_job {
     struct cpu_queue *data;
-    const struct bs_product *direct; /* into y, accumulating if asked for */
-    const struct bs_product *staged; /* into scratch memory */
-    struct bs_operands operands;     /* what is the same for all tiles */
+    int64_t item; /* rows of one item */
+    /* For tiles of CPU_TILE >> i rows; into y, accumulating if asked for, or into scratch
+     * memory. */
+    const struct bs_product *direct[SIZES], *staged[SIZES];
+    struct bs_operands operands; /* what is the same for all tiles */
     struct bs_rows x, pre, y;
     enum bs_activation activation;
     bool accumulate;
@@ -53,10 +57,11 @@ static bool goes_direct(const struct tile_job *job, struct bs_rows y) {
     return is_dense(y) && y.type == product_type(job);
 }
 
-static void tile_product(const struct tile_job *job, struct bs_rows x, struct bs_rows y,
-                         int worker) {
+/* One tile of CPU_TILE >> size rows, of which x and y may have fewer. */
+static void tile_product(const struct tile_job *job, int size, struct bs_rows x,
+                         struct bs_rows y, int worker) {
     const struct bs_cpu_kernels *kernels = job->data->kernels;
-    int64_t tile = job->data->tile;
+    int64_t tile = CPU_TILE >> size;
     char *scratch = job->data->workers[worker].scratch;
     struct bs_operands operands = job->operands;
     operands.x = x.data;
@@ -66,49 +71,83 @@ static void tile_product(const struct tile_job *job, struct bs_rows x, struct bs
         fill_tile(kernels, x, dense(scratch, x.type, tile, x.columns));
     }
     if (y.rows == tile && goes_direct(job, y)) {
-        cpu_run_product(job->data, job->direct, worker, &operands);
+        cpu_run_product(job->data, job->direct[size], worker, &operands);
         return;
     }
     operands.y = scratch + dense_bytes(x.type, tile, x.columns);
-    cpu_run_product(job->data, job->staged, worker, &operands);
+    cpu_run_product(job->data, job->staged[size], worker, &operands);
     struct bs_rows result = dense(operands.y, product_type(job), y.rows, y.columns);
     (job->accumulate ? kernels->add : kernels->copy)(result, y);
 }
 
-static void tile_work(void *context, int64_t first, int64_t count, int worker) {
-    const struct tile_job *job = context;
+/* Rows of an item: the largest tiles that fit, then one that is not full. */
+static void tile_rows(const struct tile_job *job, struct bs_rows x, struct bs_rows y,
+                      int worker) {
+    int64_t row = 0;
+    for (int size = 0; row < x.rows && CPU_TILE >> size >= job->data->least_tile;
+         size++) {
+        int64_t tile = CPU_TILE >> size;
+        bool last = tile == job->data->least_tile;
+        while (row < x.rows && (row + tile <= x.rows || last)) {
+            int64_t count = row + tile <= x.rows ? tile : x.rows - row;
+            tile_product(job, size, bs_rows_slice(x, row, count),
+                         bs_rows_slice(y, row, count), worker);
+            row += count;
+        }
+    }
+}
+
+static void tile_item(const struct tile_job *job, int64_t item, int worker) {
+    int64_t first = item * job->item, left = job->x.rows - first;
+    int64_t count = left < job->item ? left : job->item;
     struct bs_rows y = bs_rows_slice(job->y, first, count);
     struct bs_rows to = bs_rows_slice(target(job), first, count);
-    tile_product(job, bs_rows_slice(job->x, first, count), to, worker);
+    tile_rows(job, bs_rows_slice(job->x, first, count), to, worker);
     if (job->activation == BS_GELU)
         job->data->kernels->gelu(to, y);
     else if (job->activation == BS_TANH)
         job->data->kernels->tanh(to, y);
 }
 
-/* Finds the products of a job whose operands and views are set; false: queue failed. */
-static bool prepare_tiles(struct bs_queue *q, struct tile_job *job) {
-    struct bs_rows x = job->x, to = target(job);
-    int64_t tile = job->data->tile;
-    bool rest = x.rows % tile != 0, loose = !goes_direct(job, to);
+static int64_t tile_items(const struct tile_job *job) {
+    return (job->x.rows + job->item - 1) / job->item;
+}
+
+static bool prepare_size(struct bs_queue *q, struct tile_job *job, int size) {
+    struct bs_rows to = target(job);
+    int64_t tile = CPU_TILE >> size;
+    bool loose = !goes_direct(job, to), rest = job->x.rows % tile != 0;
     struct bs_product_shape shape = {.m = tile,
                                      .n = to.columns,
-                                     .k = x.columns,
-                                     .type = x.type,
+                                     .k = job->x.columns,
+                                     .type = job->x.type,
                                      .y_type = product_type(job),
-                                     .x = {x.columns, 1},
+                                     .x = {job->x.columns, 1},
                                      .w = {to.columns, 1},
                                      .y_row = to.columns,
                                      .packed = job->operands.packed,
                                      .bias = job->operands.bias != NULL};
-    if ((rest || loose) && !(job->staged = cpu_product(q, &shape)))
+    if ((loose || (rest && tile == job->data->least_tile)) &&
+        !(job->staged[size] = cpu_product(q, &shape)))
         return false;
     shape.accumulate = job->accumulate;
-    if (x.rows >= tile && !loose && !(job->direct = cpu_product(q, &shape)))
-        return false;
-    return !(rest || loose || !is_dense(x)) ||
-           cpu_reserve_workers(q, dense_bytes(x.type, tile, x.columns) +
-                                      dense_bytes(shape.y_type, tile, to.columns));
+    return loose || job->x.rows < tile || (job->direct[size] = cpu_product(q, &shape));
+}
+
+/* Finds the products of a job whose operands and views are set; false: queue failed. */
+static bool prepare_tiles(struct bs_queue *q, struct tile_job *job) {
+    int64_t least = job->data->least_tile;
+    job->item = job->x.rows <= FEW_ROWS && least < CPU_TILE ? CPU_TILE / 2 : CPU_TILE;
+    for (int size = 0; CPU_TILE >> size >= least; size++)
+        if (CPU_TILE >> size <= job->item && !prepare_size(q, job, size))
+            return false;
+    return cpu_reserve_workers(
+        q, dense_bytes(job->x.type, CPU_TILE, job->x.columns) +
+               dense_bytes(product_type(job), CPU_TILE, target(job).columns));
+}
+
+static void forward_item(void *context, int64_t item, int worker) {
+    tile_item(context, item, worker);
 }
 
 void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
@@ -123,7 +162,7 @@ void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
                            .activation = activation};
     if (!prepare_tiles(q, &job))
         return;
-    cpu_for_rows(q, x.rows, tile_work, &job);
+    bs_team_run(job.data->team, tile_items(&job), forward_item, &job);
     cpu_check_products(q);
 }
 
@@ -164,13 +203,13 @@ static void add_chunk(const struct gradient_job *job, struct bs_rows dy, int64_t
                                    .y = job->dweight + first * job->x.columns};
     if (used < count)
         operands.w = job->x_rest.data;
-    bool several = count > job->data->tile, narrow = dy.columns < BLOCK;
+    bool several = count > CPU_TILE, narrow = dy.columns < BLOCK;
     cpu_run_product(job->data, job->products[several][narrow], worker, &operands);
 }
 
 static void gradient_item(void *context, int64_t item, int worker) {
     const struct gradient_job *job = context;
-    int64_t tile = job->data->tile, chunk = CHUNK_TILES * tile, row = 0;
+    int64_t tile = CPU_TILE, chunk = CHUNK_TILES * CPU_TILE, row = 0;
     int64_t first = item * BLOCK, left = job->dy.columns - first;
     struct bs_rows dy = bs_rows_columns(job->dy, first, left < BLOCK ? left : BLOCK);
     for (; row + chunk <= dy.rows; row += chunk)
@@ -184,7 +223,7 @@ static bool find_gradient_product(struct bs_queue *q, struct gradient_job *job,
     int64_t block = narrow ? job->dy.columns % BLOCK : BLOCK;
     struct bs_product_shape shape = {.m = block,
                                      .n = job->x.columns,
-                                     .k = job->data->tile * (several ? CHUNK_TILES : 1),
+                                     .k = CPU_TILE * (several ? CHUNK_TILES : 1),
                                      .type = job->dy.type,
                                      .y_type = BS_F32,
                                      .x = {1, block},
@@ -198,7 +237,7 @@ static bool find_gradient_product(struct bs_queue *q, struct gradient_job *job,
 }
 
 static bool find_gradient_products(struct bs_queue *q, struct gradient_job *job) {
-    int64_t rows = job->x.rows, chunk = CHUNK_TILES * job->data->tile;
+    int64_t rows = job->x.rows, chunk = CHUNK_TILES * CPU_TILE;
     for (int narrow = 0; narrow < 2; narrow++)
         if ((rows >= chunk && !find_gradient_product(q, job, true, narrow)) ||
             (rows % chunk && !find_gradient_product(q, job, false, narrow)))
@@ -208,7 +247,7 @@ static bool find_gradient_products(struct bs_queue *q, struct gradient_job *job)
 
 /* Makes x dense and fills its last rows up to a tile, in shared scratch memory. */
 static bool stage_input(struct bs_queue *q, struct gradient_job *job) {
-    int64_t tile = job->data->tile, rest = job->x.rows % tile;
+    int64_t tile = CPU_TILE, rest = job->x.rows % tile;
     struct bs_rows x = job->x;
     int64_t bytes = is_dense(x) ? 0 : dense_bytes(x.type, x.rows, x.columns);
     if (!cpu_reserve_shared(q, bytes + dense_bytes(x.type, tile, x.columns)))
@@ -226,7 +265,7 @@ static bool stage_input(struct bs_queue *q, struct gradient_job *job) {
 }
 
 static bool prepare_gradient(struct bs_queue *q, struct gradient_job *job) {
-    int64_t chunk = CHUNK_TILES * job->data->tile;
+    int64_t chunk = CHUNK_TILES * CPU_TILE;
     return cpu_reserve_workers(q, dense_bytes(job->dy.type, chunk, BLOCK)) &&
            (!job->dweight || (stage_input(q, job) && find_gradient_products(q, job)));
 }
@@ -245,9 +284,7 @@ static void backward_item(void *context, int64_t item, int worker) {
         gradient_item(&job->gradient, item, worker);
         return;
     }
-    int64_t tile = job->input.data->tile, first = (item - job->blocks) * tile;
-    int64_t left = job->input.x.rows - first;
-    tile_work(&job->input, first, left < tile ? left : tile, worker);
+    tile_item(&job->input, item - job->blocks, worker);
 }
 
 void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
@@ -269,10 +306,10 @@ void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
                   .accumulate = accumulate}};
     if (job.gradient.dweight || job.gradient.dbias)
         job.blocks = (dy.columns + BLOCK - 1) / BLOCK;
-    int64_t tiles = dx.data ? (dy.rows + data->tile - 1) / data->tile : 0;
     if ((job.blocks && !prepare_gradient(q, &job.gradient)) ||
-        (tiles && !prepare_tiles(q, &job.input)))
+        (dx.data && !prepare_tiles(q, &job.input)))
         return;
+    int64_t tiles = dx.data ? tile_items(&job.input) : 0;
     bs_team_run(data->team, job.blocks + tiles, backward_item, &job);
     cpu_check_products(q);
 }

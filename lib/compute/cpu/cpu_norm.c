@@ -146,7 +146,7 @@ void cpu_dropout_add_norm(struct bs_queue *q, const struct bs_weights *w,
 static void norm_back_tile(void *context, int64_t first, int64_t count, int worker) {
     const struct norm_job *job = context;
     int64_t columns = job->x.columns;
-    float *sums = job->sums ? job->sums + first / job->data->tile * 2 * columns : NULL;
+    float *sums = job->sums ? job->sums + first / CPU_TILE * 2 * columns : NULL;
     (void)worker;
     if (sums)
         memset(sums, 0, 2 * (size_t)columns * sizeof *sums);
@@ -166,7 +166,7 @@ static void add_norm_back_tile(void *context, int64_t first, int64_t count, int 
 
 static bool reserve_sums(struct bs_queue *q, const struct bs_weights *w,
                          struct bs_norm norm, struct norm_job *job) {
-    int64_t tiles = (job->x.rows + job->data->tile - 1) / job->data->tile;
+    int64_t tiles = (job->x.rows + CPU_TILE - 1) / CPU_TILE;
     if (!bs_weights_trains(w, norm.gain) && !bs_weights_trains(w, norm.bias))
         return true;
     if (!cpu_reserve_shared(q, tiles * 2 * job->x.columns * (int64_t)sizeof(float)))
@@ -181,8 +181,8 @@ static void add_sums(const struct norm_job *job, const struct bs_weights *w, int
     if (!bs_weights_trains(w, index))
         return;
     float *gradient = cpu_tensor(w, index)->gradient;
-    for (int64_t first = 0; first < job->x.rows; first += job->data->tile) {
-        const float *sums = job->sums + first / job->data->tile * 2 * columns + offset;
+    for (int64_t first = 0; first < job->x.rows; first += CPU_TILE) {
+        const float *sums = job->sums + first / CPU_TILE * 2 * columns + offset;
         for (int64_t c = 0; c < columns; c++)
             gradient[c] += sums[c];
     }

@@ -43,7 +43,7 @@ int cpu_queue_new(struct bs_queue *queue, struct bs_error *error) {
         return bs_fail_memory(error, sizeof *data, "a queue");
     data->kernels = cpu->kernels;
     data->products = cpu->products;
-    data->tile = queue->device->info.row_tile;
+    data->least_tile = queue->device->info.row_tile;
     data->threads = queue->threads;
     data->finite = true;
     data->first_bad_update = -1;
@@ -100,21 +100,21 @@ void cpu_read_step(struct bs_queue *queue, struct bs_step_result *result) {
 }
 
 struct rows_job {
-    int64_t rows, tile;
+    int64_t rows;
     cpu_rows_work *work;
     void *context;
 };
 
 static void rows_item(void *context, int64_t item, int worker) {
     const struct rows_job *job = context;
-    int64_t first = item * job->tile, left = job->rows - first;
-    job->work(job->context, first, left < job->tile ? left : job->tile, worker);
+    int64_t first = item * CPU_TILE, left = job->rows - first;
+    job->work(job->context, first, left < CPU_TILE ? left : CPU_TILE, worker);
 }
 
 void cpu_for_rows(struct bs_queue *q, int64_t rows, cpu_rows_work *work, void *context) {
     struct cpu_queue *data = q->data;
-    struct rows_job job = {rows, data->tile, work, context};
-    bs_team_run(data->team, (rows + data->tile - 1) / data->tile, rows_item, &job);
+    struct rows_job job = {rows, work, context};
+    bs_team_run(data->team, (rows + CPU_TILE - 1) / CPU_TILE, rows_item, &job);
 }
 
 static bool grow(void **memory, int64_t *bytes, int64_t wanted) {

@@ -50,14 +50,13 @@ static int tensor_packed(struct bs_weights *weights, int index, struct bs_error 
     struct cpu_tensor *tensor = cpu_tensor(weights, index);
     bool low = weights->precision == BS_PRECISION_BF16;
     enum bs_type type = low ? BS_BF16 : BS_F32;
-    int64_t tile = weights->device->info.row_tile;
     struct bs_strides turned = {1, p->columns}, straight = {p->columns, 1};
-    if (bs_packed_new(&tensor->forward, cpu->products, tile, p->rows, p->columns, type,
-                      tensor->value, turned, error))
+    if (bs_packed_new(&tensor->forward, cpu->products, CPU_TILE, p->rows, p->columns,
+                      type, tensor->value, turned, error))
         return error->code;
     if (!low || !weights->training)
         return BS_OK;
-    return bs_packed_new(&tensor->backward, cpu->products, tile, p->columns, p->rows,
+    return bs_packed_new(&tensor->backward, cpu->products, CPU_TILE, p->columns, p->rows,
                          type, tensor->value, straight, error);
 }
 

@@ -14,14 +14,21 @@ BS_INLINE vl multiply(vl a, uint32_t b) {
 #endif
 }
 
-/* Two vectors, element by element in turn. */
+/* Elements of two vectors in turn, the first half and the second. */
+#if BS_LANES == 16
+#define FIRST_IN_TURN  0, 8, 1, 9, 2, 10, 3, 11
+#define SECOND_IN_TURN 4, 12, 5, 13, 6, 14, 7, 15
+#elif BS_LANES == 8
+#define FIRST_IN_TURN  0, 4, 1, 5
+#define SECOND_IN_TURN 2, 6, 3, 7
+#else
+#define FIRST_IN_TURN  0, 2
+#define SECOND_IN_TURN 1, 3
+#endif
+
 BS_INLINE void store_in_turn(uint16_t *bits, vl a, vl b) {
-    vl low, high;
-    for (int i = 0; i < COUNTERS; i++) {
-        low[i] = i / 2 + i % 2 * COUNTERS;
-        high[i] = (COUNTERS + i) / 2 + i % 2 * COUNTERS;
-    }
-    vl first = __builtin_shuffle(a, b, low), second = __builtin_shuffle(a, b, high);
+    vl first = __builtin_shufflevector(a, b, FIRST_IN_TURN);
+    vl second = __builtin_shufflevector(a, b, SECOND_IN_TURN);
     memcpy(bits, &first, sizeof first);
     memcpy(bits + sizeof first / 2, &second, sizeof second);
 }

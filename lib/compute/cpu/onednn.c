@@ -76,7 +76,9 @@ struct bs_onednn_abilities bs_onednn_abilities(void) {
     bool avx512 = (isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
     bool bf16 = (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
     bool amx = (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
-    return (struct bs_onednn_abilities){avx512, bf16, amx};
+    /* The kernels for AVX-512 sum each dot product in the same order for any number of
+     * rows; those for AVX2 do not, and those for AMX are not known to. */
+    return (struct bs_onednn_abilities){avx512, bf16, amx, avx512 && !amx};
 }
 
 const char *bs_onednn_version(void) {

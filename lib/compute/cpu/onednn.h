@@ -26,6 +26,7 @@ struct bs_onednn_abilities {
     bool bf16;        /* bf16 products, at all */
     bool bf16_native; /* by instructions made for it */
     bool amx;
+    bool even_tiles; /* a row's bits do not depend on the number of rows, 16 to 64 */
 };
 struct bs_onednn_abilities bs_onednn_abilities(void);
 

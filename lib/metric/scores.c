@@ -1,5 +1,5 @@
 /* Macro averages from counts by class. */
-#include "learn/score.h"
+#include "metric/scores.h"
 
 #include "common/buffer.h"
 

@@ -1,8 +1,9 @@
 /*
- * The figures of an evaluation: validation loss, accuracy, macro averages.
+ * The figures of an evaluation while a model is trained: validation loss, accuracy,
+ * macro averages, from logits as they come. metric.h has the full report.
  */
-#ifndef BS_LEARN_SCORE_H
-#define BS_LEARN_SCORE_H
+#ifndef BS_METRIC_SCORES_H
+#define BS_METRIC_SCORES_H
 
 #include "common/error.h"
 
