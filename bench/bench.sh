@@ -60,11 +60,16 @@ per_second() {
     awk -v n="$1" -v s="$2" 'BEGIN { printf "%.2f", n / s }'
 }
 
-# One review a line, breaks and all.
+# One review a line, HTML breaks and all.
 imdb_lines() {
-    [ -s "$scratch/imdb.txt" ] ||
-        tar -xzf "$data/imdb/aclImdb-train.tar.gz" -O --wildcards '*/train/[np]*/*.txt' \
-            --to-command 'tr -d "\r\n"; echo' >"$scratch/imdb.txt"
+    [ -s "$scratch/imdb.txt" ] || "$python" -c '
+import sys, tarfile
+with tarfile.open(sys.argv[1]) as archive:
+    for member in archive:
+        if member.isfile() and member.name.split("/")[-2] in ("pos", "neg"):
+            text = archive.extractfile(member).read()
+            sys.stdout.buffer.write(b" ".join(text.split(b"\n")).replace(b"\r", b"") + b"\n")
+' "$data/imdb/aclImdb-train.tar.gz" >"$scratch/imdb.txt"
 }
 
 # Sentences of eight words and more, without repeats.
