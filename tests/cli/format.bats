@@ -57,7 +57,7 @@ hostile() {
         for field in '\xa3ids' '\xa8type_ids' '\xa8n_tokens' '\xa9truncated'; do
             case $field$name in *n_tokensint | *truncatedfalse) continue ;; esac
             # Absent and null are the same.
-            [ $name != nil ] || continue
+            [ "$name" != nil ] || continue
             if [ "$field" = '\xa3ids' ]; then body="\x81"; else body="\x82$rest"; fi
             { cat begun && printf '%b' "$body$field$bytes"; } >stream
             go bounded tool predict -m "$TINY" --rejects r.jsonl stream
