@@ -4,6 +4,8 @@
 
 #include "model/model.h"
 
+#include <inttypes.h>
+
 /* What a record's fields hold, once looked at. */
 struct content {
     struct bs_span text, text2;
@@ -44,6 +46,9 @@ static int get_counts(struct bs_token_record *record, struct bs_error *error) {
     encoding->truncated = false;
     int code =
         bs_record_integer(&record->record, BS_FIELD_N_TOKENS, &encoding->n_tokens, error);
+    if (code == BS_OK && encoding->n_tokens < 0)
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is %" PRId64 ", not a count",
+                       BS_FIELD_N_TOKENS, encoding->n_tokens);
     if (code == BS_OK || code == BS_END)
         code = bs_record_boolean(&record->record, BS_FIELD_TRUNCATED,
                                  &encoding->truncated, error);

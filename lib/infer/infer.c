@@ -5,6 +5,7 @@
 #include "common/buffer.h"
 #include "common/team.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -206,4 +207,13 @@ int bs_infer_run(struct bs_infer *infer, const struct bs_sequence *sequences, in
     int code = label_all(infer, &plan, error);
     bs_plan_free(&plan);
     return code;
+}
+
+int bs_infer_check_logits(const float *logits, int64_t count, struct bs_error *error) {
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(logits[i]))
+            return bs_fail(error, BS_DATA,
+                           "the model's logits are not finite: its weights are damaged, "
+                           "or its training diverged; take another checkpoint");
+    return BS_OK;
 }

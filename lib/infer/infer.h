@@ -40,6 +40,11 @@ void bs_infer_free(struct bs_infer *infer);
 int bs_infer_run(struct bs_infer *infer, const struct bs_sequence *sequences, int64_t n,
                  float *logits, struct bs_error *error) BS_MUST_CHECK;
 
+/* BS_DATA if one of `count` logits is not finite: such a model answers nothing. For
+ * tools; training has a rule of its own for losses. */
+int bs_infer_check_logits(const float *logits, int64_t count,
+                          struct bs_error *error) BS_MUST_CHECK;
+
 /* Tokens a call that keep every worker busy to the end. */
 int64_t bs_infer_appetite(const struct bs_infer *infer);
 

@@ -226,6 +226,57 @@ nothing_left() {
     err_has 'lying/model.safetensors: '
 }
 
+@test "safetensors whose header overflows, overlaps or nests: exit 4, bounded memory" {
+    cp -r "$TINY" lying
+    # lie CODE: CODE changes the header $h, or the $length that is claimed for it.
+    lie() {
+        perl -0777 -e 'my ($in, $out, $code) = @ARGV; open my $f, "<:raw", $in; local $_ = <$f>;
+            my $n = unpack "Q<", $_; our ($h, $d) = (substr($_, 8, $n), substr($_, 8 + $n));
+            our $length; eval $code; die $@ if $@; open my $o, ">:raw", $out;
+            print $o pack("Q<", $length // length $h), $h, $d' \
+            "$TINY/model.safetensors" lying/model.safetensors "$1"
+        status=0
+        (ulimit -v 4194304 && tool predict -m lying <<<good) >out 2>err || status=$?
+        status_is 4
+        out_is ''
+        err_has "lying/model.safetensors: $2"
+    }
+    # shellcheck disable=SC2016
+    {
+        lie '$length = 0xffffffffffffffff' 'not a safetensors file (header of 18446744073709551615'
+        lie '$length = 1 << 40' 'not a safetensors file'
+        lie '$h =~ s/"data_offsets":\[0,/"data_offsets":[18446744073709551615,/' 'not valid JSON'
+        lie '$h =~ s/"data_offsets":\[0,/"data_offsets":[99999999,/' 'tensor "bert.emb'
+        lie '$h =~ s/"shape":\[84,64\]/"shape":[4294967296,4294967296]/' \
+            'tensor "bert.embeddings.word_embeddings.weight": "shape" overflows'
+        lie '$h =~ s/(.*"data_offsets":\[)\d+,\d+/${1}0,8/s' 'tensor "'
+        lie '$h =~ s/"F32"/"XX"/' 'tensor "bert.embeddings.word_embeddings.weight": unknown dtype "XX"'
+        lie '$d .= "xxxx"' '4 bytes belong to no tensor'
+        lie '$h = "{\"a\":" x 10000' 'not valid JSON'
+    }
+}
+
+@test "config.json whose numbers cannot be: exit 4, with the setting's name" {
+    cp -r "$TINY" other
+    # says SED TEXT: the changed config.json is refused with TEXT.
+    says() {
+        sed "$1" "$TINY/config.json" >other/config.json
+        go tool predict -m other <<<good
+        status_is 4
+        out_is ''
+        err_has "bs-predict: other$2"
+    }
+    says 's/"hidden_size": 64/"hidden_size": 4294967296/' '/config.json: "hidden_size" must be'
+    says 's/"num_attention_heads": 2/"num_attention_heads": 3/' '/config.json: "hidden_size" (64) is no'
+    says 's/"num_hidden_layers": 2/"num_hidden_layers": 3/' \
+        ': tensor "encoder.layer.2.attention.self.query.weight" is missing'
+    says 's/"vocab_size": 84/"vocab_size": 83/' ': tensor "bert.embeddings.word_embeddings.weight" has'
+    says 's/"negative","1"/"positive","1"/' '/config.json: "id2label": two labels'
+    says 's/"initializer_range"/"problem_type": "regression", &/' \
+        '/config.json: "problem_type" is "regression": only single_label'
+    says 's/.*//' '/config.json: not valid JSON'
+}
+
 @test "a config.json that is no BERT, and a pickle, are refused with the remedy" {
     cp -r "$TINY" other
     sed -i 's/"model_type": *"bert"/"model_type": "gpt2"/' other/config.json

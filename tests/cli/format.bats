@@ -32,6 +32,44 @@ hostile() {
     done
 }
 
+@test "each msgpack type where another is expected: the record before is answered" {
+    tool tokenize -m "$TINY" -f lines <<<good >good.msgpack
+    perl -0777 -pe 's/\x93\xa3end.*//s' good.msgpack >begun
+    # A name for each and its bytes; a float with a whole value counts as an integer.
+    types='nil:\xc0 false:\xc2 int:\x05 neg:\xff f32:\xca\x3f\x00\x00\x00 u64:\xcf\xff\xff\xff\xff\xff\xff\xff\xff
+        str:\xa1x bin:\xc4\x01x array:\x90 map:\x80 ext:\xd4\x01\x00'
+    rest='\xa3ids\x93\x02\x05\x03'
+    for type in $types; do
+        name=${type%%:*} bytes=${type#*:}
+        # In place of a record: only a map is one, and an empty one is rejected.
+        { cat begun && printf '%b' "$bytes"; } >stream
+        go bounded tool predict -m "$TINY" stream
+        status_is 4
+        [ "$(sed -n 2p out | cut -f 1,3)" = $'negative\tgood' ]
+        err_has 'bs-predict: stream: record'
+        # In place of a key.
+        { cat begun && printf '%b' "\x81$bytes\x01"; } >stream
+        go bounded tool predict -m "$TINY" stream
+        status_is 4
+        [ "$(sed -n 2p out | cut -f 1,3)" = $'negative\tgood' ]
+        err_has 'bs-predict: stream: record'
+        # In place of a field's value: that record is rejected, whatever follows.
+        for field in '\xa3ids' '\xa8type_ids' '\xa8n_tokens' '\xa9truncated'; do
+            case $field$name in *n_tokensint | *truncatedfalse) continue ;; esac
+            # Absent and null are the same.
+            [ $name != nil ] || continue
+            if [ "$field" = '\xa3ids' ]; then body="\x81"; else body="\x82$rest"; fi
+            { cat begun && printf '%b' "$body$field$bytes"; } >stream
+            go bounded tool predict -m "$TINY" --rejects r.jsonl stream
+            status_is 4 # the stream has no end
+            [ "$(sed -n 2p out | cut -f 1,3)" = $'negative\tgood' ]
+            echo "$field $name"
+            [ "$(tail -n +3 out | cut -f 1)" = '' ]
+            err_has 'bs-predict: stream: record 2: '
+        done
+    done
+}
+
 @test "nesting 10,000 deep: exit 4 in a stream, rejected in JSON lines" {
     hostile '\x81\xa1x' >stream
     perl -e 'print "\x91" x 10000' >>stream

@@ -97,6 +97,8 @@ static int label_window(struct labeller *labeller, struct bs_error *error) {
     if (n && bs_infer_run(labeller->infer, labeller->sequences, (int64_t)n,
                           labeller->logits, error))
         return error->code;
+    if (bs_infer_check_logits(labeller->logits, (int64_t)(n * n_labels), error))
+        return error->code;
     for (size_t i = 0; i < n; i++) {
         double *p = labeller->probabilities;
         size_t best =

@@ -117,6 +117,8 @@ static int compare_logits(struct comparison *c, int64_t count, struct bs_error *
         if (bs_infer_run(c->sides[i].infer, c->sequences, count, c->sides[i].logits,
                          error))
             return error->code;
+    if (bs_infer_check_logits(c->sides[0].logits, count * c->config->num_labels, error))
+        return error->code;
     size_t size = (size_t)(count * c->config->num_labels) * sizeof(float);
     if (size > 0 && memcmp(c->sides[0].logits, c->sides[1].logits, size) != 0)
         return bs_fail(error, BS_DATA,

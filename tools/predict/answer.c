@@ -163,8 +163,12 @@ static int label_window(struct answer *answer, struct bs_error *error) {
             .type_ids = encoding->type_ids.count ? encoding->type_ids.values : NULL,
             .length = (int64_t)encoding->ids.count};
     }
-    return n ? bs_infer_run(answer->infer, answer->sequences, n, answer->logits, error)
-             : BS_OK;
+    if (n == 0)
+        return BS_OK;
+    if (bs_infer_run(answer->infer, answer->sequences, n, answer->logits, error))
+        return error->code;
+    return bs_infer_check_logits(answer->logits, n * (int64_t)answer->options.n_labels,
+                                 error);
 }
 
 static int encode_window(struct answer *answer, struct bs_error *error) {
