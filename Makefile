@@ -56,6 +56,9 @@ TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
 TEST_SRC := $(wildcard $(if $(BARE),,tests/unit/test_*.c tests/parity/test_*.c) tests/compute/test_*.c)
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 
+# Objects of tests are kept: rebuilding is the exception.
+.SECONDARY:
+
 .PHONY: all
 all: $(filter $(foreach t,$(TOOLS),$(if $(wildcard tools/$t/*.c),$(BIN)/bs-$t)),$(TOOL_BIN)) ## the five tools, in bin/
 	@:

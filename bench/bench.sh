@@ -75,11 +75,12 @@ with tarfile.open(sys.argv[1]) as archive:
 # Sentences of eight words and more, without repeats.
 sst2_lines() {
     [ -s "$scratch/sst2.txt" ] ||
-        tail -qn +2 "$data/sst2/val.tsv" "$data/sst2/train.tsv" | cut -f 1 | awk 'NF >= 8' |
-        awk '!seen[$0]++' | head -n "${BENCH_TEXTS:-6000}" >"$scratch/sst2.txt"
+        tail -qn +2 "$data/sst2/val.tsv" "$data/sst2/train.tsv" |
+        awk -F '\t' -v most="${BENCH_TEXTS:-6000}" \
+            'split($1, words, " ") >= 8 && !seen[$1]++ && ++n <= most { print $1 }' >"$scratch/sst2.txt"
 }
 
-# Labelled reviews for the training step.
+# A thousand labelled reviews for the training step.
 imdb_rows() {
     [ -s "$scratch/imdb.tsv" ] || "$bin/bs-tokenize" -m "$model" -f tree --members '*/train/[np]*/*.txt' \
         --split train=4,rest=96 --part train --max-length 8 -t jsonl "$data/imdb/aclImdb-train.tar.gz" |
@@ -88,8 +89,8 @@ import json, sys
 print("label\ttext")
 for line in sys.stdin:
     record = json.loads(line)
-    text = " ".join(record["text"].split())
-    print(record["label"] + "\t" + text.replace("\\", ""))' >"$scratch/imdb.tsv"
+    print(record["label"] + "\t" + " ".join(record["text"].replace("\\", " ").split()))
+' >"$scratch/imdb.tsv"
 }
 
 bench_tokenize() {
