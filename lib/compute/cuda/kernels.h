@@ -1,0 +1,196 @@
+/*
+ * The kernels of the CUDA back end, as C functions that put one operation on a stream:
+ * what they compute is the contract of the operation in compute.h, on device memory.
+ * Host code (cuda_*.c) calls them; kernels_*.cu define them.
+ *
+ * Every function returns the error of its launches (cudaSuccess or what to report with
+ * the operation's name). None allocates, waits or looks at device memory from the host,
+ * so each can be captured in a graph: what changes from batch to batch or step to step
+ * is read on the device, from the batch and step blocks below, whose addresses stay the
+ * same for the life of a queue. What a launch depends on, and what therefore names a
+ * graph, are its arguments: T, B, max_length rounded up to 64, and plain numbers.
+ *
+ * Determinism: sums have a fixed order that depends on shapes alone. No atomics on
+ * floating-point numbers. `scratch` is device memory of at least the bytes that the
+ * function's ..._scratch twin returns; its content is lost.
+ *
+ * Rows are struct bs_rows with device pointers. Element types: BS_F32, BS_BF16, BS_F16.
+ * Shapes: T tokens with padding, B sequences, C hidden_size, H heads, D = C / H, K labels.
+ */
+#ifndef BS_COMPUTE_CUDA_KERNELS_H
+#define BS_COMPUTE_CUDA_KERNELS_H
+
+#include "compute/compute.h"
+
+#include <cuda_runtime.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The current batch: device pointers, filled by the host's copy before each pass.
+ * Tokens from offset[B] to T are padding: row_sequence is -1 there. */
+struct bs_cuda_batch {
+    int64_t n_tokens, n_sequences; /* T, B: part of the graph's name */
+    int64_t max_length;            /* rounded up to a multiple of 64 */
+    const int32_t *ids, *type_ids, *position; /* [T]; type_ids all zero if none given */
+    const int32_t *offset;                    /* [B + 1] */
+    const int32_t *labels;                    /* [B] */
+    const uint32_t *example;                  /* [B] */
+    const int32_t *row_sequence;              /* [T], or -1 */
+    const int32_t *by_id;   /* [used] tokens in the order of their ids, then of place */
+    const int32_t *segment; /* [segments + 1] first place in by_id of each distinct id */
+    const int32_t *n_segments; /* [1] */
+};
+
+/* The step block, in device memory. The first part is written by the host (bs_set_step);
+ * the rest is kept by kernels. */
+struct bs_cuda_step {
+    uint64_t seed;
+    uint32_t update;
+    int32_t new_update; /* 1: the sums of this update begin anew (kernel begin_step) */
+    int64_t adam_step;  /* as the host counts; see `skipped` */
+    double learning_rate;
+    /* of this update */
+    double loss, grad_norm;
+    /* since the queue was made */
+    double loss_total;
+    int64_t first_bad_update; /* -1: none. From then on nothing changes */
+    int64_t skipped;          /* updates that overflowed in fp16: adam_step less these */
+    int32_t finite;
+    int32_t good_updates; /* since the scale last changed */
+    float loss_scale;     /* 1 unless dynamic */
+    int32_t dynamic;      /* fp16: overflow halves loss_scale and skips the update */
+    /* what the update kernel multiplies by, from bs_cuda_norm */
+    float gradient_factor, keep, lerp, beta2, square, root, epsilon, step_size;
+    int32_t skip; /* this update changes nothing but clears the gradients */
+};
+
+/* Sums of an update to zero, if new_update. */
+cudaError_t bs_cuda_begin_step(cudaStream_t stream, struct bs_cuda_step *step);
+
+/* ---- kernels_embedding.cu ---- */
+
+cudaError_t bs_cuda_embedding(cudaStream_t stream, const struct bs_cuda_batch *batch,
+                              const float *word, const float *position,
+                              const float *type, struct bs_rows sum);
+/* Gradients [rows, C] accumulate; NULL: not trained. Each distinct id's tokens are
+ * summed in their order; types over fixed chunks of tokens. */
+size_t bs_cuda_embedding_backward_scratch(int64_t tokens, int64_t columns, int64_t types);
+cudaError_t bs_cuda_embedding_backward(cudaStream_t stream,
+                                       const struct bs_cuda_batch *batch, float *word,
+                                       float *position, float *type, int64_t types,
+                                       struct bs_rows dsum, void *scratch);
+
+/* ---- kernels_norm.cu ---- */
+
+/* layer_norm, and dropout_add_norm if x has data: sum = residual + dropout(x), y =
+ * norm(sum). Without x: residual is normed. Absent: sum, stats, y_low. */
+cudaError_t bs_cuda_dropout_add_norm(cudaStream_t stream,
+                                     const struct bs_cuda_batch *batch,
+                                     const struct bs_cuda_step *step,
+                                     struct bs_dropout dropout, bool first_only,
+                                     const float *gain, const float *bias, float epsilon,
+                                     struct bs_rows x, struct bs_rows residual,
+                                     struct bs_rows sum, struct bs_rows stats,
+                                     struct bs_rows y, struct bs_rows y_low);
+/* dsum F32 = gradient of the normed rows, dx (absent: layer_norm alone) = dropout of it;
+ * dgain and dbias accumulate, NULL: not trained. */
+size_t bs_cuda_norm_backward_scratch(int64_t rows, int64_t columns);
+cudaError_t bs_cuda_dropout_add_norm_backward(
+    cudaStream_t stream, const struct bs_cuda_batch *batch,
+    const struct bs_cuda_step *step, struct bs_dropout dropout, bool first_only,
+    const float *gain, float *dgain, float *dbias, struct bs_rows sum,
+    struct bs_rows stats, struct bs_rows dy, struct bs_rows dsum, struct bs_rows dx,
+    void *scratch);
+
+/* ---- kernels_rows.cu ---- */
+
+cudaError_t bs_cuda_dropout(cudaStream_t stream, const struct bs_cuda_batch *batch,
+                            const struct bs_cuda_step *step, struct bs_dropout dropout,
+                            bool first_only, struct bs_rows x, struct bs_rows y,
+                            struct bs_rows y_low);
+/* sum F32 = residual F32 + dropout(x). */
+cudaError_t bs_cuda_dropout_add(cudaStream_t stream, const struct bs_cuda_batch *batch,
+                                const struct bs_cuda_step *step,
+                                struct bs_dropout dropout, bool first_only,
+                                struct bs_rows x, struct bs_rows residual,
+                                struct bs_rows sum);
+cudaError_t bs_cuda_activate(cudaStream_t stream, enum bs_activation activation,
+                             struct bs_rows x, struct bs_rows y);
+cudaError_t bs_cuda_gelu_backward(cudaStream_t stream, struct bs_rows pre,
+                                  struct bs_rows dy, struct bs_rows dpre);
+cudaError_t bs_cuda_tanh_backward(cudaStream_t stream, struct bs_rows y,
+                                  struct bs_rows dy, struct bs_rows dpre);
+cudaError_t bs_cuda_copy(cudaStream_t stream, struct bs_rows x, struct bs_rows y);
+cudaError_t bs_cuda_zero(cudaStream_t stream, struct bs_rows rows);
+cudaError_t bs_cuda_gather_first(cudaStream_t stream, const struct bs_cuda_batch *batch,
+                                 struct bs_rows x, struct bs_rows y);
+cudaError_t bs_cuda_scatter_first(cudaStream_t stream, const struct bs_cuda_batch *batch,
+                                  struct bs_rows dy, struct bs_rows dx);
+/* sums[C] += column sums of x: the gradient of a bias. Over fixed chunks of rows. */
+size_t bs_cuda_column_sums_scratch(int64_t rows, int64_t columns);
+cudaError_t bs_cuda_column_sums(cudaStream_t stream, struct bs_rows x, float *sums,
+                                void *scratch);
+
+/* ---- kernels_attention.cu, kernels_attention_backward.cu ---- */
+
+/* Whether head size D is served in rows of this type. */
+bool bs_cuda_attention_serves(int64_t head_size, enum bs_type type);
+cudaError_t bs_cuda_attention(cudaStream_t stream, const struct bs_cuda_batch *batch,
+                              const struct bs_cuda_step *step,
+                              struct bs_attention attention, struct bs_rows q,
+                              struct bs_rows k, struct bs_rows v, struct bs_rows lse,
+                              struct bs_rows out);
+/* Scratch holds rowsum(dout * out), F32 [rows of q, H]. */
+size_t bs_cuda_attention_backward_scratch(int64_t query_rows, int64_t heads);
+cudaError_t bs_cuda_attention_backward(cudaStream_t stream,
+                                       const struct bs_cuda_batch *batch,
+                                       const struct bs_cuda_step *step,
+                                       struct bs_attention attention, struct bs_rows q,
+                                       struct bs_rows k, struct bs_rows v,
+                                       struct bs_rows lse, struct bs_rows out,
+                                       struct bs_rows dout, struct bs_rows dq,
+                                       struct bs_rows dk, struct bs_rows dv,
+                                       void *scratch);
+
+/* ---- kernels_loss.cu ---- */
+
+/* class_weights: device memory [K], or NULL. Adds to step->loss. `scale` is frozen in a
+ * graph: it belongs to its name. */
+cudaError_t bs_cuda_cross_entropy(cudaStream_t stream, const struct bs_cuda_batch *batch,
+                                  struct bs_cuda_step *step, struct bs_rows logits,
+                                  const float *class_weights, float label_smoothing,
+                                  float scale, struct bs_rows dlogits);
+cudaError_t bs_cuda_softmax(cudaStream_t stream, struct bs_rows logits,
+                            struct bs_rows probabilities);
+
+/* ---- kernels_update.cu ---- */
+
+/*
+ * The trained parameters of a model: four arrays of n floats with the same layout, each
+ * tensor from a multiple of 64 elements on, gaps zero; those that decay come first,
+ * n_decaying elements of them. `low`, [n] in 16 bits, or NULL, is the copy that products
+ * read; low_type its type.
+ */
+struct bs_cuda_trained {
+    int64_t n, n_decaying;
+    float *value, *gradient, *moment1, *moment2;
+    void *low;
+    enum bs_type low_type;
+};
+size_t bs_cuda_update_scratch(int64_t n);
+/* Gradient norm, the decision whether to update, AdamW's factors, AdamW, the new low
+ * copies, gradients to zero: two passes over memory in all. */
+cudaError_t bs_cuda_update(cudaStream_t stream, struct bs_cuda_step *step,
+                           const struct bs_cuda_trained *trained,
+                           const struct bs_adamw *adamw, void *scratch);
+/* low = value rounded, n elements. */
+cudaError_t bs_cuda_round(cudaStream_t stream, const float *value, void *low,
+                          enum bs_type low_type, int64_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
