@@ -30,7 +30,7 @@
 #include "compute/compute.h"
 
 /* Changes whenever anything in this header does. */
-#define BS_BACKEND_VERSION 2
+#define BS_BACKEND_VERSION 3
 
 struct bs_backend;
 
@@ -169,6 +169,11 @@ struct bs_backend {
     void (*copy)(struct bs_queue *q, struct bs_rows x, struct bs_rows y);
     void (*update)(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw);
     void (*zero_gradients)(struct bs_queue *q, struct bs_weights *w);
+
+    /* ---- optional: NULL, and nothing is recorded ---- */
+
+    bool (*record)(struct bs_queue *queue, const struct bs_recording *recording);
+    void (*recorded)(struct bs_queue *queue);
 
     /* ---- optional: NULL, and compose.c makes them of the ones above ---- */
 

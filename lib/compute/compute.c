@@ -18,11 +18,16 @@ static const struct bs_backend *const backends[] = {
 };
 enum { N_BACKENDS = sizeof backends / sizeof backends[0] };
 
-static const char *const precision_names[] = {"fp32", "bf16"};
-enum { N_PRECISIONS = sizeof precision_names / sizeof precision_names[0] };
+static const char *const precision_names[BS_N_PRECISIONS] = {"fp32", "bf16", "fp16",
+                                                             "tf32"};
 
 size_t bs_type_size(enum bs_type type) {
-    return type == BS_BF16 ? 2 : 4;
+    return type == BS_F32 ? 4 : 2;
+}
+
+enum bs_type bs_precision_type(enum bs_precision precision) {
+    static const enum bs_type types[BS_N_PRECISIONS] = {BS_F32, BS_BF16, BS_F16, BS_F32};
+    return types[precision];
 }
 
 const char *bs_precision_name(enum bs_precision precision) {
@@ -31,13 +36,14 @@ const char *bs_precision_name(enum bs_precision precision) {
 
 int bs_precision_parse(const char *name, enum bs_precision *precision,
                        struct bs_error *error) {
-    for (int i = 0; i < N_PRECISIONS; i++) {
+    for (int i = 0; i < BS_N_PRECISIONS; i++) {
         if (!strcmp(name, precision_names[i])) {
             *precision = (enum bs_precision)i;
             return BS_OK;
         }
     }
-    return bs_fail(error, BS_USAGE, "precision \"%s\": choose fp32 or bf16", name);
+    return bs_fail(error, BS_USAGE, "precision \"%s\": choose fp32, bf16, fp16 or tf32",
+                   name);
 }
 
 /* ---- device ------------------------------------------------------------------- */
@@ -89,13 +95,12 @@ const struct bs_device_info *bs_device_info(const struct bs_device *device) {
 
 int bs_device_check(const struct bs_device *device, enum bs_precision precision,
                     struct bs_error *error) {
-    bool bf16 = precision == BS_PRECISION_BF16;
-    if ((bf16 ? device->info.bf16 : device->info.fp32) != BS_REFUSED)
+    if (device->info.support[precision] != BS_REFUSED)
         return BS_OK;
     return bs_fail(error, BS_DEVICE,
                    "device \"%s\" (%s) has no %s arithmetic; use --precision %s",
                    device->info.backend, device->info.hardware,
-                   bs_precision_name(precision), bf16 ? "fp32" : "bf16");
+                   bs_precision_name(precision), bs_precision_name(BS_PRECISION_FP32));
 }
 
 static char backends_text[256];

@@ -20,8 +20,8 @@
  * queue's failure too (BS_DEVICE, naming operation and shapes).
  *
  * Numbers. Every sum has a fixed order that does not depend on the number of threads,
- * nor on which other sequences are in the batch. Rows in BF16 are rounded to nearest
- * even when written; sums, layer norm, softmax and losses are in fp32 inside.
+ * nor on which other sequences are in the batch. Rows in BF16 or F16 are rounded to
+ * nearest even when written; sums, layer norm, softmax and losses are in fp32 inside.
  *
  * What a back end is, and how to add an operation: backend.h.
  *
@@ -37,16 +37,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum bs_type { BS_F32, BS_BF16 };
+enum bs_type { BS_F32, BS_BF16, BS_F16 };
 
 /* Bytes of one element. */
 size_t bs_type_size(enum bs_type type);
 
-enum bs_precision { BS_PRECISION_FP32, BS_PRECISION_BF16 };
-/* BS_USAGE lists the names. */
+/* What matrix products multiply. In all of them master weights, moments, the residual
+ * stream, softmax, layer norm and losses are fp32. */
+enum bs_precision {
+    BS_PRECISION_FP32,
+    BS_PRECISION_BF16,
+    BS_PRECISION_FP16, /* gradients are scaled; see bs_loss_scale */
+    BS_PRECISION_TF32, /* fp32 rows, rounded to ten fraction bits where they multiply */
+    BS_N_PRECISIONS
+};
+/* "fp32", "bf16", "fp16", "tf32". BS_USAGE lists them. */
 int bs_precision_parse(const char *name, enum bs_precision *precision,
                        struct bs_error *error) BS_MUST_CHECK;
 const char *bs_precision_name(enum bs_precision precision);
+/* Type of the rows that enter products, and of their low-precision copies: BS_F32 (no
+ * copies are wanted), BS_BF16 or BS_F16. */
+enum bs_type bs_precision_type(enum bs_precision precision);
 
 /* ---- device ------------------------------------------------------------------- */
 
@@ -57,7 +68,7 @@ enum bs_support { BS_REFUSED, BS_EMULATED, BS_NATIVE };
 struct bs_device_info {
     const char *backend;  /* "ref", "cpu" */
     const char *hardware; /* "AVX-512 with bf16", "plain C" */
-    enum bs_support fp32, bf16;
+    enum bs_support support[BS_N_PRECISIONS];
     int64_t row_tile; /* batches are padded to a multiple of this many rows */
 };
 
@@ -137,6 +148,31 @@ void bs_queue_free(struct bs_queue *queue);
 /* Waits for all operations; returns the first failure since the last call. */
 int bs_queue_finish(struct bs_queue *queue, struct bs_error *error) BS_MUST_CHECK;
 
+/* The first failure that is known so far, without waiting; the queue keeps it. */
+int bs_queue_check(const struct bs_queue *queue, struct bs_error *error) BS_MUST_CHECK;
+
+/*
+ * Recordings. Where putting operations on a queue costs more than doing them, a device
+ * may record them once and replay them the next time:
+ *
+ *     if (bs_queue_record(queue, &recording)) {
+ *         operations...
+ *         bs_queue_recorded(queue);
+ *     }
+ *
+ * False: they were replayed, and must not be put on the queue again. Between the same
+ * two calls the same operations with the same arguments must stand whenever `recording`,
+ * the batch's n_tokens and n_sequences, and its max_length rounded up to 64 are the
+ * same; the contents of batch, step and weights may change. No uploads, downloads,
+ * bs_set_... or bs_read_... in between.
+ */
+struct bs_recording {
+    uint32_t kind;    /* which operations; the caller's numbering */
+    float numbers[2]; /* what else they depend on */
+};
+bool bs_queue_record(struct bs_queue *queue, const struct bs_recording *recording);
+void bs_queue_recorded(struct bs_queue *queue);
+
 /* A view of `rows` x `columns` elements, `stride` elements from row to row. data NULL:
  * absent, where an operation allows it. */
 struct bs_rows {
@@ -164,7 +200,7 @@ int64_t bs_arena_used(const struct bs_arena *arena); /* high-water mark, bytes *
 struct bs_rows bs_arena_rows(struct bs_arena *arena, enum bs_type type, int64_t rows,
                              int64_t columns);
 
-/* Between host memory (dense, fp32) and rows of either type. Upload may return before
+/* Between host memory (dense, fp32) and rows of any type. Upload may return before
  * the copy is done on some devices; download waits. */
 void bs_rows_upload(struct bs_queue *queue, struct bs_rows to, const float *from);
 int bs_rows_download(struct bs_queue *queue, struct bs_rows from, float *to,
@@ -190,8 +226,9 @@ struct bs_batch {
 };
 
 /* Sends a batch up; it stays the queue's current batch, for the operations below that
- * need ids, offsets or labels, until the next call. Host memory may be reused after
- * bs_queue_finish (CPU: it is used in place). */
+ * need ids, offsets or labels, until the next call. Its arrays must stay as they are
+ * until the last operation that needs them has been put on the queue, no longer: a
+ * device that works behind the caller's back copies them first. */
 void bs_set_batch(struct bs_queue *queue, const struct bs_batch *batch);
 
 /* The scalars that change from step to step. */
@@ -245,7 +282,7 @@ static inline uint32_t bs_dropout_threshold(float probability) {
  * `w` is what parameters are looked up in, by their index in the table. "Accumulates"
  * is said where a result is added to what is there; otherwise results overwrite. Views
  * may not overlap unless "in place" is allowed. Low-precision copies (`..._low`) are
- * BF16 rows or absent. Gradients of weights always accumulate and exist only for
+ * BF16 or F16 rows, or absent. Gradients of weights always accumulate and exist only for
  * trainable parameters; for others that part is skipped. */
 
 struct bs_embedding {
@@ -262,8 +299,8 @@ struct bs_norm {
     float epsilon;
 };
 /* y = gain * (x - mean) / sqrt(variance + epsilon) + bias over each row; x and y F32,
- * y_low absent or a BF16 copy. stats[T, 2] F32 gets mean and 1 / sqrt(...); absent if
- * not needed. In place (y = x) allowed. */
+ * y_low absent or a low-precision copy. stats[T, 2] F32 gets mean and 1 / sqrt(...);
+ * absent if not needed. In place (y = x) allowed. */
 void bs_layer_norm(struct bs_queue *q, const struct bs_weights *w, struct bs_norm norm,
                    struct bs_rows x, struct bs_rows stats, struct bs_rows y,
                    struct bs_rows y_low);
@@ -275,18 +312,18 @@ void bs_layer_norm_backward(struct bs_queue *q, struct bs_weights *w, struct bs_
 
 /* y = dropout(x), any types; in place allowed. Its backward is itself applied to the
  * gradient. Rows are the current batch's tokens; with `first_only` they are one row a
- * sequence, token 0. y_low absent or a BF16 copy. */
+ * sequence, token 0. y_low absent or a low-precision copy. */
 void bs_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
                 struct bs_rows x, struct bs_rows y, struct bs_rows y_low);
 
-/* sum = residual + dropout(x), then y = layer_norm(sum). x of either type, residual,
+/* sum = residual + dropout(x), then y = layer_norm(sum). x of any type, residual,
  * sum and y F32; sum and stats absent when no backward pass will follow (then y =
  * residual in place is allowed). */
 void bs_dropout_add_norm(struct bs_queue *q, const struct bs_weights *w,
                          struct bs_norm norm, struct bs_dropout dropout, bool first_only,
                          struct bs_rows x, struct bs_rows residual, struct bs_rows sum,
                          struct bs_rows stats, struct bs_rows y, struct bs_rows y_low);
-/* dresidual F32 = gradient of sum; dx (either type) = dropout of it; accumulates gain
+/* dresidual F32 = gradient of sum; dx (any type) = dropout of it; accumulates gain
  * and bias gradients. dresidual = dy in place allowed. */
 void bs_dropout_add_norm_backward(struct bs_queue *q, struct bs_weights *w,
                                   struct bs_norm norm, struct bs_dropout dropout,
@@ -298,15 +335,15 @@ struct bs_linear {
     int weight, bias; /* parameter indices: [N, M] matrix, [N] vector */
 };
 enum bs_activation { BS_IDENTITY, BS_GELU /* erf form */, BS_TANH };
-/* y[rows, N] = activation(x[rows, M] weight^T + bias). x is F32 in weights of
- * precision fp32 and BF16 in bf16; y of either type. `pre`, of y's type, gets the
+/* y[rows, N] = activation(x[rows, M] weight^T + bias). x is of the type that
+ * bs_precision_type gives for the weights; y of any type. `pre`, of y's type, gets the
  * value before the activation, or is absent. Rows need not be a multiple of the
  * tile. */
 void bs_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear linear,
                enum bs_activation activation, struct bs_rows x, struct bs_rows pre,
                struct bs_rows y);
 /* dy is the gradient at y before any activation (see bs_gelu_backward), of x's type.
- * dx absent, or either type: overwritten, or added to if `accumulate` (F32 only).
+ * dx absent, or any type: overwritten, or added to if `accumulate` (F32 only).
  * Accumulates the gradients of weight and bias. */
 void bs_linear_backward(struct bs_queue *q, struct bs_weights *w, struct bs_linear linear,
                         struct bs_rows x, struct bs_rows dy, struct bs_rows dx,
@@ -351,7 +388,7 @@ void bs_scatter_first(struct bs_queue *q, struct bs_rows dy, struct bs_rows dx);
  *     loss_b = (1 - e) w[y] (-log p[y]) + e / K sum_c w[c] (-log p[c])
  * `class_weights` is K host floats or NULL (all 1). Adds scale * sum_b loss_b to the
  * step's loss; scale is 1 / (sum of w[y] over the effective batch). dlogits[B, K] of
- * either type = gradient times loss_scale; absent if not needed.
+ * any type = gradient times loss_scale; absent if not needed.
  */
 void bs_cross_entropy(struct bs_queue *q, struct bs_rows logits,
                       const float *class_weights, float label_smoothing, float scale,

@@ -6,7 +6,12 @@
 
 #include <stdio.h>
 
-enum { F32 = 1 << BS_F32, BF16 = 1 << BS_BF16, EITHER = F32 | BF16, OPTIONAL = 1 << 8 };
+enum {
+    F32 = 1 << BS_F32,
+    LOW = 1 << BS_BF16 | 1 << BS_F16,
+    ANY = F32 | LOW,
+    OPTIONAL = 1 << 8
+};
 
 /* What an operation wants of one view. */
 struct want {
@@ -26,11 +31,13 @@ static bool view_fits(const struct want *want) {
 
 static bool fail_view(struct bs_queue *q, const char *operation,
                       const struct want *want) {
-    static const char *const names[] = {"fp32", "bf16"};
+    static const char *const names[] = {"fp32", "bf16", "fp16"};
     const struct bs_rows *view = &want->view;
-    const char *wanted = (want->types & EITHER) == EITHER ? "either type"
-                         : want->types & BF16             ? names[BS_BF16]
-                                                          : names[BS_F32];
+    const char *wanted = (want->types & ANY) == ANY   ? "any type"
+                         : (want->types & LOW) == LOW ? "bf16 or fp16"
+                         : want->types & F32          ? names[BS_F32]
+                         : want->types & 1 << BS_F16  ? names[BS_F16]
+                                                      : names[BS_BF16];
     char found[96] = "absent";
     if (view->data)
         snprintf(found, sizeof found, "%lld x %lld of %s, stride %lld",
@@ -42,12 +49,21 @@ static bool fail_view(struct bs_queue *q, const char *operation,
     return false;
 }
 
+static bool has_type(const struct bs_queue *q, enum bs_type type) {
+    return type != BS_F16 || q->device->info.support[BS_PRECISION_FP16] != BS_REFUSED;
+}
+
 /* False, and the queue failed, unless every view is as wanted. */
 static bool views_fit(struct bs_queue *q, const char *operation, const struct want *wants,
                       size_t n) {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (!view_fits(&wants[i]))
             return fail_view(q, operation, &wants[i]);
+        if (!has_type(q, wants[i].view.type)) {
+            bs_queue_fail(q, BS_DEVICE, "%s: the device has no fp16", operation);
+            return false;
+        }
+    }
     return true;
 }
 #define VIEWS_FIT(q, operation, ...)                                                     \
@@ -158,7 +174,7 @@ void bs_layer_norm(struct bs_queue *q, const struct bs_weights *w, struct bs_nor
         !VIEWS_FIT(q, operation, {"x", x, F32, rows, columns},
                    {"stats", stats, F32 | OPTIONAL, rows, 2},
                    {"y", y, F32, rows, columns},
-                   {"y_low", y_low, BF16 | OPTIONAL, rows, columns}))
+                   {"y_low", y_low, LOW | OPTIONAL, rows, columns}))
         return;
     q->device->backend->layer_norm(q, w, norm, x, stats, y, y_low);
 }
@@ -183,9 +199,9 @@ void bs_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
         !dropout_fits(q, operation, dropout))
         return;
     int64_t rows = batch_rows(q, first_only), columns = x.columns;
-    if (VIEWS_FIT(q, operation, {"x", x, EITHER, rows, columns},
-                  {"y", y, EITHER, rows, columns},
-                  {"y_low", y_low, BF16 | OPTIONAL, rows, columns}))
+    if (VIEWS_FIT(q, operation, {"x", x, ANY, rows, columns},
+                  {"y", y, ANY, rows, columns},
+                  {"y_low", y_low, LOW | OPTIONAL, rows, columns}))
         q->device->backend->dropout(q, dropout, first_only, x, y, y_low);
 }
 
@@ -200,12 +216,12 @@ void bs_dropout_add_norm(struct bs_queue *q, const struct bs_weights *w,
         !norm_fits(q, operation, w, norm, x.columns))
         return;
     int64_t rows = batch_rows(q, first_only), columns = x.columns;
-    if (!VIEWS_FIT(q, operation, {"x", x, EITHER, rows, columns},
+    if (!VIEWS_FIT(q, operation, {"x", x, ANY, rows, columns},
                    {"residual", residual, F32, rows, columns},
                    {"sum", sum, F32 | OPTIONAL, rows, columns},
                    {"stats", stats, F32 | OPTIONAL, rows, 2},
                    {"y", y, F32, rows, columns},
-                   {"y_low", y_low, BF16 | OPTIONAL, rows, columns}))
+                   {"y_low", y_low, LOW | OPTIONAL, rows, columns}))
         return;
     (backend->dropout_add_norm ? backend->dropout_add_norm : bs_compose_dropout_add_norm)(
         q, w, norm, dropout, first_only, x, residual, sum, stats, y, y_low);
@@ -226,7 +242,7 @@ void bs_dropout_add_norm_backward(struct bs_queue *q, struct bs_weights *w,
     if (!VIEWS_FIT(q, operation, {"sum", sum, F32, rows, columns},
                    {"stats", stats, F32, rows, 2}, {"dy", dy, F32, rows, columns},
                    {"dresidual", dresidual, F32, rows, columns},
-                   {"dx", dx, EITHER, rows, columns}))
+                   {"dx", dx, ANY, rows, columns}))
         return;
     (backend->dropout_add_norm_backward ? backend->dropout_add_norm_backward
                                         : bs_compose_dropout_add_norm_backward)(
@@ -247,7 +263,7 @@ static bool linear_fits(struct bs_queue *q, const char *operation,
 }
 
 static int product_type(const struct bs_weights *w) {
-    return w->precision == BS_PRECISION_BF16 ? BF16 : F32;
+    return 1 << bs_precision_type(w->precision);
 }
 
 void bs_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear linear,
@@ -258,7 +274,7 @@ void bs_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear 
     if (q->failure.code ||
         !linear_fits(q, operation, w, linear, x.rows, x.columns, y.columns) ||
         !VIEWS_FIT(q, operation, {"x", x, product_type(w), x.rows, x.columns},
-                   {"y", y, EITHER, x.rows, y.columns},
+                   {"y", y, ANY, x.rows, y.columns},
                    {"pre", pre, (1 << y.type) | OPTIONAL, x.rows, y.columns}))
         return;
     if (activation == BS_IDENTITY && !pre.data)
@@ -273,7 +289,7 @@ void bs_linear_backward(struct bs_queue *q, struct bs_weights *w, struct bs_line
                         struct bs_rows x, struct bs_rows dy, struct bs_rows dx,
                         bool accumulate) {
     static const char operation[] = "linear backward";
-    int dx_types = (accumulate ? F32 : EITHER) | OPTIONAL;
+    int dx_types = (accumulate ? F32 : ANY) | OPTIONAL;
     if (q->failure.code ||
         !linear_fits(q, operation, w, linear, x.rows, x.columns, dy.columns) ||
         !VIEWS_FIT(q, operation, {"x", x, product_type(w), x.rows, x.columns},
@@ -286,9 +302,9 @@ void bs_linear_backward(struct bs_queue *q, struct bs_weights *w, struct bs_line
 static bool elementwise_fits(struct bs_queue *q, const char *operation, struct bs_rows a,
                              struct bs_rows dy, struct bs_rows dpre) {
     return !q->failure.code &&
-           VIEWS_FIT(q, operation, {"saved", a, EITHER, a.rows, a.columns},
-                     {"dy", dy, EITHER, a.rows, a.columns},
-                     {"dpre", dpre, EITHER, a.rows, a.columns});
+           VIEWS_FIT(q, operation, {"saved", a, ANY, a.rows, a.columns},
+                     {"dy", dy, ANY, a.rows, a.columns},
+                     {"dpre", dpre, ANY, a.rows, a.columns});
 }
 
 void bs_gelu_backward(struct bs_queue *q, struct bs_rows pre, struct bs_rows dy,
@@ -324,7 +340,7 @@ void bs_attention(struct bs_queue *queue, struct bs_attention attention, struct 
     int64_t tokens = queue->batch.n_tokens, columns = q.columns;
     int64_t rows = batch_rows(queue, attention.first_only);
     int type = 1 << q.type;
-    if (VIEWS_FIT(queue, operation, {"q", q, EITHER, rows, columns},
+    if (VIEWS_FIT(queue, operation, {"q", q, ANY, rows, columns},
                   {"k", k, type, tokens, columns}, {"v", v, type, tokens, columns},
                   {"lse", lse, F32 | OPTIONAL, rows, attention.heads},
                   {"out", out, type, rows, columns}))
@@ -341,7 +357,7 @@ void bs_attention_backward(struct bs_queue *queue, struct bs_attention attention
     int64_t tokens = queue->batch.n_tokens, columns = q.columns;
     int64_t rows = batch_rows(queue, attention.first_only);
     int type = 1 << q.type;
-    if (VIEWS_FIT(queue, operation, {"q", q, EITHER, rows, columns},
+    if (VIEWS_FIT(queue, operation, {"q", q, ANY, rows, columns},
                   {"k", k, type, tokens, columns}, {"v", v, type, tokens, columns},
                   {"lse", lse, F32, rows, attention.heads},
                   {"out", out, type, rows, columns}, {"dout", dout, type, rows, columns},
@@ -356,7 +372,7 @@ void bs_attention_backward(struct bs_queue *queue, struct bs_attention attention
 void bs_gather_first(struct bs_queue *q, struct bs_rows x, struct bs_rows y) {
     static const char operation[] = "gather";
     if (q->failure.code || !has_batch(q, operation) ||
-        !VIEWS_FIT(q, operation, {"x", x, EITHER, q->batch.n_tokens, x.columns},
+        !VIEWS_FIT(q, operation, {"x", x, ANY, q->batch.n_tokens, x.columns},
                    {"y", y, 1 << x.type, q->batch.n_sequences, x.columns}))
         return;
     q->device->backend->gather_first(q, x, y);
@@ -379,7 +395,7 @@ void bs_cross_entropy(struct bs_queue *q, struct bs_rows logits,
         return;
     int64_t rows = q->batch.n_sequences, columns = logits.columns;
     if (!VIEWS_FIT(q, operation, {"logits", logits, F32, rows, columns},
-                   {"dlogits", dlogits, EITHER | OPTIONAL, rows, columns}))
+                   {"dlogits", dlogits, ANY | OPTIONAL, rows, columns}))
         return;
     if (columns < 1 || !q->batch.labels || !all_below(q->batch.labels, rows, columns))
         bs_queue_fail(q, BS_DEVICE, "%s: a label is missing or out of range", operation);
@@ -399,13 +415,13 @@ void bs_softmax(struct bs_queue *q, struct bs_rows logits, struct bs_rows probab
 
 void bs_zero(struct bs_queue *q, struct bs_rows rows) {
     if (!q->failure.code &&
-        VIEWS_FIT(q, "zero", {"rows", rows, EITHER, rows.rows, rows.columns}))
+        VIEWS_FIT(q, "zero", {"rows", rows, ANY, rows.rows, rows.columns}))
         q->device->backend->zero(q, rows);
 }
 
 void bs_copy(struct bs_queue *q, struct bs_rows x, struct bs_rows y) {
-    if (!q->failure.code && VIEWS_FIT(q, "copy", {"x", x, EITHER, x.rows, x.columns},
-                                      {"y", y, EITHER, x.rows, x.columns}))
+    if (!q->failure.code && VIEWS_FIT(q, "copy", {"x", x, ANY, x.rows, x.columns},
+                                      {"y", y, ANY, x.rows, x.columns}))
         q->device->backend->copy(q, x, y);
 }
 

@@ -66,6 +66,21 @@ int bs_queue_finish(struct bs_queue *queue, struct bs_error *error) {
     return code;
 }
 
+int bs_queue_check(const struct bs_queue *queue, struct bs_error *error) {
+    return failure(queue, error);
+}
+
+bool bs_queue_record(struct bs_queue *queue, const struct bs_recording *recording) {
+    if (queue->failure.code || !queue->device->backend->record)
+        return true;
+    return queue->device->backend->record(queue, recording);
+}
+
+void bs_queue_recorded(struct bs_queue *queue) {
+    if (queue->device->backend->recorded)
+        queue->device->backend->recorded(queue);
+}
+
 void bs_rows_upload(struct bs_queue *queue, struct bs_rows to, const float *from) {
     if (queue->failure.code)
         return;

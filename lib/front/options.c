@@ -470,12 +470,19 @@ struct bs_reader_options bs_options_reader(const struct bs_options *options,
                                       .members = options->members};
 }
 
+/* bf16 needs no loss scale; fp16 is for GPUs before it. */
+static enum bs_precision fastest_precision(const struct bs_device_info *info) {
+    if (info->support[BS_PRECISION_BF16] == BS_NATIVE)
+        return BS_PRECISION_BF16;
+    return info->support[BS_PRECISION_FP16] == BS_NATIVE ? BS_PRECISION_FP16
+                                                         : BS_PRECISION_FP32;
+}
+
 int bs_options_precision(const struct bs_options *options, const struct bs_device *device,
                          enum bs_precision *precision, struct bs_error *error) {
     *precision = options->precision;
     if (options->precision_auto)
-        *precision = bs_device_info(device)->bf16 == BS_NATIVE ? BS_PRECISION_BF16
-                                                               : BS_PRECISION_FP32;
+        *precision = fastest_precision(bs_device_info(device));
     return bs_device_check(device, *precision, error);
 }
 

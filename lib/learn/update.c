@@ -60,8 +60,7 @@ static int accumulate(struct run *run, struct group group, struct bs_error *erro
                            .label_smoothing = (float)run->settings->label_smoothing,
                            .scale = group.scale};
     for (int64_t batch = group.first; batch < group.end; batch++) {
-        /* The packer's memory is the batch's until the queue is done with it. */
-        if (bs_queue_finish(queue, error) ||
+        if (bs_queue_check(queue, error) ||
             pack(run, batch, run->plan.first[group.first], error))
             return error->code;
         bs_model_loss(run->model, run->pass, bs_packer_finish(run->packer), loss);

@@ -3,10 +3,10 @@
 
 struct layout {
     struct bs_arena *arena;
-    bool low;             /* bf16 */
+    bool low;             /* bf16 or fp16 */
     enum bs_type product; /* type A */
     int64_t T, B, C, F, H, K;
-    struct bs_rows wide[2]; /* bf16 in training: streams take turns, only low is saved */
+    struct bs_rows wide[2]; /* low in training: streams take turns, only low is saved */
     int turn;
 };
 
@@ -26,7 +26,7 @@ static struct stream new_stream(struct layout *l, int64_t rows) {
     struct stream stream = {0};
     stream.wide = rows_f32(l, rows, l->C);
     if (l->low)
-        stream.low = bs_arena_rows(l->arena, BS_BF16, rows, l->C);
+        stream.low = rows_product(l, rows, l->C);
     return stream;
 }
 
@@ -36,7 +36,7 @@ static struct stream saved_stream(struct layout *l, int64_t rows) {
         return new_stream(l, rows);
     struct stream stream = {0};
     stream.wide = bs_rows_slice(l->wide[l->turn], 0, rows);
-    stream.low = bs_arena_rows(l->arena, BS_BF16, rows, l->C);
+    stream.low = rows_product(l, rows, l->C);
     l->turn ^= 1;
     return stream;
 }
@@ -127,10 +127,11 @@ static void layout_scratch(struct layout *l, struct scratch_rows *s, bool traini
 void bs_activations_layout(struct bs_pass *pass, const struct bs_model *model,
                            bool training, int64_t tokens, int64_t sequences) {
     const struct bs_model_config *config = &model->config;
-    bool low = model->options.precision == BS_PRECISION_BF16;
+    enum bs_type product = bs_precision_type(model->options.precision);
+    bool low = product != BS_F32;
     struct layout l = {.arena = pass->arena,
                        .low = low,
-                       .product = low ? BS_BF16 : BS_F32,
+                       .product = product,
                        .T = tokens,
                        .B = sequences,
                        .C = config->hidden_size,

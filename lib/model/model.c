@@ -110,22 +110,43 @@ struct bs_queue *bs_pass_queue(const struct bs_pass *pass) {
     return pass->queue;
 }
 
+enum { RECORDING_FORWARD, RECORDING_LOSS };
+
 struct bs_rows bs_model_forward(const struct bs_model *model, struct bs_pass *pass,
                                 const struct bs_batch *batch) {
+    static const struct bs_recording recording = {.kind = RECORDING_FORWARD};
     bs_activations_layout(pass, model, false, batch->n_tokens, batch->n_sequences);
     bs_set_batch(pass->queue, batch);
-    bs_forward(model, pass, false);
+    if (bs_queue_record(pass->queue, &recording)) {
+        bs_forward(model, pass, false);
+        bs_queue_recorded(pass->queue);
+    }
     return pass->logits;
+}
+
+static void loss_and_gradients(const struct bs_model *model, struct bs_pass *pass,
+                               struct bs_loss loss) {
+    bs_forward(model, pass, true);
+    bs_cross_entropy(pass->queue, pass->logits, loss.class_weights, loss.label_smoothing,
+                     loss.scale, pass->scratch.d_logits);
+    bs_backward(model, pass);
 }
 
 struct bs_rows bs_model_loss(const struct bs_model *model, struct bs_pass *pass,
                              const struct bs_batch *batch, struct bs_loss loss) {
     bs_activations_layout(pass, model, true, batch->n_tokens, batch->n_sequences);
     bs_set_batch(pass->queue, batch);
-    bs_forward(model, pass, true);
-    bs_cross_entropy(pass->queue, pass->logits, loss.class_weights, loss.label_smoothing,
-                     loss.scale, pass->scratch.d_logits);
-    bs_backward(model, pass);
+    /* Class weights make another scale for each batch: nothing to replay. */
+    if (loss.class_weights) {
+        loss_and_gradients(model, pass, loss);
+        return pass->logits;
+    }
+    struct bs_recording recording = {.kind = RECORDING_LOSS,
+                                     .numbers = {loss.scale, loss.label_smoothing}};
+    if (bs_queue_record(pass->queue, &recording)) {
+        loss_and_gradients(model, pass, loss);
+        bs_queue_recorded(pass->queue);
+    }
     return pass->logits;
 }
 
@@ -172,7 +193,7 @@ int bs_model_estimate(struct bs_model_memory *memory, struct bs_device *device,
     if (pass_init(&pass, &model, size, &memory->activations, error) == BS_OK) {
         const struct bs_parameters *p = &model.parameters;
         int64_t trained = options->training ? bs_parameters_elements(p, true) : 0;
-        int64_t copy = options->precision == BS_PRECISION_BF16 ? 2 : 4;
+        int64_t copy = (int64_t)bs_type_size(bs_precision_type(options->precision));
         memory->values = 4 * bs_parameters_elements(p, false);
         memory->gradients = 4 * trained;
         memory->moments = 8 * trained;

@@ -20,8 +20,8 @@
  * feed-forward, the pooler and the classifier have B rows instead of T. Results are the
  * same, in training too, since no other row of that layer reaches the loss.
  *
- * Precision bf16: the residual stream, sums of layer norms and logits stay F32; what
- * enters and leaves a matrix product is BF16.
+ * Precisions bf16 and fp16: the residual stream, sums of layer norms and logits stay F32;
+ * what enters and leaves a matrix product is BF16 or F16.
  */
 #ifndef BS_MODEL_MODEL_H
 #define BS_MODEL_MODEL_H

@@ -283,7 +283,7 @@ static void shapes(struct target target) {
     bs_linear(lab.queue, lab.weights, l, BS_GELU, x, y, bs_rows_columns(y, 0, 5));
     failed(&lab, "matrix is 6 x 4");
     bs_linear(lab.queue, lab.weights, l, BS_GELU, x, absent, bs_rows_slice(y, 0, 2));
-    failed(&lab, "linear: y is 2 x 6 of fp32, stride 6; wanted 3 x 6 of either type");
+    failed(&lab, "linear: y is 2 x 6 of fp32, stride 6; wanted 3 x 6 of any type");
     bs_linear(lab.queue, lab.weights, l, BS_GELU, low, absent, y);
     failed(&lab, "linear: x is 3 x 4 of bf16");
     bs_linear(lab.queue, lab.weights, l, BS_GELU, x, absent, absent);

@@ -84,10 +84,10 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
     device->info = (struct bs_device_info){
         .backend = "cpu",
         .hardware = cpu->hardware,
-        .fp32 = BS_NATIVE,
-        .bf16 = able.bf16_native ? BS_NATIVE
-                : able.bf16      ? BS_EMULATED
-                                 : BS_REFUSED,
+        .support = {[BS_PRECISION_FP32] = BS_NATIVE,
+                    [BS_PRECISION_BF16] = able.bf16_native ? BS_NATIVE
+                                          : able.bf16      ? BS_EMULATED
+                                                           : BS_REFUSED},
         .row_tile = able.even_tiles ? LEAST_TILE : CPU_TILE,
     };
     return BS_OK;

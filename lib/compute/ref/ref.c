@@ -14,8 +14,10 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
     (void)error;
     device->info = (struct bs_device_info){.backend = "ref",
                                            .hardware = "plain C, one thread",
-                                           .fp32 = BS_NATIVE,
-                                           .bf16 = BS_EMULATED,
+                                           .support = {[BS_PRECISION_FP32] = BS_NATIVE,
+                                                       [BS_PRECISION_BF16] = BS_EMULATED,
+                                                       [BS_PRECISION_FP16] = BS_EMULATED,
+                                                       [BS_PRECISION_TF32] = BS_EMULATED},
                                            .row_tile = 1};
     return BS_OK;
 }

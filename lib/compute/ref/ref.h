@@ -11,6 +11,7 @@
 
 #include "compute/backend.h"
 #include "compute/bf16.h"
+#include "compute/f16.h"
 
 /* One parameter; [rows * columns] each. The last three are NULL unless it is trained. */
 struct ref_tensor {
@@ -32,20 +33,24 @@ static inline struct ref_queue *ref_queue(const struct bs_queue *q) {
     return q->data;
 }
 
-/* Element [row, column] of rows of either type. */
+/* Element [row, column] of rows of any type. */
 static inline float ref_get(struct bs_rows rows, int64_t row, int64_t column) {
     int64_t at = row * rows.stride + column;
-    return rows.type == BS_BF16 ? bs_bf16_to_float(((const uint16_t *)rows.data)[at])
-                                : ((const float *)rows.data)[at];
+    if (rows.type == BS_F32)
+        return ((const float *)rows.data)[at];
+    uint16_t low = ((const uint16_t *)rows.data)[at];
+    return rows.type == BS_BF16 ? bs_bf16_to_float(low) : bs_f16_to_float(low);
 }
 
 static inline void ref_set(struct bs_rows rows, int64_t row, int64_t column,
                            double value) {
     int64_t at = row * rows.stride + column;
-    if (rows.type == BS_BF16)
-        ((uint16_t *)rows.data)[at] = bs_bf16_from_float((float)value);
-    else
+    if (rows.type == BS_F32)
         ((float *)rows.data)[at] = (float)value;
+    else
+        ((uint16_t *)rows.data)[at] = rows.type == BS_BF16
+                                          ? bs_bf16_from_float((float)value)
+                                          : bs_f16_from_float((float)value);
 }
 
 /* What dropout multiplies an element by: 0, or 65536 / (65536 - threshold). */

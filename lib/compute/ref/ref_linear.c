@@ -1,13 +1,22 @@
 /*
  * The linear layer: y[R, N] = x[R, M] weight[N, M]^T + bias[N], and its gradients
  *     dx[R, M] = dy[R, N] weight,  dweight[N, M] += dy^T x,  dbias[N] += sum of dy.
- * In bf16 the weights are rounded to bf16 where they are multiplied.
+ * Weights are rounded to the precision where they are multiplied; so are rows in tf32.
  */
 #include "compute/ref/ref.h"
 
-/* Element of a weight as products see it. */
-static float weight_at(const struct bs_weights *w, const float *weight, int64_t at) {
-    return w->precision == BS_PRECISION_BF16 ? bs_bf16_round(weight[at]) : weight[at];
+/* A factor as products of these weights see it. */
+static float factor(const struct bs_weights *w, float value) {
+    switch (w->precision) {
+    case BS_PRECISION_BF16:
+        return bs_bf16_round(value);
+    case BS_PRECISION_FP16:
+        return bs_f16_round(value);
+    case BS_PRECISION_TF32:
+        return bs_tf32_round(value);
+    default:
+        return value;
+    }
 }
 
 void ref_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear linear,
@@ -19,7 +28,8 @@ void ref_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear
         for (int64_t n = 0; n < y.columns; n++) {
             double sum = bias[n];
             for (int64_t m = 0; m < x.columns; m++)
-                sum += (double)ref_get(x, r, m) * weight_at(w, weight, n * x.columns + m);
+                sum += (double)factor(w, ref_get(x, r, m)) *
+                       factor(w, weight[n * x.columns + m]);
             ref_set(y, r, n, sum);
         }
     }
@@ -31,19 +41,20 @@ static void input_gradient(const struct bs_weights *w, const float *weight,
         for (int64_t m = 0; m < dx.columns; m++) {
             double sum = accumulate ? ref_get(dx, r, m) : 0;
             for (int64_t n = 0; n < dy.columns; n++)
-                sum +=
-                    (double)ref_get(dy, r, n) * weight_at(w, weight, n * dx.columns + m);
+                sum += (double)factor(w, ref_get(dy, r, n)) *
+                       factor(w, weight[n * dx.columns + m]);
             ref_set(dx, r, m, sum);
         }
     }
 }
 
-static void weight_gradient(float *dweight, struct bs_rows x, struct bs_rows dy) {
+static void weight_gradient(const struct bs_weights *w, float *dweight, struct bs_rows x,
+                            struct bs_rows dy) {
     for (int64_t n = 0; n < dy.columns; n++) {
         for (int64_t m = 0; m < x.columns; m++) {
             double sum = 0;
             for (int64_t r = 0; r < x.rows; r++)
-                sum += (double)ref_get(dy, r, n) * ref_get(x, r, m);
+                sum += (double)factor(w, ref_get(dy, r, n)) * factor(w, ref_get(x, r, m));
             dweight[n * x.columns + m] += (float)sum;
         }
     }
@@ -63,7 +74,7 @@ void ref_linear_backward(struct bs_queue *q, struct bs_weights *w,
                          struct bs_rows dx, bool accumulate) {
     (void)q;
     if (bs_weights_trains(w, linear.weight))
-        weight_gradient(ref_tensor(w, linear.weight)->gradient, x, dy);
+        weight_gradient(w, ref_tensor(w, linear.weight)->gradient, x, dy);
     if (bs_weights_trains(w, linear.bias))
         bias_gradient(ref_tensor(w, linear.bias)->gradient, dy);
     if (dx.data)
