@@ -48,4 +48,44 @@ bs_adamw_factors(const struct bs_adamw *adamw, const struct bs_step *step, doubl
     return f;
 }
 
+/*
+ * What bs_read_step tells, as it grows on the device. Losses are added to `loss`; the
+ * rest changes here alone.
+ */
+
+/* Of a new queue: nothing has been seen. */
+BS_HOST_DEVICE static inline struct bs_step_result bs_step_result_new(void) {
+    struct bs_step_result result = {0, 0, true, -1, 0};
+    return result;
+}
+
+/* A new update begins (bs_set_step). */
+BS_HOST_DEVICE static inline void bs_step_result_begin(struct bs_step_result *result) {
+    result->loss = 0;
+    result->grad_norm = 0;
+    result->finite = result->first_bad_update < 0;
+}
+
+/* Notes the gradient norm of update number `update` (bs_update). True: the update is to
+ * be made, and its loss counts. False: a value was not finite, now or before. */
+BS_HOST_DEVICE static inline bool bs_step_result_update(struct bs_step_result *result,
+                                                        uint32_t update, double norm) {
+    bool finite = isfinite(norm) && isfinite(result->loss);
+    result->grad_norm = norm;
+    if (result->first_bad_update < 0 && !finite)
+        result->first_bad_update = update;
+    result->finite = result->first_bad_update < 0;
+    if (result->finite)
+        result->loss_total += result->loss;
+    return result->finite;
+}
+
+/* As bs_read_step tells it: a loss that is not finite shows before the update. */
+BS_HOST_DEVICE static inline struct bs_step_result
+bs_step_result_seen(const struct bs_step_result *result) {
+    struct bs_step_result seen = *result;
+    seen.finite = seen.finite && isfinite(seen.loss);
+    return seen;
+}
+
 #endif

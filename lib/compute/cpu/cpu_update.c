@@ -77,14 +77,8 @@ void cpu_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw)
         return;
     job.squares = data->shared;
     double norm = gradient_norm(&job, chunks) / (double)q->step.loss_scale;
-    data->grad_norm = norm;
-    if (data->first_bad_update < 0 && !(isfinite(norm) && isfinite(data->loss)))
-        data->first_bad_update = q->step.update;
-    if (data->first_bad_update >= 0) {
-        data->finite = false;
+    if (!bs_step_result_update(&q->result, q->step.update, norm))
         return;
-    }
-    data->loss_total += data->loss;
     job.decayed = bs_adamw_factors(&adamw, &q->step, norm, true);
     job.plain = bs_adamw_factors(&adamw, &q->step, norm, false);
     bs_team_run(data->team, chunks, adamw_item, &job);

@@ -50,16 +50,9 @@ void ref_zero_gradients(struct bs_queue *q, struct bs_weights *w) {
 }
 
 void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
-    struct ref_queue *data = q->data;
     double norm = gradient_norm(w) / q->step.loss_scale;
-    data->grad_norm = norm;
-    if (data->first_bad_update < 0 && !(isfinite(norm) && isfinite(data->loss)))
-        data->first_bad_update = q->step.update;
-    if (data->first_bad_update >= 0) {
-        data->finite = false;
+    if (!bs_step_result_update(&q->result, q->step.update, norm))
         return;
-    }
-    data->loss_total += data->loss;
     for (int i = 0; i < w->n_parameters; i++) {
         bool decays = w->parameters[i].decays;
         if (bs_weights_trains(w, i))
