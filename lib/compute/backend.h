@@ -57,7 +57,9 @@ struct bs_queue {
     struct bs_batch batch; /* n_sequences 0: none yet. Host pointers as given */
     struct bs_step step;   /* as given; all zero but loss_scale 1 before the first */
     bool has_step;
-    struct bs_error failure; /* code BS_OK: none */
+    struct bs_step_result result; /* of back ends in host memory (host.h); others keep it
+                                     on the device (step.h) */
+    struct bs_error failure;      /* code BS_OK: none */
     void *data;
 };
 

@@ -63,9 +63,6 @@ struct cpu_queue {
     int64_t shared_bytes;
     uint32_t *row_example, *row_place; /* [max_tokens], of the current batch */
     atomic_bool product_failed;        /* in a worker */
-    double loss, loss_total, grad_norm;
-    bool finite;
-    int64_t first_bad_update;
 };
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {

@@ -43,7 +43,7 @@ int64_t head_scratch(int64_t length, int64_t width, bool backward);
 void attention_head(const struct bs_cpu_attention *a, float *scratch);
 void attention_head_back(const struct bs_cpu_attention *a, float *scratch);
 double sum_of_squares(const float *x, int64_t n);
-void adamw_chunk(const struct bs_cpu_adamw *adamw, float *value, float *gradient,
+void adamw_chunk(const struct bs_adamw_factors *f, float *value, float *gradient,
                  float *moment1, float *moment2, int64_t n);
 
 /* Half-words of dropout for `groups` groups of 8 channels from `first` on, channel by

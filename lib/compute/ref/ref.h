@@ -20,9 +20,6 @@ struct ref_tensor {
 
 struct ref_queue {
     double *score, *other; /* [max_length] each */
-    double loss, loss_total, grad_norm;
-    bool finite;
-    int64_t first_bad_update;
 };
 
 static inline struct ref_tensor *ref_tensor(const struct bs_weights *w, int index) {

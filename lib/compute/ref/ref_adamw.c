@@ -5,6 +5,7 @@
  * last bits differ.
  */
 #include "compute/ref/ref.h"
+#include "compute/step.h"
 
 #include <math.h>
 
@@ -26,30 +27,8 @@ static double gradient_norm(const struct bs_weights *w) {
     return sqrt(total);
 }
 
-/* What a step multiplies by, rounded as PyTorch rounds its scalars. */
-struct factors {
-    float gradient, keep, lerp, beta2, square, root, epsilon, step;
-};
-
-static struct factors step_factors(const struct bs_adamw *adamw,
-                                   const struct bs_step *step, double norm, bool decays) {
-    double clip = 1;
-    if (adamw->max_grad_norm > 0)
-        clip = fmin(1, adamw->max_grad_norm / (norm + 1e-6));
-    double correction1 = 1 - pow(adamw->beta1, (double)step->adam_step);
-    double correction2 = 1 - pow(adamw->beta2, (double)step->adam_step);
-    double decay = decays ? step->learning_rate * adamw->weight_decay : 0;
-    return (struct factors){.gradient = (float)(clip / step->loss_scale),
-                            .keep = (float)(1 - decay),
-                            .lerp = (float)(1 - adamw->beta1),
-                            .beta2 = (float)adamw->beta2,
-                            .square = (float)(1 - adamw->beta2),
-                            .root = (float)sqrt(correction2),
-                            .epsilon = (float)adamw->epsilon,
-                            .step = (float)(-step->learning_rate / correction1)};
-}
-
-static void step_tensor(struct ref_tensor *tensor, int64_t size, struct factors f) {
+static void step_tensor(struct ref_tensor *tensor, int64_t size,
+                        struct bs_adamw_factors f) {
     for (int64_t n = 0; n < size; n++) {
         float g = tensor->gradient[n] * f.gradient;
         float value = tensor->value[n] * f.keep;
@@ -71,19 +50,14 @@ void ref_zero_gradients(struct bs_queue *q, struct bs_weights *w) {
 }
 
 void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
-    struct ref_queue *data = q->data;
     double norm = gradient_norm(w) / q->step.loss_scale;
-    data->grad_norm = norm;
-    if (data->first_bad_update < 0 && !(isfinite(norm) && isfinite(data->loss)))
-        data->first_bad_update = q->step.update;
-    if (data->first_bad_update >= 0) {
-        data->finite = false;
+    if (!bs_step_result_update(&q->result, q->step.update, norm))
         return;
-    }
-    data->loss_total += data->loss;
-    for (int i = 0; i < w->n_parameters; i++)
+    for (int i = 0; i < w->n_parameters; i++) {
+        bool decays = w->parameters[i].decays;
         if (bs_weights_trains(w, i))
             step_tensor(ref_tensor(w, i), parameter_size(w, i),
-                        step_factors(&adamw, &q->step, norm, w->parameters[i].decays));
+                        bs_adamw_factors(&adamw, &q->step, norm, decays));
+    }
     ref_zero_gradients(q, w);
 }
