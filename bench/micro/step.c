@@ -57,7 +57,11 @@ static void load(struct bench *bench, const char *path, const char *device,
 static void train_step(const struct bench *bench, struct bs_pass *pass,
                        const struct bs_batch *batch, uint32_t update, double *loss_ms) {
     struct bs_queue *queue = bs_pass_queue(pass);
-    struct bs_step step = {1, update, update + 1, 1e-5, 1};
+    struct bs_step step = {.seed = 1,
+                           .update = update,
+                           .adam_step = update + 1,
+                           .learning_rate = 1e-5,
+                           .loss_scale = 1};
     struct bs_loss loss = {.scale = 1.0F / BATCH};
     struct bs_adamw adamw = {0.9, 0.999, 1e-8, 0.01, 1};
     double began = bs_seconds();

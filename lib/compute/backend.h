@@ -119,6 +119,7 @@ struct bs_backend {
     void (*set_batch)(struct bs_queue *queue);
     void (*set_step)(struct bs_queue *queue, bool new_update);
     void (*set_loss_total)(struct bs_queue *queue, double total);
+    void (*set_loss_scale)(struct bs_queue *queue, struct bs_loss_scale scale);
     /* Waits; failures go to the queue. */
     void (*read_step)(struct bs_queue *queue, struct bs_step_result *result);
 

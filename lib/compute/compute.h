@@ -237,9 +237,26 @@ struct bs_step {
     uint32_t update;   /* number of this update, from 0: keys dropout */
     int64_t adam_step; /* number of this update, from 1: bias correction */
     double learning_rate;
-    float loss_scale; /* 1 except in fp16 */
+    float loss_scale; /* gradients are multiplied by it, and divided again by bs_update */
+    bool dynamic_scale; /* loss_scale is the queue's own, see bs_loss_scale; for fp16 */
 };
 void bs_set_step(struct bs_queue *queue, const struct bs_step *step);
+
+/*
+ * The loss scale of fp16, kept on the device: Micikevicius et al., "Mixed Precision
+ * Training", ICLR 2018, with the constants of torch.amp.GradScaler. An update whose
+ * gradient norm is not finite while its loss is changes no weights, clears the gradients
+ * and halves the scale; 2,000 updates without one double it. Skipped updates count in
+ * the schedule, not in Adam's bias correction. A scale of 1 is not halved: what
+ * overflows then is not finite for good.
+ */
+struct bs_loss_scale {
+    float scale;          /* 65536 in a new queue */
+    int32_t good_updates; /* since it last changed */
+    int64_t skipped;      /* updates, in all */
+};
+/* Where it goes on from, when work that was interrupted goes on. */
+void bs_set_loss_scale(struct bs_queue *queue, struct bs_loss_scale scale);
 
 /* What a step leaves on the device; reading waits for the queue. Values add up from
  * bs_set_step with a new `update` on. */
@@ -249,8 +266,9 @@ struct bs_step_result {
     bool finite;      /* false: loss or gradient was not, and no update was made */
     int64_t first_bad_update; /* the first update that was not finite, or -1; from then
                                  on bs_update does nothing */
-    double loss_total; /* sum of the losses of all updates that were made, added up in
-                          their order on the device; see bs_set_loss_total */
+    double loss_total; /* sum of the losses of all updates that were made or skipped,
+                          in their order, on the device; see bs_set_loss_total */
+    struct bs_loss_scale loss_scale;
 };
 /* Where that sum goes on from: 0 at first, and after each report; what was read when
  * the work was interrupted. So the host need not read every step. */

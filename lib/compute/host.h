@@ -10,6 +10,7 @@
 /* The step's results are queue->result, to which operations add. */
 void bs_host_set_step(struct bs_queue *queue, bool new_update);
 void bs_host_set_loss_total(struct bs_queue *queue, double total);
+void bs_host_set_loss_scale(struct bs_queue *queue, struct bs_loss_scale scale);
 void bs_host_read_step(struct bs_queue *queue, struct bs_step_result *result);
 
 #endif

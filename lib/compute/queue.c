@@ -153,6 +153,11 @@ void bs_set_loss_total(struct bs_queue *queue, double total) {
         queue->device->backend->set_loss_total(queue, total);
 }
 
+void bs_set_loss_scale(struct bs_queue *queue, struct bs_loss_scale scale) {
+    if (!queue->failure.code)
+        queue->device->backend->set_loss_scale(queue, scale);
+}
+
 int bs_read_step(struct bs_queue *queue, struct bs_step_result *result,
                  struct bs_error *error) {
     if (!queue->failure.code)

@@ -55,7 +55,7 @@ bs_adamw_factors(const struct bs_adamw *adamw, const struct bs_step *step, doubl
 
 /* Of a new queue: nothing has been seen. */
 BS_HOST_DEVICE static inline struct bs_step_result bs_step_result_new(void) {
-    struct bs_step_result result = {0, 0, true, -1, 0};
+    struct bs_step_result result = {0, 0, true, -1, 0, {65536, 0, 0}};
     return result;
 }
 
@@ -66,18 +66,51 @@ BS_HOST_DEVICE static inline void bs_step_result_begin(struct bs_step_result *re
     result->finite = result->first_bad_update < 0;
 }
 
-/* Notes the gradient norm of update number `update` (bs_update). True: the update is to
- * be made, and its loss counts. False: a value was not finite, now or before. */
-BS_HOST_DEVICE static inline bool bs_step_result_update(struct bs_step_result *result,
-                                                        uint32_t update, double norm) {
-    bool finite = isfinite(norm) && isfinite(result->loss);
+/* Puts the queue's own loss scale into a step that wants it, and Adam's count right. */
+BS_HOST_DEVICE static inline void bs_step_scale(struct bs_step *step,
+                                                const struct bs_step_result *result) {
+    if (!step->dynamic_scale)
+        return;
+    step->loss_scale = result->loss_scale.scale;
+    step->adam_step -= result->loss_scale.skipped;
+}
+
+enum bs_verdict {
+    BS_UPDATE_MAKE, /* and clear the gradients */
+    BS_UPDATE_SKIP, /* only clear the gradients: fp16 overflowed, its scale is halved */
+    BS_UPDATE_BAD,  /* touch nothing: a value was not finite, now or before */
+};
+
+BS_HOST_DEVICE static inline enum bs_verdict
+bs_loss_scale_adapt(struct bs_loss_scale *scale, bool overflow) {
+    if (overflow) {
+        scale->scale /= 2;
+        scale->good_updates = 0;
+        scale->skipped++;
+        return BS_UPDATE_SKIP;
+    }
+    if (++scale->good_updates == 2000) {
+        scale->scale *= 2;
+        scale->good_updates = 0;
+    }
+    return BS_UPDATE_MAKE;
+}
+
+/* Notes the gradient norm of a step's update (bs_update), and says what to do. */
+BS_HOST_DEVICE static inline enum bs_verdict
+bs_step_result_update(struct bs_step_result *result, const struct bs_step *step,
+                      double norm) {
+    bool overflow = !isfinite(norm) && step->dynamic_scale && step->loss_scale > 1;
     result->grad_norm = norm;
-    if (result->first_bad_update < 0 && !finite)
-        result->first_bad_update = update;
+    if (result->first_bad_update < 0 &&
+        !((isfinite(norm) || overflow) && isfinite(result->loss)))
+        result->first_bad_update = step->update;
     result->finite = result->first_bad_update < 0;
-    if (result->finite)
-        result->loss_total += result->loss;
-    return result->finite;
+    if (!result->finite)
+        return BS_UPDATE_BAD;
+    result->loss_total += result->loss;
+    return step->dynamic_scale ? bs_loss_scale_adapt(&result->loss_scale, overflow)
+                               : BS_UPDATE_MAKE;
 }
 
 /* As bs_read_step tells it: a loss that is not finite shows before the update. */

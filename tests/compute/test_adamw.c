@@ -101,7 +101,11 @@ static void golden(struct target target, const struct bs_adamw *a, float loss_sc
     open_lab(&lab, target, BS_PRECISION_FP32, &adam);
     double norm = 0;
     for (uint32_t u = 0; u < UPDATES; u++) {
-        struct bs_step step = {1, u, u + 1, 0.02 / (u + 1), loss_scale};
+        struct bs_step step = {.seed = 1,
+                               .update = u,
+                               .adam_step = u + 1,
+                               .learning_rate = 0.02 / (u + 1),
+                               .loss_scale = loss_scale};
         norm = both_update(&lab, &adam, a, &step);
     }
     for (int p = 0; p < N; p++) {
@@ -132,7 +136,8 @@ static void golden(struct target target, const struct bs_adamw *a, float loss_sc
 static void products_follow(struct target target, enum bs_precision precision) {
     static struct lab lab;
     const struct bs_adamw a = {0.9, 0.999, 1e-8, 0.01, 1};
-    const struct bs_step step = {1, 0, 1, 0.1, 1};
+    const struct bs_step step = {
+        .seed = 1, .update = 0, .adam_step = 1, .learning_rate = 0.1, .loss_scale = 1};
     lab_open(&lab, target, precision, 2, 31);
     struct bs_linear l = {lab_parameter(&lab, BS_ROLE_MATRIX, 5, 7),
                           lab_parameter(&lab, BS_ROLE_VECTOR, 1, 5)};
@@ -197,7 +202,8 @@ static void bad_gradient(struct target target, float odd, const char *name) {
     static struct lab lab;
     static struct adam adam;
     open_lab(&lab, target, BS_PRECISION_FP32, &adam);
-    struct bs_step step = {1, 3, 4, 0.1, 1};
+    struct bs_step step = {
+        .seed = 1, .update = 3, .adam_step = 4, .learning_rate = 0.1, .loss_scale = 1};
     put_gradients(&lab, odd);
     bs_set_step(lab.queue, &step);
     bs_update(lab.queue, lab.weights, a);
@@ -225,7 +231,8 @@ static void bad_loss(struct target target) {
     static struct adam adam;
     open_lab(&lab, target, BS_PRECISION_FP32, &adam);
     lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 2, 2);
-    struct bs_step step = {1, 8, 1, 0.1, 1};
+    struct bs_step step = {
+        .seed = 1, .update = 8, .adam_step = 1, .learning_rate = 0.1, .loss_scale = 1};
     put_gradients(&lab, 1);
     bs_set_step(lab.queue, &step);
     bs_cross_entropy(lab.queue, lab_given(&lab, BS_F32, 1, 2, logits), NULL, 0, 1,
@@ -245,7 +252,8 @@ static void losses_add_up(struct target target) {
     lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
     lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 2, 2);
     struct bs_rows x = lab_given(&lab, BS_F32, 1, 2, logits);
-    struct bs_step step = {1, 20, 1, 0.1, 1};
+    struct bs_step step = {
+        .seed = 1, .update = 20, .adam_step = 1, .learning_rate = 0.1, .loss_scale = 1};
     for (int i = 0; i < 3; i++) {
         bs_set_step(lab.queue, &step);
         bs_cross_entropy(lab.queue, x, NULL, 0, 0.5F, absent);
@@ -270,7 +278,11 @@ static void totals(struct target target) {
     struct bs_rows x = lab_given(&lab, BS_F32, 1, 2, logits);
     bs_set_loss_total(lab.queue, 10);
     for (uint32_t i = 0; i < 3; i++) {
-        struct bs_step step = {1, i, i + 1, 0.1, 1};
+        struct bs_step step = {.seed = 1,
+                               .update = i,
+                               .adam_step = i + 1,
+                               .learning_rate = 0.1,
+                               .loss_scale = 1};
         put_gradients(&lab, i < 2 ? 1 : NAN);
         bs_set_step(lab.queue, &step);
         bs_cross_entropy(lab.queue, x, NULL, 0, 0.5F, absent);

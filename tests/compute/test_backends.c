@@ -331,7 +331,11 @@ static void update(struct lab *lab, const struct setting *s, int64_t tile) {
     /* Of the lab's type for its bound: a last bit of a value may tip its bf16. */
     struct bs_rows y = lab_output(lab, lab->type, lab->batch.n_tokens, s->columns + 1);
     for (uint32_t i = 0; i < 2; i++) {
-        struct bs_step step = {77, i, i + 1, 0.01, 1};
+        struct bs_step step = {.seed = 77,
+                               .update = i,
+                               .adam_step = i + 1,
+                               .learning_rate = 0.01,
+                               .loss_scale = 1};
         bs_set_step(lab->queue, &step);
         bs_linear_backward(lab->queue, lab->weights, l, x, dy, absent, false);
         bs_update(lab->queue, lab->weights, adamw);

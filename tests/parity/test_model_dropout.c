@@ -77,7 +77,11 @@ static double loss_of(const struct fixture *f) {
     struct bs_step_result result;
     bs_zero_gradients(queue, bs_model_weights(f->model));
     bs_set_step(queue, &(struct bs_step){.update = 2}); /* loss 0 at a new update */
-    bs_set_step(queue, &(struct bs_step){f->seed, 3, 4, 1e-3, 1});
+    bs_set_step(queue, &(struct bs_step){.seed = f->seed,
+                                         .update = 3,
+                                         .adam_step = 4,
+                                         .learning_rate = 1e-3,
+                                         .loss_scale = 1});
     bs_model_loss(f->model, f->pass, bs_packer_finish(f->packer),
                   (struct bs_loss){.scale = 1.0F / B});
     must(bs_read_step(queue, &result, &error));

@@ -159,7 +159,11 @@ static struct bs_model *open_training(struct bs_device *device,
 /* Loss of two micro-batches or one of all, with the configuration's dropout. */
 static double training_loss(struct bs_model *model, uint64_t seed, int micro_batches) {
     struct bs_pass_size size = {1024, 8, LONGEST, true};
-    struct bs_step step = {seed, 5, 6, 1e-3, 1};
+    struct bs_step step = {.seed = seed,
+                           .update = 5,
+                           .adam_step = 6,
+                           .learning_rate = 1e-3,
+                           .loss_scale = 1};
     struct bs_pass *pass;
     struct bs_packer *packer;
     struct bs_step_result result;

@@ -1,5 +1,6 @@
 /* The CPU as a device: what this processor has, and the table of functions. */
 #include "compute/cpu/cpu.h"
+#include "compute/host.h"
 #include "compute/cpu/cpu_memory.h"
 
 #include "common/buffer.h"
@@ -146,6 +147,7 @@ const struct bs_backend bs_backend_cpu = {
     .set_batch = cpu_set_batch,
     .set_step = cpu_set_step,
     .set_loss_total = cpu_set_loss_total,
+    .set_loss_scale = bs_host_set_loss_scale,
     .read_step = cpu_read_step,
     .embedding = cpu_embedding,
     .embedding_backward = cpu_embedding_backward,

@@ -77,8 +77,8 @@ void cpu_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw)
         return;
     job.squares = data->shared;
     double norm = gradient_norm(&job, chunks) / (double)q->step.loss_scale;
-    if (!bs_step_result_update(&q->result, q->step.update, norm))
-        return;
+    if (bs_step_result_update(&q->result, &q->step, norm) != BS_UPDATE_MAKE)
+        return; /* never skipped: there is no fp16 here */
     job.decayed = bs_adamw_factors(&adamw, &q->step, norm, true);
     job.plain = bs_adamw_factors(&adamw, &q->step, norm, false);
     bs_team_run(data->team, chunks, adamw_item, &job);

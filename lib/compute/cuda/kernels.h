@@ -15,12 +15,13 @@
  * function's ..._scratch twin returns; its content is lost.
  *
  * Rows are struct bs_rows with device pointers. Element types: BS_F32, BS_BF16, BS_F16.
- * Shapes: T tokens with padding, B sequences, C hidden_size, H heads, D = C / H, K labels.
+ * Shapes: T tokens with padding, B sequences, C hidden_size, H heads, D = C / H, K
+ * labels.
  */
 #ifndef BS_COMPUTE_CUDA_KERNELS_H
 #define BS_COMPUTE_CUDA_KERNELS_H
 
-#include "compute/compute.h"
+#include "compute/step.h"
 
 #include <cuda_runtime.h>
 
@@ -31,8 +32,8 @@ extern "C" {
 /* The current batch: device pointers, filled by the host's copy before each pass.
  * Tokens from offset[B] to T are padding: row_sequence is -1 there. */
 struct bs_cuda_batch {
-    int64_t n_tokens, n_sequences; /* T, B: part of the graph's name */
-    int64_t max_length;            /* rounded up to a multiple of 64 */
+    int64_t n_tokens, n_sequences;            /* T, B: part of the graph's name */
+    int64_t max_length;                       /* rounded up to a multiple of 64 */
     const int32_t *ids, *type_ids, *position; /* [T]; type_ids all zero if none given */
     const int32_t *offset;                    /* [B + 1] */
     const int32_t *labels;                    /* [B] */
@@ -43,37 +44,26 @@ struct bs_cuda_batch {
     const int32_t *n_segments; /* [1] */
 };
 
-/* The step block, in device memory. The first part is written by the host (bs_set_step);
- * the rest is kept by kernels. */
+/* The step block, in device memory. The host copies `step` and `new_update` into it
+ * (bs_set_step); kernels keep the rest, by the functions of step.h. */
 struct bs_cuda_step {
-    uint64_t seed;
-    uint32_t update;
-    int32_t new_update; /* 1: the sums of this update begin anew (kernel begin_step) */
-    int64_t adam_step;  /* as the host counts; see `skipped` */
-    double learning_rate;
-    /* of this update */
-    double loss, grad_norm;
-    /* since the queue was made */
-    double loss_total;
-    int64_t first_bad_update; /* -1: none. From then on nothing changes */
-    int64_t skipped;          /* updates that overflowed in fp16: adam_step less these */
-    int32_t finite;
-    int32_t good_updates; /* since the scale last changed */
-    float loss_scale;     /* 1 unless dynamic */
-    int32_t dynamic;      /* fp16: overflow halves loss_scale and skips the update */
-    /* what the update kernel multiplies by, from bs_cuda_norm */
-    float gradient_factor, keep, lerp, beta2, square, root, epsilon, step_size;
-    int32_t skip; /* this update changes nothing but clears the gradients */
+    struct bs_step step;
+    int32_t new_update; /* 1: the sums of this update begin anew */
+    struct bs_step_result result;
+    /* From bs_cuda_update's first kernels for its last one. */
+    enum bs_verdict verdict;
+    struct bs_adamw_factors decaying, plain;
 };
 
-/* Sums of an update to zero, if new_update. */
+/* What bs_set_step does on the device: sums of an update to zero if it is new, the
+ * dynamic loss scale and Adam's count into `step`. */
 cudaError_t bs_cuda_begin_step(cudaStream_t stream, struct bs_cuda_step *step);
 
 /* ---- kernels_embedding.cu ---- */
 
 cudaError_t bs_cuda_embedding(cudaStream_t stream, const struct bs_cuda_batch *batch,
-                              const float *word, const float *position,
-                              const float *type, struct bs_rows sum);
+                              const float *word, const float *position, const float *type,
+                              struct bs_rows sum);
 /* Gradients [rows, C] accumulate; NULL: not trained. Each distinct id's tokens are
  * summed in their order; types over fixed chunks of tokens. */
 size_t bs_cuda_embedding_backward_scratch(int64_t tokens, int64_t columns, int64_t types);
@@ -144,15 +134,13 @@ cudaError_t bs_cuda_attention(cudaStream_t stream, const struct bs_cuda_batch *b
                               struct bs_rows out);
 /* Scratch holds rowsum(dout * out), F32 [rows of q, H]. */
 size_t bs_cuda_attention_backward_scratch(int64_t query_rows, int64_t heads);
-cudaError_t bs_cuda_attention_backward(cudaStream_t stream,
-                                       const struct bs_cuda_batch *batch,
-                                       const struct bs_cuda_step *step,
-                                       struct bs_attention attention, struct bs_rows q,
-                                       struct bs_rows k, struct bs_rows v,
-                                       struct bs_rows lse, struct bs_rows out,
-                                       struct bs_rows dout, struct bs_rows dq,
-                                       struct bs_rows dk, struct bs_rows dv,
-                                       void *scratch);
+cudaError_t
+bs_cuda_attention_backward(cudaStream_t stream, const struct bs_cuda_batch *batch,
+                           const struct bs_cuda_step *step, struct bs_attention attention,
+                           struct bs_rows q, struct bs_rows k, struct bs_rows v,
+                           struct bs_rows lse, struct bs_rows out, struct bs_rows dout,
+                           struct bs_rows dq, struct bs_rows dk, struct bs_rows dv,
+                           void *scratch);
 
 /* ---- kernels_loss.cu ---- */
 

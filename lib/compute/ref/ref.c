@@ -89,6 +89,7 @@ const struct bs_backend bs_backend_ref = {
     .set_batch = set_batch,
     .set_step = bs_host_set_step,
     .set_loss_total = bs_host_set_loss_total,
+    .set_loss_scale = bs_host_set_loss_scale,
     .read_step = bs_host_read_step,
     .embedding = ref_embedding,
     .embedding_backward = ref_embedding_backward,

@@ -51,9 +51,10 @@ void ref_zero_gradients(struct bs_queue *q, struct bs_weights *w) {
 
 void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
     double norm = gradient_norm(w) / q->step.loss_scale;
-    if (!bs_step_result_update(&q->result, q->step.update, norm))
+    enum bs_verdict verdict = bs_step_result_update(&q->result, &q->step, norm);
+    if (verdict == BS_UPDATE_BAD)
         return;
-    for (int i = 0; i < w->n_parameters; i++) {
+    for (int i = 0; verdict == BS_UPDATE_MAKE && i < w->n_parameters; i++) {
         bool decays = w->parameters[i].decays;
         if (bs_weights_trains(w, i))
             step_tensor(ref_tensor(w, i), parameter_size(w, i),
