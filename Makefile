@@ -35,6 +35,8 @@ LDLIBS   := $(if $(BARE),,-larchive -lmsgpackc -ljansson -lz) -lpthread -lm
 
 TOOLS    := tokenize train eval predict export
 LIB_SRC  := $(filter-out $(wildcard lib/compute/cpu/kernels*.c),$(wildcard lib/*/*.c lib/compute/*/*.c))
+# lib/compute/cuda becomes a library of its own, below.
+LIB_SRC  := $(filter-out lib/compute/cuda/%,$(LIB_SRC))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 # One source of vector kernels, compiled once for each instruction set.
 ISAS     := plain avx2 avx512
@@ -103,6 +105,48 @@ tests-build: $(TEST_BIN)
 .PHONY: test-c
 test-c: $(TEST_BIN) ## the C tests alone (TAP)
 	$(Q)status=0; for test in $(TEST_BIN); do echo "# $$test"; $$test || status=1; done; exit $$status
+
+# ---- CUDA ----------------------------------------------------------------------------
+# libbs-cuda.so, beside the tools; they open it when a GPU is asked for, so the same
+# tools run where there is none. CUDA=0 leaves it out. CUDA_ARCH: "native", or numbers
+# such as "75 90"; by default all that are served, and PTX for what comes later.
+
+NVCC      ?= nvcc
+CUDA      ?= $(if $(shell command -v $(NVCC)),1,0)
+CUDA_ARCH ?= 75 80 86 89 90 100 120
+CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(shell command -v $(NVCC)))))
+CUDA_LIB  := $(BIN)/libbs-cuda.so
+CUDA_B    := $(B)/pic
+CUDA_OBJ  := $(patsubst %,$(CUDA_B)/%.o,$(wildcard lib/compute/cuda/*.c lib/compute/cuda/*.cu) \
+             lib/common/error.c lib/common/buffer.c lib/compute/queue.c lib/compute/types.c)
+GENCODE   := $(if $(filter native,$(CUDA_ARCH)),-arch=native,\
+             $(foreach a,$(CUDA_ARCH),-gencode arch=compute_$a,code=sm_$a) \
+             -gencode arch=compute_75,code=compute_75)
+NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=true -Werror all-warnings -Ilib $(GENCODE) \
+             -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra
+
+ifneq ($(CUDA),0)
+all: $(CUDA_LIB)
+endif
+
+$(CUDA_B)/%.c.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo "  CC    $< (pic)")
+	$(Q)$(CC) $(CPPFLAGS) -isystem $(CUDA_HOME)/include $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+
+$(CUDA_B)/%.cu.o: %.cu
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo "  NVCC  $<")
+	$(Q)$(NVCC) $(NVCCFLAGS) -MD -MP -MF $(@:.o=.d) -c $< -o $@
+
+$(CUDA_LIB): $(CUDA_OBJ)
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(NVCC) -shared -cudart static -o $@ $^ -L$(CUDA_HOME)/lib64 -lcublasLt \
+	    -Xlinker -rpath,'$$ORIGIN':$(CUDA_HOME)/lib64 -Xlinker --no-undefined
+
+.PHONY: cuda
+cuda: $(CUDA_LIB) ## the CUDA back end alone, bin/libbs-cuda.so
 
 # ---- set-up, model and data ----------------------------------------------------------
 # SETUP=no: packages are my own business.

@@ -36,6 +36,7 @@ struct bs_backend;
 
 struct bs_device {
     const struct bs_backend *backend;
+    int ordinal;                /* which of several, from 0; asked for by name */
     struct bs_device_info info; /* filled by device_open; strings live as long as it */
     void *data;
 };
@@ -200,5 +201,8 @@ struct bs_backend {
 extern const struct bs_backend bs_backend_ref;
 /* Defined in cpu/, compiled in with BS_WITH_CPU (make ONEDNN=0 leaves it out). */
 extern const struct bs_backend bs_backend_cpu;
+/* Defined in cuda/: in libbs-cuda.so, or compiled in with BS_WITH_CUDA (the tests'
+ * build, whose run time is a stand-in). */
+extern const struct bs_backend bs_backend_cuda __attribute__((visibility("default")));
 
 #endif

@@ -1,6 +1,7 @@
-/* Names, the choice of a device, and weights: what is the same for all back ends. */
+/* The choice of a device, and weights: what is the same for all back ends. */
 #include "compute/compute.h"
 #include "compute/backend.h"
+#include "compute/library.h"
 
 #include "common/buffer.h"
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The fastest first: "auto" takes the head of the list. */
+/* Those of this program, the fastest first. */
 static const struct bs_backend *const backends[] = {
 #ifdef BS_WITH_CPU
     &bs_backend_cpu,
@@ -18,54 +19,43 @@ static const struct bs_backend *const backends[] = {
 };
 enum { N_BACKENDS = sizeof backends / sizeof backends[0] };
 
-static const char *const precision_names[BS_N_PRECISIONS] = {"fp32", "bf16", "fp16",
-                                                             "tf32"};
-
-size_t bs_type_size(enum bs_type type) {
-    return type == BS_F32 ? 4 : 2;
-}
-
-enum bs_type bs_precision_type(enum bs_precision precision) {
-    static const enum bs_type types[BS_N_PRECISIONS] = {BS_F32, BS_BF16, BS_F16, BS_F32};
-    return types[precision];
-}
-
-const char *bs_precision_name(enum bs_precision precision) {
-    return precision_names[precision];
-}
-
-int bs_precision_parse(const char *name, enum bs_precision *precision,
-                       struct bs_error *error) {
-    for (int i = 0; i < BS_N_PRECISIONS; i++) {
-        if (!strcmp(name, precision_names[i])) {
-            *precision = (enum bs_precision)i;
-            return BS_OK;
-        }
-    }
-    return bs_fail(error, BS_USAGE, "precision \"%s\": choose fp32, bf16, fp16 or tf32",
-                   name);
-}
-
 /* ---- device ------------------------------------------------------------------- */
 
+static const struct bs_backend *cuda_backend(struct bs_error *error) {
+#ifdef BS_WITH_CUDA
+    (void)error;
+    return &bs_backend_cuda;
+#else
+    return bs_library_backend("cuda", error);
+#endif
+}
+
+/* "cuda" or "cuda:N". */
+static bool is_cuda(const char *name, int *ordinal) {
+    int end = 0;
+    *ordinal = 0;
+    return !strcmp(name, "cuda") || (sscanf(name, "cuda:%3d%n", ordinal, &end) == 1 &&
+                                     !name[end] && *ordinal >= 0);
+}
+
 /* NULL, with the reason, if there is none of that name. */
-static const struct bs_backend *find_backend(const char *name, struct bs_error *error) {
+static const struct bs_backend *find_backend(const char *name, int *ordinal,
+                                             struct bs_error *error) {
+    if (is_cuda(name, ordinal))
+        return cuda_backend(error);
     for (int i = 0; i < N_BACKENDS; i++)
         if (!strcmp(name, "auto") || !strcmp(name, backends[i]->name))
             return backends[i];
     if (!strcmp(name, "cpu"))
         bs_fail(error, BS_DEVICE, "device \"cpu\" is not compiled in; --device ref is");
     else
-        bs_fail(error, BS_USAGE, "there is no device \"%s\"; choose auto, cpu or ref",
-                name);
+        bs_fail(error, BS_USAGE,
+                "there is no device \"%s\"; choose auto, cpu, cuda, cuda:N or ref", name);
     return NULL;
 }
 
-int bs_device_open(struct bs_device **device, const char *name, struct bs_error *error) {
-    *device = NULL;
-    const struct bs_backend *backend = find_backend(name, error);
-    if (!backend)
-        return error->code;
+static int open_backend(struct bs_device **device, const struct bs_backend *backend,
+                        int ordinal, struct bs_error *error) {
     if (backend->version != BS_BACKEND_VERSION)
         return bs_fail(error, BS_DEVICE,
                        "device \"%s\" speaks version %u of the interface, wanted %d",
@@ -74,12 +64,28 @@ int bs_device_open(struct bs_device **device, const char *name, struct bs_error 
     if (!made)
         return bs_fail_memory(error, sizeof *made, "a device");
     made->backend = backend;
+    made->ordinal = ordinal;
     if (backend->device_open(made, error)) {
         free(made);
         return error->code;
     }
     *device = made;
     return BS_OK;
+}
+
+int bs_device_open(struct bs_device **device, const char *name, struct bs_error *error) {
+    int ordinal = 0;
+    *device = NULL;
+    if (!strcmp(name, "auto")) {
+        struct bs_error reason = {0};
+        const struct bs_backend *cuda = cuda_backend(&reason);
+        if (cuda && !open_backend(device, cuda, 0, &reason))
+            return BS_OK;
+    }
+    const struct bs_backend *backend = find_backend(name, &ordinal, error);
+    if (!backend)
+        return error->code;
+    return open_backend(device, backend, ordinal, error);
 }
 
 void bs_device_close(struct bs_device *device) {

@@ -72,9 +72,10 @@ struct bs_device_info {
     int64_t row_tile; /* batches are padded to a multiple of this many rows */
 };
 
-/* `name`: "auto", "cpu" (its fastest instruction set; BS_CPU=avx512|avx2|plain in the
- * environment asks for a lesser one), "ref". BS_DEVICE with the reason if it cannot be
- * had, BS_USAGE if there is no such name. */
+/* `name`: "cpu" (its fastest instruction set; BS_CPU=avx512|avx2|plain in the
+ * environment asks for a lesser one), "cuda" or "cuda:N" (a GPU), "ref", or "auto": the
+ * first GPU if there is one that serves, else the CPU. BS_DEVICE with the reason if it
+ * cannot be had, BS_USAGE if there is no such name. */
 int bs_device_open(struct bs_device **device, const char *name,
                    struct bs_error *error) BS_MUST_CHECK;
 void bs_device_close(struct bs_device *device);

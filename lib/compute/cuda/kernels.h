@@ -123,6 +123,20 @@ size_t bs_cuda_column_sums_scratch(int64_t rows, int64_t columns);
 cudaError_t bs_cuda_column_sums(cudaStream_t stream, struct bs_rows x, float *sums,
                                 void *scratch);
 
+/* ---- kernels_product.cu ---- */
+
+/* Linear layers that the matrix library serves badly or not at all: few outputs (the
+ * classifier), rows that are not aligned to 16 bytes. `weight` [N, M] and x are of one
+ * type, y of any; bias F32 [N]. Sums in fp32 over m in its order, tf32 aside. */
+cudaError_t bs_cuda_plain_linear(cudaStream_t stream, struct bs_rows x,
+                                 const void *weight, const float *bias, struct bs_rows y);
+/* dx (absent: not wanted) = dy weight, added to what is there if `accumulate`; dweight
+ * F32 [N, M], NULL: not trained, += dy^T x. */
+cudaError_t bs_cuda_plain_linear_backward(cudaStream_t stream, struct bs_rows x,
+                                          const void *weight, struct bs_rows dy,
+                                          struct bs_rows dx, bool accumulate,
+                                          float *dweight);
+
 /* ---- kernels_attention.cu, kernels_attention_backward.cu ---- */
 
 /* Whether head size D is served in rows of this type. */
