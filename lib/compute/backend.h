@@ -8,7 +8,8 @@
  * site is below 65536, and the queue has not failed. Slots therefore check nothing but
  * what only they can know (memory, hardware).
  *
- * The objects below are shared: compute.c makes them and fills the common part, the
+ * The objects below are shared: their public functions make them and fill the common
+ * part, the
  * back end keeps its own in `data`. A slot without a return value reports a failure
  * with bs_queue_fail, from the queue's own thread or, for asynchronous devices, when
  * queue_finish finds out. Operations of one queue run in the order of the calls; a
@@ -40,14 +41,23 @@ struct bs_device {
     void *data;
 };
 
+/* Memory of one parameter on the device: rows * columns floats each. Gradient and
+ * moments are NULL unless it is trained. */
+struct bs_slots {
+    int64_t size; /* rows * columns */
+    float *value, *gradient, *moment1, *moment2;
+};
+
 struct bs_weights {
     struct bs_device *device;
     struct bs_parameter *parameters;
+    struct bs_slots *slots; /* [n_parameters] */
     int n_parameters;
     enum bs_precision precision;
     bool training;
-    bool ready; /* kept by compute.c */
-    void *data;
+    bool ready;   /* kept by weights.c */
+    void *memory; /* from memory_new: all slots, each on whole cache lines */
+    void *data;   /* what the back end derives from them */
 };
 
 struct bs_queue {
@@ -86,19 +96,20 @@ struct bs_backend {
     int (*device_open)(struct bs_device *device, struct bs_error *error);
     void (*device_close)(struct bs_device *device);
 
-    /* The common part is filled; all values become zero. After a failure of
-     * weights_new or queue_new, nothing is left to free and the _free slot is not
-     * called. */
+    /* What is derived from parameters (packed, rounded). The common part is filled, all
+     * slots are zero; weights_memory counts in `derived` alone. All four NULL: nothing
+     * is derived. After a failure of weights_new or queue_new, nothing is left to free
+     * and the _free slot is not called. */
     int (*weights_new)(struct bs_weights *weights, struct bs_error *error);
     void (*weights_free)(struct bs_weights *weights);
-    int (*weights_upload)(struct bs_weights *weights, int index, enum bs_slot slot,
-                          int64_t first_row, int64_t rows, const float *values,
-                          struct bs_error *error);
-    int (*weights_download)(const struct bs_weights *weights, int index,
-                            enum bs_slot slot, int64_t first_row, int64_t rows,
-                            float *values, struct bs_error *error);
     int (*weights_ready)(struct bs_weights *weights, struct bs_error *error);
     struct bs_weights_memory (*weights_memory)(const struct bs_weights *weights);
+
+    /* n floats between the host and a slot of the weights; they wait. */
+    int (*weights_upload)(struct bs_weights *weights, float *to, const float *from,
+                          int64_t n, struct bs_error *error);
+    int (*weights_download)(const struct bs_weights *weights, const float *from,
+                            float *to, int64_t n, struct bs_error *error);
 
     /* All scratch memory that operations of at most max_tokens rows need. */
     int (*queue_new)(struct bs_queue *queue, struct bs_error *error);
@@ -106,7 +117,7 @@ struct bs_backend {
     /* Waits; reports with bs_queue_fail. */
     void (*queue_finish)(struct bs_queue *queue);
 
-    /* Arenas: zeroed memory, aligned to 64 bytes or more. */
+    /* Of arenas and weights: zeroed, aligned to 64 bytes or more. */
     int (*memory_new)(struct bs_device *device, int64_t bytes, void **memory,
                       struct bs_error *error);
     void (*memory_free)(struct bs_device *device, void *memory);

@@ -10,7 +10,7 @@
  * how many others there are.
  *
  * cpu_device.c   instruction sets, the table of functions
- * cpu_weights.c  values, gradients, moments and packed copies
+ * cpu_weights.c  packed copies of weights
  * cpu_queue.c    threads, scratch memory, batch and step
  * cpu_*.c        operations: choose products, cut into items, call kernels
  */
@@ -32,18 +32,12 @@ struct cpu_device {
     char hardware[64];
 };
 
-/* One parameter. Gradient and moments NULL unless it is trained; `forward` for x W^T and
- * `backward` for dy W only for matrices, the latter only where the values themselves do
- * not serve (bf16). */
+/* What linear layers need of a parameter: its slots, and of a matrix packed copies,
+ * `forward` for x W^T and `backward` for dy W, the latter only where the values
+ * themselves do not serve (bf16). Slots alone are reached as w->slots[index]. */
 struct cpu_tensor {
-    int64_t size;
-    float *value, *gradient, *moment1, *moment2;
+    float *value, *gradient;
     struct bs_packed *forward, *backward;
-};
-
-struct cpu_weights {
-    float *memory; /* of all tensors */
-    struct cpu_tensor tensors[];
 };
 
 struct cpu_worker {
@@ -66,7 +60,7 @@ struct cpu_queue {
 };
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {
-    return ((struct cpu_weights *)w->data)->tensors + index;
+    return (struct cpu_tensor *)w->data + index;
 }
 
 static inline struct cpu_queue *cpu_queue(const struct bs_queue *q) {
@@ -102,12 +96,10 @@ void cpu_repack_trained(struct bs_queue *q, struct bs_weights *weights);
 /* The slots; see backend.h. */
 int cpu_weights_new(struct bs_weights *weights, struct bs_error *error);
 void cpu_weights_free(struct bs_weights *weights);
-int cpu_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
-                       int64_t first_row, int64_t rows, const float *values,
-                       struct bs_error *error);
-int cpu_weights_download(const struct bs_weights *weights, int index, enum bs_slot slot,
-                         int64_t first_row, int64_t rows, float *values,
-                         struct bs_error *error);
+int cpu_weights_upload(struct bs_weights *weights, float *to, const float *from,
+                       int64_t n, struct bs_error *error);
+int cpu_weights_download(const struct bs_weights *weights, const float *from, float *to,
+                         int64_t n, struct bs_error *error);
 struct bs_weights_memory cpu_weights_memory(const struct bs_weights *weights);
 
 int cpu_queue_new(struct bs_queue *queue, struct bs_error *error);

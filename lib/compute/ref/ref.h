@@ -12,18 +12,9 @@
 #include "compute/backend.h"
 #include "compute/bf16.h"
 
-/* One parameter; [rows * columns] each. The last three are NULL unless it is trained. */
-struct ref_tensor {
-    float *value, *gradient, *moment1, *moment2;
-};
-
 struct ref_queue {
     double *score, *other; /* [max_length] each */
 };
-
-static inline struct ref_tensor *ref_tensor(const struct bs_weights *w, int index) {
-    return (struct ref_tensor *)w->data + index;
-}
 
 static inline struct ref_queue *ref_queue(const struct bs_queue *q) {
     return q->data;
@@ -50,17 +41,6 @@ float ref_dropout_factor(const struct bs_queue *q, struct bs_dropout dropout,
                          int64_t sequence, int64_t token, uint32_t channel);
 
 /* The slots; see backend.h. */
-int ref_weights_new(struct bs_weights *weights, struct bs_error *error);
-void ref_weights_free(struct bs_weights *weights);
-int ref_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
-                       int64_t first_row, int64_t rows, const float *values,
-                       struct bs_error *error);
-int ref_weights_download(const struct bs_weights *weights, int index, enum bs_slot slot,
-                         int64_t first_row, int64_t rows, float *values,
-                         struct bs_error *error);
-int ref_weights_ready(struct bs_weights *weights, struct bs_error *error);
-struct bs_weights_memory ref_weights_memory(const struct bs_weights *weights);
-
 void ref_rows_upload(struct bs_queue *q, struct bs_rows to, const float *from);
 void ref_rows_download(struct bs_queue *q, struct bs_rows from, float *to);
 void ref_gather_first(struct bs_queue *q, struct bs_rows x, struct bs_rows y);
