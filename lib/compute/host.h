@@ -7,10 +7,13 @@
 
 #include "compute/backend.h"
 
+bs_op_weights_upload bs_host_weights_upload;
+bs_op_weights_download bs_host_weights_download;
+
 /* The step's results are queue->result, to which operations add. */
-void bs_host_set_step(struct bs_queue *queue, bool new_update);
-void bs_host_set_loss_total(struct bs_queue *queue, double total);
-void bs_host_set_loss_scale(struct bs_queue *queue, struct bs_loss_scale scale);
-void bs_host_read_step(struct bs_queue *queue, struct bs_step_result *result);
+bs_op_set_step bs_host_set_step;
+bs_op_set_loss_total bs_host_set_loss_total;
+bs_op_set_loss_scale bs_host_set_loss_scale;
+bs_op_read_step bs_host_read_step;
 
 #endif

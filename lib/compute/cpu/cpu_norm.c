@@ -19,8 +19,8 @@ static struct norm_job norm_job(struct bs_queue *q, const struct bs_weights *w,
                                 struct bs_norm norm) {
     return (struct norm_job){.queue = q,
                              .data = cpu_queue(q),
-                             .gain = cpu_tensor(w, norm.gain)->value,
-                             .bias = cpu_tensor(w, norm.bias)->value,
+                             .gain = w->slots[norm.gain].value,
+                             .bias = w->slots[norm.bias].value,
                              .epsilon = norm.epsilon};
 }
 
@@ -180,7 +180,7 @@ static void add_sums(const struct norm_job *job, const struct bs_weights *w, int
     int64_t columns = job->x.columns;
     if (!bs_weights_trains(w, index))
         return;
-    float *gradient = cpu_tensor(w, index)->gradient;
+    float *gradient = w->slots[index].gradient;
     for (int64_t first = 0; first < job->x.rows; first += CPU_TILE) {
         const float *sums = job->sums + first / CPU_TILE * 2 * columns + offset;
         for (int64_t c = 0; c < columns; c++)

@@ -22,8 +22,7 @@ struct update_job {
 };
 
 static int64_t chunks_of(const struct bs_weights *w, int index) {
-    return bs_weights_trains(w, index) ? (cpu_tensor(w, index)->size + CHUNK - 1) / CHUNK
-                                       : 0;
+    return bs_weights_trains(w, index) ? (w->slots[index].size + CHUNK - 1) / CHUNK : 0;
 }
 
 static int64_t count_chunks(const struct bs_weights *w) {
@@ -37,14 +36,14 @@ static struct chunk find_chunk(const struct bs_weights *w, int64_t item) {
     int index = 0;
     for (; item >= chunks_of(w, index); index++)
         item -= chunks_of(w, index);
-    int64_t first = item * CHUNK, left = cpu_tensor(w, index)->size - first;
+    int64_t first = item * CHUNK, left = w->slots[index].size - first;
     return (struct chunk){index, first, left < CHUNK ? left : CHUNK};
 }
 
 static void squares_item(void *context, int64_t item, int worker) {
     const struct update_job *job = context;
     struct chunk chunk = find_chunk(job->weights, item);
-    const float *gradient = cpu_tensor(job->weights, chunk.index)->gradient;
+    const float *gradient = job->weights->slots[chunk.index].gradient;
     (void)worker;
     job->squares[item] = job->data->kernels->squares(gradient + chunk.first, chunk.count);
 }
@@ -60,13 +59,13 @@ static double gradient_norm(struct update_job *job, int64_t chunks) {
 static void adamw_item(void *context, int64_t item, int worker) {
     const struct update_job *job = context;
     struct chunk chunk = find_chunk(job->weights, item);
-    const struct cpu_tensor *tensor = cpu_tensor(job->weights, chunk.index);
+    const struct bs_slots *slots = &job->weights->slots[chunk.index];
     bool decays = job->weights->parameters[chunk.index].decays;
     (void)worker;
     job->data->kernels->adamw(decays ? &job->decayed : &job->plain,
-                              tensor->value + chunk.first, tensor->gradient + chunk.first,
-                              tensor->moment1 + chunk.first,
-                              tensor->moment2 + chunk.first, chunk.count);
+                              slots->value + chunk.first, slots->gradient + chunk.first,
+                              slots->moment1 + chunk.first, slots->moment2 + chunk.first,
+                              chunk.count);
 }
 
 void cpu_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
@@ -89,7 +88,7 @@ static void zero_item(void *context, int64_t item, int worker) {
     const struct update_job *job = context;
     struct chunk chunk = find_chunk(job->weights, item);
     (void)worker;
-    memset(cpu_tensor(job->weights, chunk.index)->gradient + chunk.first, 0,
+    memset(job->weights->slots[chunk.index].gradient + chunk.first, 0,
            (size_t)chunk.count * sizeof(float));
 }
 

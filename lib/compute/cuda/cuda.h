@@ -36,16 +36,8 @@ struct cuda_device {
     char hardware[128];
 };
 
-/* One parameter: where it lies in the arena of the trained, or of the others. */
-struct cuda_tensor {
-    bool trained;
-    int64_t at; /* elements */
-};
-
 struct cuda_weights {
-    struct bs_cuda_trained trained; /* n may be 0; all arrays in one allocation */
-    struct bs_cuda_trained fixed;   /* value and low alone */
-    struct cuda_tensor tensors[];
+    uint16_t *low; /* [n_values], values rounded; NULL in fp32 and tf32 */
 };
 
 enum { CUDA_SLOTS = 4 }; /* batches and steps on their way up */
@@ -96,11 +88,10 @@ int cuda_memory(void **memory, size_t bytes, const char *what,
 
 /* ---- cuda_weights.c ---- */
 
-/* Device pointers of a parameter; gradient NULL: not trained; low NULL: products read
- * the values themselves. */
-const float *cuda_value(const struct bs_weights *w, int index);
-float *cuda_gradient(const struct bs_weights *w, int index);
+/* The rounded copy of a parameter; NULL: products read the values themselves. */
 const void *cuda_low(const struct bs_weights *w, int index);
+/* All that is trained, for the kernels. */
+struct bs_cuda_trained cuda_trained(const struct bs_weights *w);
 
 /* ---- cuda_queue.c ---- */
 
@@ -116,32 +107,46 @@ void cuda_drop_recordings(struct cuda_queue *data);
 
 /* ---- the slots; see backend.h ---- */
 
-int cuda_weights_new(struct bs_weights *weights, struct bs_error *error);
-void cuda_weights_free(struct bs_weights *weights);
-int cuda_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
-                        int64_t first_row, int64_t rows, const float *values,
-                        struct bs_error *error);
-int cuda_weights_download(const struct bs_weights *weights, int index, enum bs_slot slot,
-                          int64_t first_row, int64_t rows, float *values,
-                          struct bs_error *error);
-int cuda_weights_ready(struct bs_weights *weights, struct bs_error *error);
-struct bs_weights_memory cuda_weights_memory(const struct bs_weights *weights);
-
-int cuda_queue_new(struct bs_queue *queue, struct bs_error *error);
-void cuda_queue_free(struct bs_queue *queue);
-void cuda_queue_finish(struct bs_queue *queue);
-void cuda_rows_upload(struct bs_queue *queue, struct bs_rows to, const float *from);
-void cuda_rows_download(struct bs_queue *queue, struct bs_rows from, float *to);
-
-void cuda_set_batch(struct bs_queue *queue);
-void cuda_set_step(struct bs_queue *queue, bool new_update);
-void cuda_set_loss_total(struct bs_queue *queue, double total);
-void cuda_set_loss_scale(struct bs_queue *queue, struct bs_loss_scale scale);
-void cuda_read_step(struct bs_queue *queue, struct bs_step_result *result);
-
-bool cuda_record(struct bs_queue *queue, const struct bs_recording *recording);
-void cuda_recorded(struct bs_queue *queue);
-
-/* Operations: declared by the function types of backend.h. */
+bs_op_weights_new cuda_weights_new;
+bs_op_weights_free cuda_weights_free;
+bs_op_weights_upload cuda_weights_upload;
+bs_op_weights_download cuda_weights_download;
+bs_op_weights_ready cuda_weights_ready;
+bs_op_weights_memory cuda_weights_memory;
+bs_op_queue_new cuda_queue_new;
+bs_op_queue_free cuda_queue_free;
+bs_op_queue_finish cuda_queue_finish;
+bs_op_rows_upload cuda_rows_upload;
+bs_op_rows_download cuda_rows_download;
+bs_op_set_batch cuda_set_batch;
+bs_op_set_step cuda_set_step;
+bs_op_set_loss_total cuda_set_loss_total;
+bs_op_set_loss_scale cuda_set_loss_scale;
+bs_op_read_step cuda_read_step;
+bs_op_record cuda_record;
+bs_op_recorded cuda_recorded;
+bs_op_embedding cuda_embedding;
+bs_op_embedding_backward cuda_embedding_backward;
+bs_op_layer_norm cuda_layer_norm;
+bs_op_layer_norm_backward cuda_layer_norm_backward;
+bs_op_dropout cuda_dropout;
+bs_op_dropout_add cuda_dropout_add;
+bs_op_linear cuda_linear;
+bs_op_activate cuda_activate;
+bs_op_linear_backward cuda_linear_backward;
+bs_op_gelu_backward cuda_gelu_backward;
+bs_op_tanh_backward cuda_tanh_backward;
+bs_op_attention cuda_attention;
+bs_op_attention_backward cuda_attention_backward;
+bs_op_gather_first cuda_gather_first;
+bs_op_scatter_first cuda_scatter_first;
+bs_op_cross_entropy cuda_cross_entropy;
+bs_op_softmax cuda_softmax;
+bs_op_zero cuda_zero;
+bs_op_copy cuda_copy;
+bs_op_update cuda_update;
+bs_op_zero_gradients cuda_zero_gradients;
+bs_op_dropout_add_norm cuda_dropout_add_norm;
+bs_op_dropout_add_norm_backward cuda_dropout_add_norm_backward;
 
 #endif

@@ -116,7 +116,7 @@ static int memory_new(struct bs_device *device, int64_t bytes, void **memory,
                       struct bs_error *error) {
     const struct cuda_device *cuda = device->data;
     if (cuda_code(cudaSetDevice(cuda->ordinal), "activations", error) ||
-        cuda_memory(memory, (size_t)bytes, "activations", error))
+        cuda_memory(memory, (size_t)bytes, "weights or activations", error))
         return error->code;
     cudaError_t status = cudaMemset(*memory, 0, (size_t)bytes);
     if (!status)

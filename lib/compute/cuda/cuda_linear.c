@@ -21,7 +21,7 @@ static bool suits_library(int64_t inputs, int64_t outputs, enum bs_type type,
 /* The weight as products read it. */
 static const void *factors(const struct bs_weights *w, int index) {
     const void *low = cuda_low(w, index);
-    return low ? low : cuda_value(w, index);
+    return low ? low : w->slots[index].value;
 }
 
 static void product(struct bs_queue *q, const struct bs_lt_shape *shape,
@@ -54,7 +54,7 @@ void cuda_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linea
     if (!suits_library(x.columns, y.columns, x.type, x, y, none)) {
         cuda_check(q,
                    bs_cuda_plain_linear(cuda_queue(q)->stream, x, weight,
-                                        cuda_value(w, linear.bias), y),
+                                        w->slots[linear.bias].value, y),
                    "linear");
         return;
     }
@@ -74,7 +74,7 @@ void cuda_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linea
                                 .pinned = true,
                                 .tf32 = w->precision == BS_PRECISION_TF32};
     const void *bias =
-        made.type == BS_F32 ? cuda_value(w, linear.bias) : cuda_low(w, linear.bias);
+        made.type == BS_F32 ? w->slots[linear.bias].value : cuda_low(w, linear.bias);
     product(q, &shape, (struct bs_lt_operands){x.data, weight, bias, made.data});
     copy_if_apart(q, made, y);
 }
@@ -127,8 +127,8 @@ static void bias_gradient(struct bs_queue *q, struct bs_rows dy, float *gradient
 void cuda_linear_backward(struct bs_queue *q, struct bs_weights *w,
                           struct bs_linear linear, struct bs_rows x, struct bs_rows dy,
                           struct bs_rows dx, bool accumulate) {
-    float *dweight = cuda_gradient(w, linear.weight),
-          *dbias = cuda_gradient(w, linear.bias);
+    float *dweight = w->slots[linear.weight].gradient,
+          *dbias = w->slots[linear.bias].gradient;
     if (dbias)
         bias_gradient(q, dy, dbias);
     if (!suits_library(x.columns, dy.columns, x.type, x, dy, dx)) {

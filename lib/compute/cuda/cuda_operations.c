@@ -19,8 +19,8 @@ void cuda_embedding(struct bs_queue *q, const struct bs_weights *w, struct bs_em
                     struct bs_rows sum) {
     struct cuda_queue *data = q->data;
     done(q,
-         bs_cuda_embedding(data->stream, &data->batch, cuda_value(w, e.word),
-                           cuda_value(w, e.position), cuda_value(w, e.type), sum),
+         bs_cuda_embedding(data->stream, &data->batch, w->slots[e.word].value,
+                           w->slots[e.position].value, w->slots[e.type].value, sum),
          "embedding");
 }
 
@@ -33,9 +33,9 @@ void cuda_embedding_backward(struct bs_queue *q, struct bs_weights *w,
     if (scratch)
         done(q,
              bs_cuda_embedding_backward(data->stream, &data->batch,
-                                        cuda_gradient(w, e.word),
-                                        cuda_gradient(w, e.position),
-                                        cuda_gradient(w, e.type), types, dsum, scratch),
+                                        w->slots[e.word].gradient,
+                                        w->slots[e.position].gradient,
+                                        w->slots[e.type].gradient, types, dsum, scratch),
              "embedding backward");
 }
 
@@ -49,8 +49,8 @@ void cuda_dropout_add_norm(struct bs_queue *q, const struct bs_weights *w,
     struct cuda_queue *data = q->data;
     done(q,
          bs_cuda_dropout_add_norm(data->stream, &data->batch, data->step, dropout,
-                                  first_only, cuda_value(w, norm.gain),
-                                  cuda_value(w, norm.bias), norm.epsilon, x, residual,
+                                  first_only, w->slots[norm.gain].value,
+                                  w->slots[norm.bias].value, norm.epsilon, x, residual,
                                   sum, stats, y, y_low),
          "layer norm");
 }
@@ -66,8 +66,8 @@ void cuda_dropout_add_norm_backward(struct bs_queue *q, struct bs_weights *w,
         done(q,
              bs_cuda_dropout_add_norm_backward(
                  data->stream, &data->batch, data->step, dropout, first_only,
-                 cuda_value(w, norm.gain), cuda_gradient(w, norm.gain),
-                 cuda_gradient(w, norm.bias), sum, stats, dy, dresidual, dx, scratch),
+                 w->slots[norm.gain].value, w->slots[norm.gain].gradient,
+                 w->slots[norm.bias].gradient, sum, stats, dy, dresidual, dx, scratch),
              "layer norm backward");
 }
 
@@ -239,17 +239,17 @@ void cuda_softmax(struct bs_queue *q, struct bs_rows logits,
 
 void cuda_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
     struct cuda_queue *data = q->data;
-    const struct bs_cuda_trained *trained = &((struct cuda_weights *)w->data)->trained;
-    void *scratch = cuda_scratch(q, bs_cuda_update_scratch(trained->n));
+    struct bs_cuda_trained trained = cuda_trained(w);
+    void *scratch = cuda_scratch(q, bs_cuda_update_scratch(trained.n));
     if (scratch)
-        done(q, bs_cuda_update(data->stream, data->step, trained, &adamw, scratch),
+        done(q, bs_cuda_update(data->stream, data->step, &trained, &adamw, scratch),
              "update");
 }
 
 void cuda_zero_gradients(struct bs_queue *q, struct bs_weights *w) {
-    const struct bs_cuda_trained *trained = &((struct cuda_weights *)w->data)->trained;
+    struct bs_cuda_trained trained = cuda_trained(w);
     done(q,
-         cudaMemsetAsync(trained->gradient, 0, (size_t)trained->n * sizeof(float),
+         cudaMemsetAsync(trained.gradient, 0, (size_t)trained.n * sizeof(float),
                          cuda_queue(q)->stream),
          "clearing gradients");
 }

@@ -9,35 +9,30 @@
 
 #include <math.h>
 
-static int64_t parameter_size(const struct bs_weights *w, int index) {
-    return w->parameters[index].rows * w->parameters[index].columns;
-}
-
 static double gradient_norm(const struct bs_weights *w) {
     double total = 0;
     for (int i = 0; i < w->n_parameters; i++) {
         if (!bs_weights_trains(w, i))
             continue;
-        const float *gradient = ref_tensor(w, i)->gradient;
+        const struct bs_slots *slots = &w->slots[i];
         double sum = 0;
-        for (int64_t n = 0; n < parameter_size(w, i); n++)
-            sum += (double)gradient[n] * gradient[n];
+        for (int64_t n = 0; n < slots->size; n++)
+            sum += (double)slots->gradient[n] * slots->gradient[n];
         total += sum;
     }
     return sqrt(total);
 }
 
-static void step_tensor(struct ref_tensor *tensor, int64_t size,
-                        struct bs_adamw_factors f) {
-    for (int64_t n = 0; n < size; n++) {
-        float g = tensor->gradient[n] * f.gradient;
-        float value = tensor->value[n] * f.keep;
-        float m = tensor->moment1[n], v = tensor->moment2[n];
+static void step_parameter(const struct bs_slots *slots, struct bs_adamw_factors f) {
+    for (int64_t n = 0; n < slots->size; n++) {
+        float g = slots->gradient[n] * f.gradient;
+        float value = slots->value[n] * f.keep;
+        float m = slots->moment1[n], v = slots->moment2[n];
         m = f.lerp < 0.5F ? m + f.lerp * (g - m) : g - (g - m) * (1 - f.lerp);
         v = v * f.beta2 + f.square * g * g;
-        tensor->value[n] = value + f.step * m / (sqrtf(v) / f.root + f.epsilon);
-        tensor->moment1[n] = m;
-        tensor->moment2[n] = v;
+        slots->value[n] = value + f.step * m / (sqrtf(v) / f.root + f.epsilon);
+        slots->moment1[n] = m;
+        slots->moment2[n] = v;
     }
 }
 
@@ -45,8 +40,7 @@ void ref_zero_gradients(struct bs_queue *q, struct bs_weights *w) {
     (void)q;
     for (int i = 0; i < w->n_parameters; i++)
         if (bs_weights_trains(w, i))
-            memset(ref_tensor(w, i)->gradient, 0,
-                   (size_t)parameter_size(w, i) * sizeof(float));
+            memset(w->slots[i].gradient, 0, (size_t)w->slots[i].size * sizeof(float));
 }
 
 void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
@@ -57,8 +51,8 @@ void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw)
     for (int i = 0; verdict == BS_UPDATE_MAKE && i < w->n_parameters; i++) {
         bool decays = w->parameters[i].decays;
         if (bs_weights_trains(w, i))
-            step_tensor(ref_tensor(w, i), parameter_size(w, i),
-                        bs_adamw_factors(&adamw, &q->step, norm, decays));
+            step_parameter(&w->slots[i],
+                           bs_adamw_factors(&adamw, &q->step, norm, decays));
     }
     ref_zero_gradients(q, w);
 }
