@@ -28,6 +28,7 @@ VARIANT_FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recov
                          -fno-omit-frame-pointer
 VARIANT_FLAGS_tsan    := -O1 -g -fsanitize=thread
 VARIANT_FLAGS_valgrind := -O1 -g
+VARIANT_FLAGS_standin := $(VARIANT_FLAGS_asan)
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
 CFLAGS   := -std=c17 $(WARNINGS) $(FLOATING) $(VARIANT_FLAGS_$(VARIANT)) $(CFLAGS_EXTRA)
 LDFLAGS  += $(filter -fsanitize%,$(CFLAGS))
@@ -54,6 +55,45 @@ endif
 ifdef BARE
 LIB_OBJ  := $(filter $(B)/lib/common/% $(B)/lib/compute/%,$(filter-out %/crc.o,$(LIB_OBJ)))
 endif
+
+# CUDA without a GPU: in VARIANT=standin the .cu files and their host code are compiled
+# for the CPU, by g++, against the stand-in for the CUDA run time and cuBLASLt that lies
+# in tests/standin, and are part of libbs.a with it. The stand-in itself is not
+# sanitized: it is fast and may look at what is poisoned.
+CUDA_SRC     := $(wildcard lib/compute/cuda/*.cu)
+STANDIN_SRC  := $(wildcard tests/standin/standin_*.cc)
+CUDA_TESTS   := $(patsubst %.cu,build/standin/%,$(wildcard tests/cuda/test_*.cu)) \
+                $(patsubst %.cc,build/standin/%,$(wildcard tests/standin/test_*.cc))
+LIB_OBJ      := $(filter-out $(B)/lib/compute/cuda/%,$(LIB_OBJ))
+ifeq ($(VARIANT),standin)
+CPPFLAGS += -DBS_STANDIN -Itests/standin
+CXXFLAGS := -std=c++17 $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) \
+            -Wno-unknown-pragmas $(FLOATING) $(CFLAGS_EXTRA)
+SANITIZE := $(VARIANT_FLAGS_standin) -fno-sanitize=vptr
+LDLIBS   += -lstdc++
+LIB_OBJ  += $(patsubst %.c,$(B)/%.o,$(wildcard lib/compute/cuda/*.c)) \
+            $(CUDA_SRC:%.cu=$(B)/%.o) $(STANDIN_SRC:%.cc=$(B)/%.o)
+
+$(B)/tests/standin/standin_%.o: SANITIZE := -O2 -g -fno-strict-aliasing
+$(B)/%.o: %.cc
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo "  CXX   $<")
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -c $< -o $@
+
+$(B)/%.o: %.cu
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo "  CXX   $<")
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -x c++ -c $< -o $@
+
+.PHONY: cuda-tests-build
+cuda-tests-build: $(CUDA_TESTS)
+endif
+
+.PHONY: test-cuda
+test-cuda: ## the CUDA back end without a GPU, against a stand-in for the CUDA run time
+	$(Q)$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build
+	$(Q)tests/run.sh $(CUDA_TESTS)
+
 TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
 TEST_SRC := $(wildcard $(if $(BARE),,tests/unit/test_*.c tests/parity/test_*.c) tests/compute/test_*.c)
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
@@ -183,6 +223,8 @@ demo: ## set-up, build, model, data; then tokenize, train, eval, predict, export
 # ---- tests ---------------------------------------------------------------------------
 
 BATS := $(wildcard tests/cli/*.bats)
+# Sanitized already, so that other variants need not run them again.
+TEST_CUDA := $(if $(filter release,$(VARIANT)),$(CUDA_TESTS))
 
 .PHONY: test
 test: ## set-up, build, all tests
@@ -191,7 +233,8 @@ test: ## set-up, build, all tests
 
 .PHONY: test-run
 test-run: all tests-build model data
-	$(Q)BS_BIN=$(abspath $(BIN)) tests/run.sh $(TEST_BIN) $(BATS)
+	$(Q)$(if $(TEST_CUDA),$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build)
+	$(Q)BS_BIN=$(abspath $(BIN)) tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS)
 
 .PHONY: asan
 asan: ## the C tests and the command-line tests under address and undefined sanitizers
@@ -203,15 +246,16 @@ lint: ## layer table, format, clang-tidy, shellcheck
 	$(Q)$(MAKE) --no-print-directory lint-run
 
 C_FILES  := $(wildcard lib/*/*.[ch] lib/compute/*/*.[ch] tools/*/*.[ch] tests/*.h tests/*/*.[ch] bench/*/*.[ch])
+CC_FILES := $(wildcard lib/*/*.cu lib/compute/*/*.cu lib/compute/*/*.cuh tests/*/*.cu tests/*/*.cc)
 SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh bench/*.sh .ci/run)
 
 .PHONY: lint-run
 lint-run:
 	$(Q)awk -f setup/lint/rooms.awk setup/lint/rooms.txt setup/lint/doors.txt \
-	    $(filter lib/% tools/%,$(C_FILES))
-	$(Q)clang-format --dry-run --Werror $(filter-out %_tables.c,$(C_FILES))
+	    $(filter lib/% tools/%,$(C_FILES) $(CC_FILES))
+	$(Q)clang-format --dry-run --Werror $(filter-out %_tables.c,$(C_FILES) $(CC_FILES))
 	$(Q)printf '%s\n' $(filter lib/%.c tools/%.c,$(filter-out %_tables.c,$(C_FILES))) | \
-	    xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib 2>/dev/null' sh
+	    xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib -Itests/standin 2>/dev/null' sh
 	$(Q)clang-tidy --quiet setup/lint/headers.cc -- -std=c++17 -pedantic-errors -D_GNU_SOURCE -Ilib 2>/dev/null
 	$(Q)shellcheck $(SH_FILES)
 	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)

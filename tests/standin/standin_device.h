@@ -20,6 +20,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <type_traits>
 
 #define __global__
@@ -66,10 +67,19 @@ extern dim3 blockDim, gridDim;
 /* The block's shared memory, of the size that the launch asked for. */
 void *bs_standin_shared(void);
 
-/* Queues a kernel; `body` runs it as one thread. */
+/* Queues a kernel; `body` runs it as one thread. `pointers`: those among its arguments,
+ * which must point into device memory when it runs. */
 cudaError_t bs_standin_launch(const char *name, dim3 grid, dim3 block,
                               size_t shared_bytes, cudaStream_t stream,
-                              const void *kernel, std::function<void()> body);
+                              const void *kernel, std::function<void()> body,
+                              std::initializer_list<const void *> pointers);
+
+template <class T> static inline const void *bs_standin_pointer(const T &) {
+    return nullptr;
+}
+template <class T> static inline const void *bs_standin_pointer(T *const &pointer) {
+    return pointer;
+}
 
 /* CUDA's templates of the C functions. */
 template <class T> static inline cudaError_t cudaMalloc(T **pointer, size_t bytes) {
@@ -89,7 +99,6 @@ void __syncwarp(unsigned mask = 0xFFFFFFFFU);
 unsigned __ballot_sync(unsigned mask, int yes);
 int __any_sync(unsigned mask, int yes);
 int __all_sync(unsigned mask, int yes);
-unsigned __activemask(void);
 
 /* The bits of lane `from`; `from` may be the lane itself. */
 uint64_t bs_standin_shuffle(unsigned mask, uint64_t bits, int from);
