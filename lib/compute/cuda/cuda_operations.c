@@ -28,8 +28,8 @@ void cuda_embedding_backward(struct bs_queue *q, struct bs_weights *w,
                              struct bs_embedding e, struct bs_rows dsum) {
     struct cuda_queue *data = q->data;
     int64_t types = w->parameters[e.type].rows;
-    void *scratch = cuda_scratch(
-        q, bs_cuda_embedding_backward_scratch(dsum.rows, dsum.columns, types));
+    void *scratch =
+        cuda_scratch(q, bs_cuda_embedding_backward_scratch(dsum.rows, dsum.columns));
     if (scratch)
         done(q,
              bs_cuda_embedding_backward(data->stream, &data->batch,

@@ -66,7 +66,7 @@ cudaError_t bs_cuda_embedding(cudaStream_t stream, const struct bs_cuda_batch *b
                               struct bs_rows sum);
 /* Gradients [rows, C] accumulate; NULL: not trained. Each distinct id's tokens are
  * summed in their order; types over fixed chunks of tokens. */
-size_t bs_cuda_embedding_backward_scratch(int64_t tokens, int64_t columns, int64_t types);
+size_t bs_cuda_embedding_backward_scratch(int64_t tokens, int64_t columns);
 cudaError_t bs_cuda_embedding_backward(cudaStream_t stream,
                                        const struct bs_cuda_batch *batch, float *word,
                                        float *position, float *type, int64_t types,
@@ -127,7 +127,7 @@ cudaError_t bs_cuda_column_sums(cudaStream_t stream, struct bs_rows x, float *su
 
 /* Linear layers that the matrix library serves badly or not at all: few outputs (the
  * classifier), rows that are not aligned to 16 bytes. `weight` [N, M] and x are of one
- * type, y of any; bias F32 [N]. Sums in fp32 over m in its order, tf32 aside. */
+ * type, y of any; bias F32 [N]. Sums in fp32 in a fixed order. */
 cudaError_t bs_cuda_plain_linear(cudaStream_t stream, struct bs_rows x,
                                  const void *weight, const float *bias, struct bs_rows y);
 /* dx (absent: not wanted) = dy weight, added to what is there if `accumulate`; dweight
