@@ -66,8 +66,8 @@ CUDA_TESTS   := $(patsubst %.cu,build/standin/%,$(wildcard tests/cuda/test_*.cu)
                 $(patsubst %.cc,build/standin/%,$(wildcard tests/standin/test_*.cc))
 LIB_OBJ      := $(filter-out $(B)/lib/compute/cuda/%,$(LIB_OBJ))
 ifeq ($(VARIANT),standin)
-CPPFLAGS += -DBS_STANDIN -Itests/standin
-CXXFLAGS := -std=c++17 $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) \
+CPPFLAGS += -DBS_STANDIN -DBS_WITH_CUDA -Itests/standin
+CXXFLAGS := -std=c++17 $(filter-out -Wshadow -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) \
             -Wno-unknown-pragmas $(FLOATING) $(CFLAGS_EXTRA)
 SANITIZE := $(VARIANT_FLAGS_standin) -fno-sanitize=vptr
 LDLIBS   += -lstdc++
@@ -165,7 +165,7 @@ GENCODE   := $(if $(filter native,$(CUDA_ARCH)),-arch=native,\
 NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=true -Werror all-warnings -Ilib $(GENCODE) \
              -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra
 
-ifneq ($(CUDA),0)
+ifeq ($(CUDA)$(filter standin,$(VARIANT)),1)
 all: $(CUDA_LIB)
 endif
 

@@ -46,10 +46,14 @@ void cuda_weights_free(struct bs_weights *w) {
     free(data);
 }
 
+/* Behind all that is on any queue, and done when it returns. */
+/* Behind all that is on any queue, and done when it returns. */
 static int transfer(const struct bs_weights *w, void *to, const void *from, int64_t n,
                     enum cudaMemcpyKind kind, struct bs_error *error) {
     const struct cuda_device *device = w->device->data;
     cudaError_t status = cudaSetDevice(device->ordinal);
+    if (!status)
+        status = cudaDeviceSynchronize();
     if (!status)
         status =
             cudaMemcpyAsync(to, from, (size_t)n * sizeof(float), kind, device->stream);

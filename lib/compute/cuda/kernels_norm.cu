@@ -75,8 +75,10 @@ template <int N> BS_KERNEL(NORM_THREADS, 1) void norm_kernel(norm_arguments a) {
     const int64_t row = warp_row(a.rows, a.columns, shared, &mine);
     if (row < 0)
         return;
-    const float mean = bs_warp_sum(add_row<N>(a, row, mine)) / a.columns;
-    const float variance = bs_warp_sum(squares<N>(a, mine, mean)) / a.columns;
+    const float mean =
+        bs_warp_sum(add_row<N>(a, row, mine)) / static_cast<float>(a.columns);
+    const float variance =
+        bs_warp_sum(squares<N>(a, mine, mean)) / static_cast<float>(a.columns);
     const float inverse = 1 / sqrtf(variance + a.epsilon);
     if (a.stats.data && bs_lane() == 0) {
         *a.stats.at(row, 0) = mean;
@@ -180,8 +182,8 @@ void norm_backward_kernel(norm_backward_arguments a) {
         }
         bs_store<N>(mine + column, g);
     }
-    const float mean_g = bs_warp_sum(totals[0]) / a.columns;
-    const float mean_gn = bs_warp_sum(totals[1]) / a.columns;
+    const float mean_g = bs_warp_sum(totals[0]) / static_cast<float>(a.columns);
+    const float mean_gn = bs_warp_sum(totals[1]) / static_cast<float>(a.columns);
     const struct bs_drop_row drop = bs_drop_row_of(a.drop, row);
     for (int column = bs_lane() * N; column < a.columns; column += BS_WARP * N) {
         float values[N], sum[N];
