@@ -11,6 +11,8 @@
 # ONEDNN=0 leaves out the CPU back end; BARE=1 builds lib/common, lib/compute and the
 # tests of compute with nothing but a C compiler.
 
+.DEFAULT_GOAL := all
+
 VARIANT ?= release
 ONEDNN  ?= $(if $(BARE),0,1)
 B       := build/$(VARIANT)$(if $(BARE),-bare,$(if $(filter 0,$(ONEDNN)),-ref))

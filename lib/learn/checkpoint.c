@@ -109,6 +109,8 @@ static int load_last(struct run *run, const char *last, const struct bs_state_fi
     if (code || bs_state_file_restore(file, run->model, error))
         return error->code;
     run_restart_loss(run, run->state.loss_sum, run->state.loss_count);
+    if (run->state.loss_scale.scale > 0)
+        bs_set_loss_scale(bs_pass_queue(run->pass), run->state.loss_scale);
     return BS_OK;
 }
 

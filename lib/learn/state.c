@@ -45,6 +45,14 @@ static bool describe_lines(struct bs_buffer *text, const char *name,
     return true;
 }
 
+/* fp16 alone has one. */
+static bool describe_scale(const struct bs_loss_scale *scale, struct bs_buffer *text) {
+    return scale->scale == 0 ||
+           bs_buffer_printf(
+               text, "loss_scale\t%a\ngood_updates\t%d\nskipped\t%" PRId64 "\n",
+               (double)scale->scale, (int)scale->good_updates, scale->skipped);
+}
+
 /* %a keeps every bit of a double. */
 static bool describe(const struct bs_train_state *state, struct bs_buffer *text) {
     return bs_buffer_printf(text, "%sfinished\t%d\nstep\t%" PRId64 "\nreported\t%" PRId64,
@@ -55,6 +63,7 @@ static bool describe(const struct bs_train_state *state, struct bs_buffer *text)
                             state->best_step, state->best_value) &&
            bs_buffer_printf(text, "\nworse\t%" PRId64 "\nhardware\t%s\n", state->worse,
                             state->hardware) &&
+           describe_scale(&state->loss_scale, text) &&
            describe_lines(text, "identity", &state->identity) &&
            describe_lines(text, "row", &state->rows) && bs_buffer_append_byte(text, '\n');
 }
@@ -154,10 +163,18 @@ static bool keep_line(struct bs_buffer *block, const char *value) {
     return bs_buffer_printf(block, "%s\n", value);
 }
 
+static bool parse_scale(struct bs_loss_scale *scale, const char *value) {
+    double number;
+    if (!parse_real(value, &number) || !(number > 0))
+        return false;
+    scale->scale = (float)number;
+    return true;
+}
+
 /* One line of the text. Unknown names are damage: versions are told by the magic. */
 static bool parse_line(struct bs_train_state *state, const char *name,
                        const char *value) {
-    int64_t number;
+    int64_t number, good_updates = state->loss_scale.good_updates;
     if (strcmp(name, "identity") == 0)
         return keep_line(&state->identity, value);
     if (strcmp(name, "row") == 0)
@@ -166,6 +183,8 @@ static bool parse_line(struct bs_train_state *state, const char *name,
         return parse_real(value, &state->loss_sum);
     if (strcmp(name, "best_value") == 0)
         return parse_real(value, &state->best_value);
+    if (strcmp(name, "loss_scale") == 0)
+        return parse_scale(&state->loss_scale, value);
     if (strcmp(name, "hardware") == 0)
         return snprintf(state->hardware, sizeof state->hardware, "%s", value) >= 0;
     if (!parse_integer(value, &number))
@@ -177,10 +196,15 @@ static bool parse_line(struct bs_train_state *state, const char *name,
                     {"reported", &state->reported},
                     {"loss_count", &state->loss_count},
                     {"best_step", &state->best_step},
-                    {"worse", &state->worse}};
+                    {"worse", &state->worse},
+                    {"good_updates", &good_updates},
+                    {"skipped", &state->loss_scale.skipped}};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
-        if (strcmp(name, integers[i].name) == 0)
-            return *integers[i].to = number, true;
+        if (strcmp(name, integers[i].name) == 0) {
+            *integers[i].to = number;
+            state->loss_scale.good_updates = (int32_t)good_updates;
+            return true;
+        }
     state->finished = number != 0;
     return strcmp(name, "finished") == 0;
 }

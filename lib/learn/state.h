@@ -26,12 +26,13 @@ struct bs_train_state {
     int64_t reported; /* the last step that has a row in `rows` */
     double loss_sum;  /* of the updates since then */
     int64_t loss_count;
-    int64_t best_step;         /* 0: none yet */
-    double best_value;         /* of the chosen metric; larger is better */
-    int64_t worse;             /* evaluations since the best one */
-    char hardware[64];         /* where it ran */
-    struct bs_buffer identity; /* lines `NAME TAB VALUE`, see identity.h */
-    struct bs_buffer rows;     /* report rows so far, TSV */
+    struct bs_loss_scale loss_scale; /* of fp16; all zero in other precisions */
+    int64_t best_step;               /* 0: none yet */
+    double best_value;               /* of the chosen metric; larger is better */
+    int64_t worse;                   /* evaluations since the best one */
+    char hardware[64];               /* where it ran */
+    struct bs_buffer identity;       /* lines `NAME TAB VALUE`, see identity.h */
+    struct bs_buffer rows;           /* report rows so far, TSV */
 };
 
 void bs_train_state_free(struct bs_train_state *state); /* leaves it empty */

@@ -79,7 +79,8 @@ int run_update(struct run *run, struct bs_error *error) {
                            .adam_step = update + 1,
                            .learning_rate =
                                (float)bs_learning_rate(s, update, run->total),
-                           .loss_scale = 1};
+                           .loss_scale = 1,
+                           .dynamic_scale = s->precision == BS_PRECISION_FP16};
     struct bs_adamw adamw = {.beta1 = (float)s->beta1,
                              .beta2 = (float)s->beta2,
                              .epsilon = (float)s->epsilon,
@@ -105,6 +106,8 @@ int run_read_loss(struct run *run, struct bs_error *error) {
                        "saved from there on (a lower --learning-rate may help)",
                        result.first_bad_update + 1);
     run->state.loss_sum = result.loss_total;
+    if (run->settings->precision == BS_PRECISION_FP16)
+        run->state.loss_scale = result.loss_scale;
     return BS_OK;
 }
 
