@@ -190,6 +190,11 @@ BENCH ?= tokenize label train memory
 bench: all ## side by side with the peers, which it installs into build/bench
 	$(Q)BIN=$(BIN) bench/bench.sh $(BENCH)
 
+# Hours for all of it; each finished run is kept as a row of bench/results/learn.tsv.
+.PHONY: bench-learn
+bench-learn: all model data ## what bs and the reference learn from the same rows, seed by seed
+	$(Q)BIN=$(BIN) bench/learn.sh
+
 # Programs that time one thing alone, for profiling.
 MICRO := $(patsubst %.c,$(B)/%,$(wildcard bench/micro/*.c))
 .PHONY: bench-micro
