@@ -90,6 +90,14 @@ err_has() {
     return 1
 }
 
+# bound_memory KIB: of virtual memory, for all that runs from here on in this test. Tools
+# under a sanitizer need more than any bound, and get none.
+bound_memory() {
+    if (ulimit -v "$1" && "$BIN/bs-predict" --version) >/dev/null 2>&1; then
+        ulimit -v "$1"
+    fi
+}
+
 # fails COMMAND...: succeeds if the command does not.
 fails() {
     if "$@"; then

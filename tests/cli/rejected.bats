@@ -233,7 +233,6 @@ END
 
 @test "--max-record: what is longer is rejected in constant memory, in every format" {
     mkdir -p rows.d/negative rows.d/positive
-    # 300 MB of one text are more than the memory there is.
     printf 'good film' >rows.d/positive/1
     printf 'awful' >rows.d/negative/2
     perl -e 'print "x" x 200000' >rows.d/negative/1
@@ -274,7 +273,7 @@ END
 }
 
 @test "--max-record: what is passed over takes no memory" {
-    ulimit -v 262144
+    bound_memory 262144
     { echo good; head -c 400000000 /dev/zero; printf '\nfine\n'; } | {
         tokenized --threads 1 --max-record 64K
         gives 3 $'2 5 3\n2 8 3' 'standard input: line 2: longer than 65536 bytes (--max-record)'

@@ -50,7 +50,7 @@ END
     echo "$n records"
     [ "$n" -eq 69 ]
     undamaged no_tokens "${records[@]}" >stream
-    bound_memory
+    bound_memory 1048576
     for run in 'tokenized --overwrite' 'answered --drop text' scored; do
         rm -f rejects
         $run --rejects rejects stream
@@ -94,7 +94,7 @@ END
     records+=("\x83$predicted\xabprobability\x05$label" "$good")
     wanted+="record $((${#records[@]} - 1)): a probability must be from 0 to 1, not 5"$'\n'
     undamaged no_predictions "${records[@]}" >stream
-    bound_memory
+    bound_memory 1048576
     rated --rejects rejects stream
     status_is 3
     out_is '1.000000 of 2, 0 rejected'
@@ -105,7 +105,7 @@ END
 }
 
 @test "each msgpack type in place of a record: exit 4, the record before is kept" {
-    bound_memory
+    bound_memory 1048576
     for type in $types; do
         case $type in map:*) continue ;; esac # that is a record, without fields
         printf '%b' "${type#*:}" >rest
@@ -120,7 +120,7 @@ END
 }
 
 @test "each msgpack type where a header's is expected: exit 4" {
-    bound_memory
+    bound_memory 1048576
     digest='\xd9\x40'$(printf 'f%.0s' {1..64})
     while IFS='|' read -r before after may; do
         for type in $types; do
@@ -149,7 +149,7 @@ END
 # ---- hostile ----------------------------------------------------------------------
 
 @test "a claim of 2^32-1 elements, bytes or pairs is cut off, not believed" {
-    bound_memory
+    bound_memory 1048576
     many='\xff\xff\xff\xff'
     for claim in '\x81\xa3ids\xdd' '\x81\xa3ids\xdb' '\x81\xa3ids\xc6' '\x81\xa3ids\xdf' \
         '\x81\xa3ids\xc9' '\x81\xdb' '\xdf'; do
@@ -168,7 +168,7 @@ END
 }
 
 @test "nesting 10,000 deep: exit 4 in a stream, rejected in JSON lines" {
-    bound_memory
+    bound_memory 1048576
     for opening in 91 81a178; do # an array, a map
         perl -e 'print "\x81\xa1x", pack("H*", shift) x 10000' $opening >rest
         refuse_behind_two 'records 1-3: values nest deeper than 64'

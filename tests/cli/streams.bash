@@ -17,11 +17,6 @@ both=$'predicted\tprobability\tlabel\ttext\npositive\tP\tpositive\tgood film\nne
 # shellcheck disable=SC2034
 first=${both%$'\n'*}
 
-# The virtual memory of what runs from here on is limited to 1 GiB.
-bound_memory() {
-    ulimit -v 1048576
-}
-
 # A stream without its end.
 begun() {
     perl -0777 -pe 's/\x93\xa3end.*//s' "$1"

@@ -111,7 +111,7 @@ END
 # ---- foreign ----------------------------------------------------------------------
 
 @test "what is no stream of ours: exit 4" {
-    bound_memory
+    bound_memory 1048576
     while IFS='|' read -r bytes why; do
         printf '%b' "$bytes" >stream
         refuse "$why"

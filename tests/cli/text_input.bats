@@ -241,7 +241,7 @@ negative,P,negative,aw\xffful\npositive,P,positive,fine' \
     perl -e 'print "awful\n", "a" x 1e8, "\nfine\n"' >texts
     perl -e 'print "label,text\nnegative,awful\nnegative,\"", " " x 1e8, "\"\npositive,fine\n"' \
         >rows.csv
-    ulimit -v 2097152
+    bound_memory 2097152
     tokenized --threads 2 texts
     gives 0 $'2 9 3\n2 1 3\n2 8 3' ''
     answered --threads 2 texts
