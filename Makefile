@@ -50,7 +50,7 @@ LDLIBS   := -ldnnl $(LDLIBS)
 LIB_OBJ  += $(foreach isa,$(if $(filter x86_64,$(shell uname -m)),$(ISAS),plain),$(KERNELS:lib/%.c=$(B)/lib/%.$(isa).o))
 endif
 ifdef BARE
-LIB_OBJ  := $(filter $(B)/lib/common/% $(B)/lib/compute/%,$(filter-out %/crc.o,$(LIB_OBJ)))
+LIB_OBJ  := $(filter $(B)/lib/common/% $(B)/lib/compute/%,$(filter-out %/crc.o %/gzip.o,$(LIB_OBJ)))
 endif
 TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
 TEST_SRC := $(wildcard $(if $(BARE),,tests/unit/test_*.c tests/parity/test_*.c) tests/compute/test_*.c)

@@ -129,7 +129,7 @@ void bs_input_close(struct bs_input *input) {
 }
 
 bool bs_input_wait(const struct bs_input *input, double seconds) {
-    if (input->ended)
+    if (input->ended || (input->unpack && bs_unpack_pending(input->unpack)))
         return true;
     struct pollfd poll_fd = {.fd = input->fd, .events = POLLIN};
     double milliseconds = seconds < 0 ? -1 : seconds * 1000 + 0.999;

@@ -1,7 +1,9 @@
 /* The one file that knows libarchive. Archives are read sequentially through an input,
- * which has decompressed them already. */
+ * which has decompressed them already. gzip goes past libarchive, which does not look at
+ * its checksum and drops what was inflated before a fault. */
 #include "format/unpack.h"
 
+#include "common/gzip.h"
 #include "format/input.h"
 
 #include <archive.h>
@@ -13,6 +15,7 @@
 enum { BLOCK = 64 * 1024 };
 
 struct bs_unpack {
+    struct bs_gzip *gzip; /* or NULL, and then */
     struct archive *archive;
     struct bs_buffer begun; /* handed on first */
     bool begun_given, empty;
@@ -58,10 +61,11 @@ int bs_unpack_open(struct bs_unpack **result, int fd, struct bs_span begun,
     unpack->fd = fd;
     unpack->name = name;
     unpack->stored = (int64_t)begun.size;
+    if (bs_gzip_sniff(begun))
+        return bs_gzip_open(&unpack->gzip, fd, begun, name, error);
     unpack->archive = archive_read_new();
     if (!unpack->archive)
         return bs_fail_memory(error, BLOCK, name);
-    archive_read_support_filter_gzip(unpack->archive);
     archive_read_support_filter_xz(unpack->archive);
     archive_read_support_filter_zstd(unpack->archive);
     archive_read_support_format_raw(unpack->archive);
@@ -77,6 +81,8 @@ int bs_unpack_open(struct bs_unpack **result, int fd, struct bs_span begun,
 
 int bs_unpack_read(struct bs_unpack *unpack, char *to, size_t size, size_t *got,
                    struct bs_error *error) {
+    if (unpack->gzip)
+        return bs_gzip_read(unpack->gzip, to, size, got, error);
     la_ssize_t n = unpack->empty ? 0 : archive_read_data(unpack->archive, to, size);
     if (n < 0)
         return fail_archive(unpack->archive, unpack->name, error);
@@ -85,7 +91,11 @@ int bs_unpack_read(struct bs_unpack *unpack, char *to, size_t size, size_t *got,
 }
 
 int64_t bs_unpack_stored(const struct bs_unpack *unpack) {
-    return unpack->stored;
+    return unpack->gzip ? bs_gzip_stored(unpack->gzip) : unpack->stored;
+}
+
+bool bs_unpack_pending(const struct bs_unpack *unpack) {
+    return unpack->gzip && bs_gzip_pending(unpack->gzip);
 }
 
 void bs_unpack_close(struct bs_unpack *unpack) {
@@ -93,6 +103,7 @@ void bs_unpack_close(struct bs_unpack *unpack) {
         return;
     if (unpack->archive)
         archive_read_free(unpack->archive);
+    bs_gzip_close(unpack->gzip);
     bs_buffer_free(&unpack->begun);
     free(unpack);
 }
@@ -149,12 +160,23 @@ static int fail_member(struct bs_archive *own, struct bs_error *error) {
     return fail_archive(own->archive, own->input->name, error);
 }
 
+/* The end of an archive may come before that of the file: damage behind it counts. */
+static int read_to_end(struct bs_archive *own, struct bs_error *error) {
+    int code = BS_OK;
+    own->handed = 0;
+    while (!code) {
+        bs_input_consume(own->input, bs_input_data(own->input).size);
+        code = bs_input_fill(own->input, error);
+    }
+    return code;
+}
+
 int bs_archive_next(struct bs_archive *own, const char **path, struct bs_error *error) {
     struct archive_entry *entry;
     for (;;) {
         int status = archive_read_next_header(own->archive, &entry);
         if (status == ARCHIVE_EOF)
-            return BS_END;
+            return read_to_end(own, error);
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
             return fail_member(own, error);
         *path = archive_entry_pathname(entry);

@@ -82,6 +82,27 @@ make_node() {
     mknod -m 666 "$1" c 1 "$2" 2>/dev/null || skip "cannot make a device"
 }
 
+@test "standard output that is closed or full: exit 5, with the reason" {
+    echo good >texts
+    printf 'label\ttext\npositive\tgood\n' >rows.tsv
+    printf 'predicted\tprobability\tlabel\na\t0.5\ta\n' >p.tsv
+    for command in "tokenize -m $TINY texts" "tokenize -m $TINY -t ids texts" \
+        "predict -m $TINY texts" "predict -m $TINY -t msgpack texts" \
+        "eval p.tsv" "eval -m $TINY rows.tsv"; do
+        : >out
+        status=0
+        # shellcheck disable=SC2086
+        tool $command >&- 2>err || status=$?
+        status_is 5
+        err_is "bs-${command%% *}: standard output: cannot write: Bad file descriptor"
+        status=0
+        # shellcheck disable=SC2086
+        tool $command >/dev/full 2>err || status=$?
+        status_is 5
+        err_is "bs-${command%% *}: standard output: cannot write: No space left on device"
+    done
+}
+
 @test "-o names a device: it is written to, not replaced; a full one is exit 5" {
     make_node full 7
     make_node null 3
@@ -112,17 +133,22 @@ make_node() {
     go tool tokenize -m "$TINY" -t ids -o pipe <<<good
     wait $!
     status_is 0
+    out_is ''
+    err_is ''
     [ "$(cat through)" = '2 5 3' ]
     [ -p pipe ]
     echo old >file
     ln -s file link
     go tool tokenize -m "$TINY" -t ids -o link <<<good
     status_is 0
+    out_is ''
+    err_is ''
     [ -L link ]
     [ "$(cat file)" = '2 5 3' ]
     mkdir folder
     go tool tokenize -m "$TINY" -t ids -o folder <<<good
     status_is 5
+    out_is ''
     err_is 'bs-tokenize: folder: is a folder, not a file'
 }
 
@@ -133,7 +159,8 @@ make_node() {
         go tool "$name" -m "$TINY" --rejects full -o answers few.tsv
         status_is 5
         out_is ''
-        err_has "bs-$name: full: cannot write: No space left on device"
+        err_is "bs-$name: few.tsv: line 3: has 1 column, the header has 2
+bs-$name: full: cannot write: No space left on device"
         [ ! -e answers ]
     done
     [ -c full ]

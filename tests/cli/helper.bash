@@ -90,6 +90,14 @@ err_has() {
     return 1
 }
 
+# bound_memory KIB: of virtual memory, for all that runs from here on in this test. Tools
+# under a sanitizer need more than any bound, and get none.
+bound_memory() {
+    if (ulimit -v "$1" && "$BIN/bs-predict" --version) >/dev/null 2>&1; then
+        ulimit -v "$1"
+    fi
+}
+
 # fails COMMAND...: succeeds if the command does not.
 fails() {
     if "$@"; then
@@ -116,4 +124,53 @@ pipe_is_empty() {
 # has_lines FILE N
 has_lines() {
     [ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+# ---- one input, three tools ---------------------------------------------------------
+#
+#   tokenized ARGS...    through bs-tokenize: a line of ids for each record
+#   answered ARGS...     through bs-predict, each probability shown as P
+#   scored ARGS...       through bs-eval -m, its report as "ACCURACY of N, M rejected"
+#   rated ARGS...        predictions through bs-eval, likewise
+#   gives STATUS OUT ERR asserts all that came of it; in ERR every line is without the
+#                        tool's name, which stands before it
+
+tokenized() {
+    TOOL=bs-tokenize
+    go tool tokenize -m "$TINY" -t ids "$@"
+}
+
+answered() {
+    TOOL=bs-predict
+    go tool predict -m "$TINY" "$@"
+    perl -pi -e 's/^([a-z]+[\t,]|.*"probability":)0\.\d{4,9}(?=[\t,\n])/$1P/' out
+}
+
+scored() {
+    TOOL=bs-eval
+    go tool eval -m "$TINY" --resamples 0 "$@"
+    summarize_report
+}
+
+rated() {
+    TOOL=bs-eval
+    go tool eval --resamples 0 "$@"
+    summarize_report
+}
+
+summarize_report() {
+    # shellcheck disable=SC2016 # Perl's variables
+    perl -0777 -ni -e 'my %v = /^(\w+)\t(\S+)$/mg; next unless length;
+        print "$v{accuracy} of $v{support}, $v{rejected} rejected\n" if /^metric\tvalue\n/' out
+}
+
+gives() {
+    local err=${3:+$TOOL: ${3//$'\n'/$'\n'$TOOL: }}
+    status_is "$1" && out_is "$2" && err_is "$err"
+}
+
+# undamaged STREAM RECORD...: a stream of these records (make-stream.pl) with the header
+# of STREAM.
+undamaged() {
+    perl "$ROOT/tests/cli/make-stream.pl" "$@"
 }

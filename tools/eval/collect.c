@@ -47,19 +47,22 @@ static int add_record(struct bs_metrics *metrics, const struct bs_record *record
     return BS_OK;
 }
 
-/* What was opened must be predictions; seen once the first record has been read. */
-static int check_input(const struct bs_reader *reader, struct bs_error *error) {
+/* What was opened must be predictions; seen once the first record of `file` has been
+ * read. */
+static int check_input(const struct bs_reader *reader, const char *file,
+                       struct bs_error *error) {
     const struct bs_stream_header *header = bs_reader_header(reader);
     enum bs_format format = bs_reader_format(reader);
     if (header && header->kind != BS_STREAM_PREDICTIONS)
         return bs_fail(error, BS_DATA,
-                       "these are token records, not predictions; label them with "
-                       "bs-predict, or here with -m MODEL");
+                       "%s: token records, not predictions; label them with bs-predict, "
+                       "or here with -m MODEL",
+                       file);
     if (format == BS_FORMAT_LINES || format == BS_FORMAT_TREE)
         return bs_fail(error, BS_DATA,
-                       "%s hold no predictions; choose another format with -f, or label "
-                       "texts with -m MODEL",
-                       format == BS_FORMAT_LINES ? "lines" : "folders of texts");
+                       "%s: %s hold no predictions; choose another format with -f, or "
+                       "label texts with -m MODEL",
+                       file, format == BS_FORMAT_LINES ? "lines" : "folders of texts");
     return BS_OK;
 }
 
@@ -73,7 +76,7 @@ static int read_all(struct bs_reader *reader, struct bs_rejects *rejects,
         if (code && code != BS_REJECTED)
             return code;
         struct bs_error wrong_input;
-        if (check_input(reader, &wrong_input)) {
+        if (check_input(reader, record->file, &wrong_input)) {
             *error = wrong_input;
             return error->code;
         }

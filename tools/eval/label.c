@@ -1,6 +1,7 @@
 /* Predictions made here: the token source reads and tokenizes, a window of records is
  * labelled together, as bs-predict does. */
 #include "collect.h"
+#include "common/log.h"
 #include "format/rejects.h"
 #include "front/source.h"
 #include "front/tool.h"
@@ -9,6 +10,7 @@
 #include "store/model_files.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { WINDOW = 4096 };
@@ -38,6 +40,8 @@ struct labeller {
     struct bs_buffer gold;
     size_t n_pending;
     int64_t n_tokens;
+    int64_t n_foreign; /* records whose gold label is not one of `labels` */
+    char foreign[64];  /* the first such label, cut */
 };
 
 static int open_model(struct labeller *labeller, struct bs_error *error) {
@@ -119,6 +123,24 @@ static int label_window(struct labeller *labeller, struct bs_error *error) {
     return BS_OK;
 }
 
+/* A label that the model was not trained on is scored, as a class never predicted. */
+static void count_foreign(struct labeller *labeller, struct bs_span gold) {
+    for (size_t i = 0; i < labeller->n_labels; i++)
+        if (bs_span_is(gold, labeller->labels[i]))
+            return;
+    if (labeller->n_foreign++ == 0)
+        snprintf(labeller->foreign, sizeof labeller->foreign, "%.*s",
+                 (int)(gold.size < 60 ? gold.size : 60), gold.data);
+}
+
+static void tell_foreign(const struct labeller *labeller) {
+    if (labeller->n_foreign)
+        bs_warn("%lld record%s a label that the model cannot predict (\"%s\"): is -m the "
+                "right model?",
+                (long long)labeller->n_foreign,
+                labeller->n_foreign == 1 ? " has" : "s have", labeller->foreign);
+}
+
 /* A record that was rejected on the way is told already, and counts as wrong. */
 static int take_record(struct labeller *labeller, struct bs_token_record *record,
                        struct bs_error *error) {
@@ -137,6 +159,7 @@ static int take_record(struct labeller *labeller, struct bs_token_record *record
         return code == BS_REJECTED
                    ? bs_rejects_add(labeller->rejects, &record->record, error)
                    : code;
+    count_foreign(labeller, gold);
     if (!bs_buffer_append_span(&labeller->gold, gold))
         return bs_fail_memory(error, gold.size, "labels");
     struct pending *slot = &labeller->window[labeller->n_pending++];
@@ -193,6 +216,8 @@ int collect_labelled(const struct bs_options *options, struct bs_metrics *metric
         code = open_window(&labeller, error);
     if (!code)
         code = run_source(&labeller, error);
+    if (!code)
+        tell_foreign(&labeller);
     close_labeller(&labeller);
     if (!bs_tool_keeps_output(code)) {
         bs_rejects_abandon(labeller.rejects);

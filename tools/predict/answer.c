@@ -64,30 +64,42 @@ void answer_free(struct answer *answer) {
 
 /* ---- columns --------------------------------------------------------------------- */
 
-/* Ours are set already, and ids are not for people. */
-static bool has_column(const struct answer *answer, struct bs_span name) {
-    static const char *const without[] = {BS_FIELD_IDS,          BS_FIELD_TYPE_IDS,
-                                          BS_FIELD_N_TOKENS,     BS_FIELD_TRUNCATED,
-                                          BS_FIELD_PREDICTED,    BS_FIELD_PROBABILITY,
-                                          BS_FIELD_PROBABILITIES};
-    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
-        if (bs_span_is(name, without[i]))
-            return false;
-    return !answer->options.drop_text ||
-           !(bs_span_is(name, BS_FIELD_TEXT) || bs_span_is(name, BS_FIELD_TEXT2));
+static bool is_one_of(struct bs_span name, const char *const *names) {
+    for (; *names; names++)
+        if (bs_span_is(name, *names))
+            return true;
+    return false;
 }
 
-static const struct bs_record *first_usable(const struct answer *answer) {
-    for (size_t i = 0; i < answer->count; i++)
-        if (answer->records[i].record.n_fields)
-            return &answer->records[i].record;
-    return NULL;
+/* Ours are set already, and token ids are not for people; a user's own column of such a
+ * name, which is text, is kept. */
+static bool has_column(const struct answer *answer, struct bs_span name, bool is_text) {
+    static const char *const ours[] = {BS_FIELD_PREDICTED, BS_FIELD_PROBABILITY,
+                                       BS_FIELD_PROBABILITIES, NULL};
+    static const char *const tokens[] = {BS_FIELD_IDS, BS_FIELD_TYPE_IDS,
+                                         BS_FIELD_N_TOKENS, BS_FIELD_TRUNCATED, NULL};
+    static const char *const texts[] = {BS_FIELD_TEXT, BS_FIELD_TEXT2, NULL};
+    return !is_one_of(name, ours) && (is_text || !is_one_of(name, tokens)) &&
+           (!answer->options.drop_text || !is_one_of(name, texts));
+}
+
+/* The first record that says which fields there are: rejected ones may be torn. */
+static const struct bs_record *telling_record(const struct answer *answer) {
+    const struct bs_record *torn = NULL;
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct bs_token_record *record = &answer->records[i];
+        if (!record->rejected)
+            return &record->record;
+        if (!torn && record->record.n_fields)
+            torn = &record->record;
+    }
+    return torn;
 }
 
 /* Ours, then those of the first record there is, else of the header row. */
 static int set_columns(struct answer *answer, const struct bs_source_info *info,
                        struct bs_error *error) {
-    const struct bs_record *record = first_usable(answer);
+    const struct bs_record *record = telling_record(answer);
     size_t n_others = record ? record->n_fields : info->n_columns, n = 0;
     struct bs_span *names = bs_alloc(n_others + 4, sizeof *names);
     if (!names)
@@ -101,7 +113,8 @@ static int set_columns(struct answer *answer, const struct bs_source_info *info,
     for (size_t i = 0; i < n_others; i++) {
         struct bs_span name =
             record ? record->fields[i].name : bs_span_of(info->columns[i]);
-        if (has_column(answer, name))
+        if (has_column(answer, name,
+                       !record || record->fields[i].value.kind == BS_VALUE_TEXT))
             names[n++] = name;
     }
     int code = bs_writer_columns(answer->writer, names, n, error);
@@ -126,10 +139,6 @@ static int add_prediction(struct answer *answer, struct bs_record *record,
     size_t n = 0;
     bs_record_remove(record, BS_FIELD_PROBABILITY);
     bs_record_remove(record, BS_FIELD_PROBABILITIES);
-    if (options->columns) {
-        bs_record_remove(record, BS_FIELD_IDS);
-        bs_record_remove(record, BS_FIELD_TYPE_IDS);
-    }
     fields[n++] = text_field(BS_FIELD_PREDICTED, "");
     if (logits) {
         double *p = answer->probabilities;
