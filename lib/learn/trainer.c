@@ -231,11 +231,11 @@ static void tell_end(const struct run *run, double seconds, int64_t steps) {
                 "; the same command goes on from there",
                 run->state.step, run->total);
     else if (run->state.step < run->total)
-        bs_note("no better one in %" PRId64
-                " evaluations: stopped early, at step %" PRId64,
-                run->settings->patience, run->state.step);
-    bs_note("%" PRId64 " steps in %.1f s, %.2f a second", steps, seconds,
-            seconds > 0 ? (double)steps / seconds : 0);
+        bs_note(
+            "no better one in %" PRId64 " evaluation%s: stopped early, at step %" PRId64,
+            run->settings->patience, bs_plural(run->settings->patience), run->state.step);
+    bs_note("%" PRId64 " step%s in %.1f s, %.2f a second", steps, bs_plural(steps),
+            seconds, seconds > 0 ? (double)steps / seconds : 0);
     if (!run_memory(run, &memory, &ignored))
         bs_detail("memory: %.1f MB at most; its parts: %.1f MB", run_peak_memory() / 1e6,
                   (double)run_memory_sum(&memory) / 1e6);

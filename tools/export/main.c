@@ -179,8 +179,8 @@ static int compare_written(const struct bs_options *options, struct bs_model_fil
 
 static void report(const struct bs_options *options, int64_t texts) {
     if (texts > 0)
-        bs_note("%s: written and read back; logits of %lld texts are those of %s",
-                options->output, (long long)texts, options->model);
+        bs_note("%s: written and read back; logits of %lld text%s are those of %s",
+                options->output, (long long)texts, bs_plural(texts), options->model);
     else
         bs_note("%s: written and read back; no classifier, all weights are those of %s",
                 options->output, options->model);
