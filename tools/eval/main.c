@@ -151,9 +151,6 @@ int main(int argc, char **argv) {
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, &settings);
     bs_tool_catch_signals();
-    bs_tool_mute_signals();
-    if (!options.model)
-        bs_tool_hear_signals(); /* there is no other thread that reads */
     int code = run(&options, &settings, &error);
     bs_options_free(&options);
     return bs_tool_end(code, &error);
