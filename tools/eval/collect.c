@@ -24,7 +24,7 @@ static int get_prediction(const struct bs_record *record,
         prediction->outcome = BS_PREDICTION_REJECTED;
         return BS_OK;
     }
-    if (bs_span_is(prediction->label, "abstain"))
+    if (bs_span_is(prediction->label, BS_ABSTAIN_NAME))
         prediction->outcome = BS_ABSTAINED;
     code = bs_record_real(record, BS_FIELD_PROBABILITY, &prediction->probability, error);
     if (code && code != BS_END)
