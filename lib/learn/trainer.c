@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Where report rows go besides log.tsv. Training goes on when one of these fails; the
  * failure is told at the end. */
@@ -47,6 +48,15 @@ static void write_log_copy(struct report *report, struct bs_span text) {
     report->log = NULL;
 }
 
+/* Not before the run has begun: one that is refused leaves the old copy alone. */
+static void empty_log_copy(struct report *report) {
+    struct bs_error error;
+    if (!report->log || ftruncate(fileno(report->log), 0) == 0 || errno == EINVAL)
+        return; /* EINVAL: a pipe or a device */
+    bs_fail_errno(&error, BS_RESOURCE, "%s: cannot empty", report->log_path);
+    keep_failure(report, &error);
+}
+
 static int show_rows(struct report *report, bool heading, struct bs_span rows,
                      struct bs_error *error) {
     struct bs_buffer text = {0};
@@ -56,8 +66,10 @@ static int show_rows(struct report *report, bool heading, struct bs_span rows,
     bs_buffer_free(&text);
     if (!good)
         return bs_fail_memory(error, rows.size, "the report");
-    if (heading)
+    if (heading) {
+        empty_log_copy(report);
         write_log_copy(report, bs_span_of(bs_table_header));
+    }
     write_log_copy(report, rows);
     return BS_OK;
 }
@@ -67,7 +79,7 @@ static int open_report(struct report *report, const struct bs_training *training
     *report = (struct report){.table = table, .log_path = training->log};
     if (!training->log)
         return BS_OK;
-    report->log = fopen(training->log, "we");
+    report->log = fopen(training->log, "ae");
     if (!report->log)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", training->log);
     return BS_OK;

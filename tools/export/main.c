@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { OPTION_VERIFY = BS_OPTION_OWN };
 
@@ -120,6 +121,10 @@ static int check_folder(const char *path, struct bs_error *error) {
     DIR *folder = opendir(path);
     if (!folder)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", path);
+    if (access(path, W_OK | X_OK)) {
+        closedir(folder);
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot be replaced", path);
+    }
     int code = BS_OK;
     for (struct dirent *entry; !code && (entry = readdir(folder));)
         if (!is_ours(entry->d_name))
