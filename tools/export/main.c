@@ -49,8 +49,8 @@ static const struct bs_command command = {
     .tool = "bs-export",
     .arguments = "[FILE...]",
     .about =
-        "  bs-export -m models/demo -o demo.bundle --to bundle && "
-        "bs-predict -m demo.bundle reviews.txt\n\n"
+        "  bs-export -m models/demo -o demo.bundle --to bundle &&\n"
+        "      bs-predict -m demo.bundle reviews.txt\n\n"
         "Writes a model as a Hugging Face directory or as a single file, which every "
         "tool takes in place of a directory. The result is read back, and its logits on "
         "the texts of FILE... (default: a dozen sentences) must be equal to the "
@@ -116,7 +116,7 @@ static bool is_ours(const char *name) {
     return false;
 }
 
-/* A folder with anything else in it is not removed. */
+/* A folder with anything else in it is not removed, nor one that is protected. */
 static int check_folder(const char *path, struct bs_error *error) {
     DIR *folder = opendir(path);
     if (!folder)
