@@ -22,6 +22,7 @@ struct bs_unpack {
     int fd;
     int64_t stored;
     const char *name;
+    struct bs_error failure; /* of reading, which libarchive would call damage */
     char block[BLOCK];
 };
 
@@ -32,14 +33,13 @@ static la_ssize_t read_packed(struct archive *archive, void *data, const void **
         *block = unpack->begun.data;
         return (la_ssize_t)unpack->begun.size;
     }
-    ssize_t n;
-    do {
-        n = read(unpack->fd, unpack->block, sizeof unpack->block);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        archive_set_error(archive, errno, "cannot read: %s", strerror(errno));
-    else
-        unpack->stored += n;
+    ssize_t n = read(unpack->fd, unpack->block, sizeof unpack->block);
+    if (n < 0) {
+        bs_fail_errno(&unpack->failure, BS_DATA, "%s: cannot read", unpack->name);
+        archive_set_error(archive, EIO, "%s", unpack->failure.text);
+        return -1;
+    }
+    unpack->stored += n;
     *block = unpack->block;
     return n;
 }
@@ -49,6 +49,13 @@ static int fail_archive(struct archive *archive, const char *name,
     const char *why = archive_error_string(archive);
     enum bs_code code = archive_errno(archive) == ENOMEM ? BS_RESOURCE : BS_DATA;
     return bs_fail(error, code, "%s: %s", name, why ? why : "damaged or not an archive");
+}
+
+static int fail_unpack(const struct bs_unpack *unpack, struct bs_error *error) {
+    if (!unpack->failure.code)
+        return fail_archive(unpack->archive, unpack->name, error);
+    *error = unpack->failure;
+    return error->code;
 }
 
 int bs_unpack_open(struct bs_unpack **result, int fd, struct bs_span begun,
@@ -71,11 +78,11 @@ int bs_unpack_open(struct bs_unpack **result, int fd, struct bs_span begun,
     archive_read_support_format_raw(unpack->archive);
     archive_read_support_format_empty(unpack->archive);
     if (archive_read_open(unpack->archive, unpack, NULL, read_packed, NULL) != ARCHIVE_OK)
-        return fail_archive(unpack->archive, name, error);
+        return fail_unpack(unpack, error);
     int status = archive_read_next_header(unpack->archive, &entry);
     unpack->empty = status == ARCHIVE_EOF;
     if (status != ARCHIVE_OK && !unpack->empty)
-        return fail_archive(unpack->archive, name, error);
+        return fail_unpack(unpack, error);
     return BS_OK;
 }
 
@@ -85,7 +92,7 @@ int bs_unpack_read(struct bs_unpack *unpack, char *to, size_t size, size_t *got,
         return bs_gzip_read(unpack->gzip, to, size, got, error);
     la_ssize_t n = unpack->empty ? 0 : archive_read_data(unpack->archive, to, size);
     if (n < 0)
-        return fail_archive(unpack->archive, unpack->name, error);
+        return fail_unpack(unpack, error);
     *got = (size_t)n;
     return n ? BS_OK : BS_END;
 }

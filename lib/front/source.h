@@ -15,7 +15,8 @@
  * A record that cannot be used is told to `rejects` and comes along with `rejected`
  * set, so that a tool can answer it. Damage and other failures end the run after all
  * records before the fault have been taken. After bs_tool_signal, what is ready
- * is read, a block at most, and all that has been read is taken.
+ * is read, a block at most, and all that has been read is taken; if it came before the
+ * run, nothing is read.
  */
 #ifndef BS_FRONT_SOURCE_H
 #define BS_FRONT_SOURCE_H

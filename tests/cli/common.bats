@@ -22,6 +22,19 @@ setup() {
     done
 }
 
+# A line that was wrapped begins at the margin, and what is behind it is another command.
+@test "--help: the example stands as it was written, a command for a shell" {
+    for name in $TOOLS; do
+        tool "$name" --help | sed '1d; /^$/,$d' >example
+        has_lines example 1
+        if grep -v '^  ' example; then
+            echo "bs-$name: wrapped"
+            return 1
+        fi
+        bash -n example
+    done
+}
+
 @test "--version: the tool's name and version" {
     for name in $TOOLS; do
         go tool "$name" --version

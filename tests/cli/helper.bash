@@ -174,3 +174,128 @@ gives() {
 undamaged() {
     perl "$ROOT/tests/cli/make-stream.pl" "$@"
 }
+
+# ---- processes that are met by a signal -----------------------------------------------
+# No test sleeps and hopes: each waits for what can be seen from outside.
+#
+#   launch NAME ARGS...  bs-NAME in the background, its process in $pid; to out and err,
+#                        or to $OUT and $ERR. SIGINT reaches it as if it were in front
+#   waits PID            a thread that hears SIGTERM sleeps: it waits for somebody
+#   ends N               waits for $pid; its exit status must be N
+#   gate ROOM            a pipe that takes ROOM bytes and then keeps its writer waiting
+#   open_gate            lets all of it through, into the file through
+
+launch() {
+    local name=$1
+    shift
+    env --default-signal=INT "$BIN/bs-$name" "$@" >"${OUT:-out}" 2>"${ERR:-err}" 3>&- 7>&- 8>&- &
+    pid=$!
+}
+
+waits() {
+    perl -e 'for my $path (glob "/proc/$ARGV[0]/task/*/status") {
+        open my $file, "<", $path or next;
+        local $/;
+        my $text = <$file>;
+        my %mask = $text =~ /^(Sig(?:Blk|Cgt)):\s*([0-9a-f]+)/mg;
+        my ($blocked, $caught) = map { hex($mask{$_}) >> 14 & 1 } qw(SigBlk SigCgt);
+        exit 0 if $text =~ /^State:\s*S/m && $caught && !$blocked;
+    }
+    exit 1' "$1"
+}
+
+is_gone() {
+    fails grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" >/dev/null 2>&1
+}
+
+ends() {
+    status=0
+    if ! wait_until 60 is_gone "$pid"; then
+        echo "does not end"
+        kill -KILL "$pid"
+    fi
+    wait "$pid" || status=$?
+    status_is "$1"
+}
+
+gate() {
+    rm -f gate
+    mkfifo gate
+    exec 7<>gate
+    # F_SETPIPE_SZ: one page, which is filled but for ROOM bytes.
+    perl -e 'fcntl(STDOUT, 1031, 0 + $ARGV[1]) or die "gate: $!\n"; $| = 1;
+        print "-" x ($ARGV[1] - $ARGV[0] - 1), "\n"' "$1" "$(getconf PAGESIZE)" >&7
+}
+
+open_gate() {
+    exec 9<gate # now, so that there is a reader all the time
+    tail -n +2 <&9 >through 3>&- 7>&- &
+    exec 7>&- 9<&-
+}
+
+# ---- places where nothing can be written ------------------------------------------------
+#
+#   go_as_user COMMAND   go, bound by the modes of files even when run by root
+#   small_disk FOLDER    a folder on a file system of 1 MB of its own
+#   fill_disk FOLDER K   fills it up, but for K KiB if said
+#   go_full COMMAND      go, with what is written there failing; $no_space says how
+#   free_disk FOLDER     room again
+#   leave_disk           in teardown
+#
+# Where nothing can be mounted, a limit on the size of a file stands in for the disk:
+# another errno, in the same places.
+
+go_as_user() {
+    local drop=-dac_override,-dac_read_search
+    if [ "$EUID" -eq 0 ]; then
+        go setpriv --bounding-set=$drop --inh-caps=$drop "$@"
+    else
+        go "$@"
+    fi
+}
+
+# shellcheck disable=SC2034 # no_space is for the tests
+small_disk() {
+    mkdir "$1"
+    no_space='No space left on device'
+    if mount -t tmpfs -o size=1m tmpfs "$1" 2>/dev/null; then
+        disk=$PWD/$1
+        return
+    fi
+    disk=
+    blocks=256
+    no_space='File too large'
+}
+
+fill_disk() {
+    blocks=${2:-0}
+    [ -n "$disk" ] || return 0
+    fails dd if=/dev/zero of="$1/filler" bs=4096 status=none 2>/dev/null
+    truncate -s "-${2:-0}K" "$1/filler"
+}
+
+free_disk() {
+    blocks=unlimited
+    [ -n "$disk" ] || return 0
+    rm -f "$1/filler"
+    mount -o remount,size=64m "$disk"
+}
+
+# Output goes through pipes, which the limit does not touch.
+go_full() {
+    if [ -n "$disk" ]; then
+        go "$@"
+        return
+    fi
+    status=0
+    (
+        set -o pipefail
+        {
+            (ulimit -f "$blocks" && "$@") 2>&1 >&4 4>&- | cat >err
+        } 4>&1 | cat >out
+    ) || status=$?
+}
+
+leave_disk() {
+    [ -z "${disk:-}" ] || umount "$disk"
+}

@@ -220,6 +220,7 @@ differs() {
 }
 
 @test "--log is a copy of log.tsv" {
+    echo old >"$DIR/copy.tsv"
     train logged --log "$DIR/copy.tsv" --eval-data "$DIR/eval.tsv" "$DIR/train.tsv"
     [ "$status" -eq 0 ]
     cmp "$DIR/copy.tsv" "$DIR/logged/log.tsv"

@@ -24,7 +24,7 @@ static int get_prediction(const struct bs_record *record,
         prediction->outcome = BS_PREDICTION_REJECTED;
         return BS_OK;
     }
-    if (bs_span_is(prediction->label, "abstain"))
+    if (bs_span_is(prediction->label, BS_ABSTAIN_NAME))
         prediction->outcome = BS_ABSTAINED;
     code = bs_record_real(record, BS_FIELD_PROBABILITY, &prediction->probability, error);
     if (code && code != BS_END)
@@ -66,10 +66,15 @@ static int check_input(const struct bs_reader *reader, const char *file,
     return BS_OK;
 }
 
+/* A signal ends the wait; this bounds it for one that slips in just before. */
+static const double signal_wait = 0.5;
+
 static int read_all(struct bs_reader *reader, struct bs_rejects *rejects,
                     struct bs_metrics *metrics, struct bs_record *record,
                     struct bs_error *error) {
     while (!bs_tool_signal()) {
+        if (!bs_reader_wait(reader, signal_wait))
+            continue;
         int code = bs_reader_next(reader, record, error);
         if (code == BS_END)
             return BS_OK;

@@ -52,8 +52,8 @@ static const struct bs_command command = {
     .tool = "bs-eval",
     .arguments = "[FILE...]",
     .about =
-        "  bs-predict -m models/reviews -t msgpack test.tsv | bs-eval -f msgpack "
-        "--require 'macro_f1>=0.9'\n\n"
+        "  bs-predict -m models/reviews -t msgpack test.tsv |\n"
+        "      bs-eval -f msgpack --require 'macro_f1>=0.9'\n\n"
         "Scores predictions against gold labels: prediction records of bs-predict in any "
         "format, or with -m labelled texts or token records. Several FILEs count as one; "
         "standard input is read if there is none, or -.\v"
@@ -160,9 +160,6 @@ int main(int argc, char **argv) {
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, &settings);
     bs_tool_catch_signals();
-    bs_tool_mute_signals();
-    if (!options.model)
-        bs_tool_hear_signals(); /* there is no other thread that reads */
     int code = run(&options, &settings, &error);
     bs_options_free(&options);
     return bs_tool_end(code, &error);

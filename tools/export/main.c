@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { OPTION_VERIFY = BS_OPTION_OWN };
 
@@ -48,8 +49,8 @@ static const struct bs_command command = {
     .tool = "bs-export",
     .arguments = "[FILE...]",
     .about =
-        "  bs-export -m models/demo -o demo.bundle --to bundle && "
-        "bs-predict -m demo.bundle reviews.txt\n\n"
+        "  bs-export -m models/demo -o demo.bundle --to bundle &&\n"
+        "      bs-predict -m demo.bundle reviews.txt\n\n"
         "Writes a model as a Hugging Face directory or as a single file, which every "
         "tool takes in place of a directory. The result is read back, and its logits on "
         "the texts of FILE... (default: a dozen sentences) must be equal to the "
@@ -115,11 +116,15 @@ static bool is_ours(const char *name) {
     return false;
 }
 
-/* A folder with anything else in it is not removed. */
+/* A folder with anything else in it is not removed, nor one that is protected. */
 static int check_folder(const char *path, struct bs_error *error) {
     DIR *folder = opendir(path);
     if (!folder)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", path);
+    if (access(path, W_OK | X_OK)) {
+        closedir(folder);
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot be replaced", path);
+    }
     int code = BS_OK;
     for (struct dirent *entry; !code && (entry = readdir(folder));)
         if (!is_ours(entry->d_name))
@@ -179,8 +184,8 @@ static int compare_written(const struct bs_options *options, struct bs_model_fil
 
 static void report(const struct bs_options *options, int64_t texts) {
     if (texts > 0)
-        bs_note("%s: written and read back; logits of %lld texts are those of %s",
-                options->output, (long long)texts, options->model);
+        bs_note("%s: written and read back; logits of %lld text%s are those of %s",
+                options->output, (long long)texts, bs_plural(texts), options->model);
     else
         bs_note("%s: written and read back; no classifier, all weights are those of %s",
                 options->output, options->model);

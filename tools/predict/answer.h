@@ -10,6 +10,7 @@
 #include "format/writer.h"
 #include "front/source.h"
 #include "infer/infer.h"
+#include "metric/metric.h"
 
 struct answer_options {
     char *const *labels; /* [n_labels], borrowed */
@@ -20,7 +21,7 @@ struct answer_options {
     bool drop_text;     /* text and text2 get none */
 };
 
-#define ABSTAIN "abstain"
+#define ABSTAIN BS_ABSTAIN_NAME
 
 struct answer;
 

@@ -207,7 +207,6 @@ int main(int argc, char **argv) {
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, &settings);
     bs_tool_catch_signals();
-    bs_tool_mute_signals();
     int code = run(&options, &settings, &error);
     bs_options_free(&options);
     return bs_tool_end(code, &error);
