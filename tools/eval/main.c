@@ -53,7 +53,7 @@ static const struct bs_command command = {
     .arguments = "[FILE...]",
     .about =
         "  bs-predict -m models/reviews -t msgpack test.tsv |\n"
-        "  bs-eval -f msgpack --require 'macro_f1>=0.9'\n\n"
+        "      bs-eval -f msgpack --require 'macro_f1>=0.9'\n\n"
         "Scores predictions against gold labels: prediction records of bs-predict in any "
         "format, or with -m labelled texts or token records. Several FILEs count as one; "
         "standard input is read if there is none, or -.\v"

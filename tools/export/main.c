@@ -55,7 +55,7 @@ static const struct bs_command command = {
     .arguments = "[FILE...]",
     .about =
         "  bs-export -m models/demo -o demo.bundle --to bundle &&\n"
-        "  bs-predict -m demo.bundle reviews.txt\n\n"
+        "      bs-predict -m demo.bundle reviews.txt\n\n"
         "Writes a model as a Hugging Face directory or as a single file, which every "
         "tool takes in place of a directory. The result is read back, and its logits on "
         "the texts of FILE... (default: a dozen sentences) must be equal to the "

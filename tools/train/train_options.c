@@ -175,8 +175,8 @@ static const struct bs_command command = {
     .parse_own = parse_own,
     .shows_backends = true,
     .about =
-        "  bs-train -m models/all-minilm-l6-v2 -o models/mine --eval-fraction 0.1 \\\n"
-        "      train.tsv\n\n"
+        "  bs-train -m models/all-minilm-l6-v2 -o models/mine \\\n"
+        "      --eval-fraction 0.1 train.tsv\n\n"
         "Fine-tunes BERT to classify texts. TRAIN is token records or labelled text in "
         "any format (standard input if there is none, or -); -o names the folder of the "
         "run, whose best and last checkpoints are model directories. A run that was "
