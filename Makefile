@@ -150,8 +150,25 @@ test-run: all tests-build model data
 	$(Q)BS_BIN=$(abspath $(BIN)) tests/run.sh $(TEST_BIN) $(BATS)
 
 .PHONY: asan
-asan: ## the C tests and the command-line tests under address and undefined sanitizers
+asan: ## all tests under the address and undefined-behaviour sanitizers
+	$(Q)$(call setup,build fetch test)
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan test-run
+
+# Memcheck knows no AVX-512, so that AVX2 kernels run, oneDNN's generated ones too: they
+# need no suppressions. Left out is what computes for minutes there; `make asan` runs it.
+MEMCHECK := valgrind --quiet --error-exitcode=99 --leak-check=full \
+            --errors-for-leak-kinds=definite,indirect,possible
+SLOW     := $(B)/tests/parity/% %/test_infer %/test_learn_run %/test_backends %/test_tiles
+
+.PHONY: valgrind
+valgrind: ## the quicker C tests, and each tool on a little real input, under memcheck
+	$(Q)$(call setup,build fetch test)
+	$(Q)$(MAKE) --no-print-directory VARIANT=valgrind valgrind-run
+
+.PHONY: valgrind-run
+valgrind-run: all tests-build model data
+	$(Q)BS_BIN=$(abspath $(BIN)) TEST_UNDER='$(MEMCHECK)' tests/run.sh \
+	    $(filter-out $(SLOW),$(TEST_BIN)) tests/valgrind/tools.bats
 
 .PHONY: lint
 lint: ## layer table, format, clang-tidy, shellcheck
@@ -169,7 +186,7 @@ lint-run:
 	$(Q)printf '%s\n' $(filter lib/%.c tools/%.c,$(filter-out %_tables.c,$(C_FILES))) | \
 	    xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib 2>/dev/null' sh
 	$(Q)shellcheck $(SH_FILES)
-	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)
+	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/valgrind/*.bats tests/cli/*.bash)
 	@echo "lint: clean"
 
 # About two minutes. DATA_DIR: real data to compare on, skipped where absent.

@@ -65,18 +65,48 @@ setup() {
     done
 }
 
-# Options that tools share may be explained by the page of bs-tokenize or bs-predict.
-@test "man pages tell of every option that --help lists" {
+# The options in --help, one a line, letters too: `--from`, `-f`.
+options_of_help() {
+    tool "$1" --help | grep -oE '^ +(-[a-zA-Z?], +)?--[a-z][a-z0-9-]+' |
+        grep -oE -- '-[a-zA-Z?]\b|-[?]|--[a-z][a-z0-9-]+' | sort -u
+}
+
+# Those that the man page lists: the items of its section OPTIONS.
+options_of_man() {
+    sed -n '/^\.Sh OPTIONS/,/^\.Sh EXIT/p' "$ROOT/man/bs-$1.1" | grep '^\.It ' |
+        grep -oE 'Fl [^ ]+' | sed 's/^Fl /-/; s/\\&//' | sort -u
+}
+
+# The rows of a source file's table of options.
+options_of_table() {
+    sed -nE 's/^ *\{(BS_OPT_[A-Z0-9_]+, [^,]+, |ALWAYS, [^,]+, )?"([a-z][a-z0-9-]+)", .*/--\2/p' \
+        "$@" | sort -u
+}
+
+@test "--help and the man page name the same options" {
     for name in $TOOLS; do
-        pages=("$ROOT/man/bs-$name.1" "$ROOT"/man/bs-{tokenize,predict}.1)
-        tool "$name" --help | grep -q -- '--quiet'
-        tool "$name" --help | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u |
-            grep -vxE -- '--(help|usage|version)' |
-            while read -r option; do
-                grep -qE -- "(Fl -|--)${option#--}([^a-z0-9-]|\$)" "${pages[@]}" ||
-                    { echo "man/bs-$name.1 lacks $option"; exit 1; }
-            done
+        options_of_help "$name" >help
+        options_of_man "$name" >page
+        for option in --model -m --quiet -q --help '-?' --version -V --usage; do
+            grep -qxF -e "$option" help
+        done
+        diff help page
     done
+}
+
+@test "--help names every row of the tables of options, and nothing else" {
+    options_of_table "$ROOT/lib/front/options.c" >shared
+    grep -qx -e --from shared
+    printf '%s\n' --help --usage --version >argp
+    for name in $TOOLS; do
+        options_of_help "$name" | grep -x -e '--.*' >help
+        cat help >>helps
+        options_of_table "$ROOT/tools/$name"/*.c >own
+        fails grep . <(comm -23 own help)
+        sort -u own shared argp >known
+        fails grep . <(comm -23 help known)
+    done
+    fails grep . <(comm -23 shared <(sort -u helps))
 }
 
 @test "man pages are written without fault" {

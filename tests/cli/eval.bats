@@ -31,7 +31,7 @@ value() {
     go eval_ --help
     status_is 0
     err_is ''
-    [[ $(sed -n 2p out) == *"| bs-eval "* ]]
+    [[ $(sed -n 2,3p out) == *" |"*"  bs-eval "* ]]
     out_has '--require'
     out_has '--confusion'
 }

@@ -31,6 +31,16 @@ tool() {
     "$BIN/bs-$name" "$@"
 }
 
+# The address sanitizer lays its shadow over all of the address space: there, a limit of
+# memory (-v, KiB) holds for each allocation.
+ulimit() {
+    if [ "$1" = -v ] && grep -q __asan_init "$BIN/bs-eval"; then
+        export ASAN_OPTIONS=max_allocation_size_mb=$(($2 / 1024)):allocator_may_return_null=1
+    else
+        builtin ulimit "$@"
+    fi
+}
+
 go() {
     status=0
     "$@" >out 2>err || status=$?

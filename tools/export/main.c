@@ -20,11 +20,15 @@ enum { OPTION_VERIFY = BS_OPTION_OWN };
 enum layout { NO_LAYOUT, HUGGING_FACE, BUNDLE };
 
 struct settings {
+    const char *output;
     enum layout layout;
     bool verify;
 };
 
 static const struct argp_option own_options[] = {
+    {.doc = "Output:", .group = 4},
+    {"output", 'o', "PATH", 0,
+     "The directory or file to write, which appears when it is complete and compared", 4},
     {"to", 't', "LAYOUT", 0,
      "hf: a directory as Hugging Face has it; bundle: one file, with checksums", 4},
     {"verify", OPTION_VERIFY, NULL, 0,
@@ -35,6 +39,8 @@ static int parse_own(void *own, int key, const char *value, struct bs_error *err
     struct settings *settings = own;
     if (key == OPTION_VERIFY)
         settings->verify = true;
+    else if (key == 'o')
+        settings->output = value;
     else if (strcmp(value, "hf") == 0)
         settings->layout = HUGGING_FACE;
     else if (strcmp(value, "bundle") == 0)
@@ -62,8 +68,7 @@ static const struct bs_command command = {
         "rejected; 4 bad model, or a copy that differs; 5 no space or memory; 6 device "
         "failure; 128+N ended by signal N.",
     .shared = BS_OPT_FROM | BS_OPT_COLUMNS | BS_OPT_HEADER | BS_OPT_MEMBERS |
-              BS_OPT_LENGTH | BS_OPT_MODEL | BS_OPT_DEVICE | BS_OPT_THREADS |
-              BS_OPT_OUTPUT,
+              BS_OPT_LENGTH | BS_OPT_MODEL | BS_OPT_DEVICE | BS_OPT_THREADS,
     .required = BS_OPT_MODEL,
     .own = own_options,
     .parse_own = parse_own,
@@ -258,6 +263,7 @@ int main(int argc, char **argv) {
     struct bs_error error = {0};
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, &settings);
+    options.output = settings.output;
     bs_tool_catch_signals();
     int code = run(&options, &settings, &error);
     bs_options_free(&options);
