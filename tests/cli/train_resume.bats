@@ -3,6 +3,8 @@
 # command ends in the same bytes.
 # shellcheck disable=SC2086,SC2016,SC2030,SC2031,SC2154 # lists of words; bats sets $stderr
 
+load helper
+
 setup_file() {
     export DIR=$BATS_FILE_TMPDIR
     export TINY=$PWD/tests/parity/golden/tiny
@@ -17,18 +19,6 @@ setup_file() {
     export TOOK=$((($(date +%s%N) - began) / 1000000)) # milliseconds
     # The same, but long enough to be met by a signal.
     export LONG="-m $TINY --eval-data $DIR/eval.tsv --epochs 5000 --warmup-steps 5 --eval-steps 20"
-}
-
-make_texts() {
-    awk -v first="$1" -v count="$2" 'BEGIN {
-        print "text\tlabel"
-        for (i = first; i < first + count; i++) {
-            line = ""
-            for (j = 0; j < 3 + i % 9; j++)
-                line = line (j ? " " : "") "word" (i * 17 + j * 5) % 200 + 200 * (i % 2)
-            print line "\t" (i % 2 ? "good" : "bad")
-        }
-    }'
 }
 
 setup() {
