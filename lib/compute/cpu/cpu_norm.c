@@ -59,28 +59,30 @@ static void dropout_tile(void *context, int64_t first, int64_t count, int worker
     dropout_rows(job, first, count, job->x, job->residual, job->y, job->y_low);
 }
 
-void cpu_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
-                 struct bs_rows x, struct bs_rows y, struct bs_rows y_low) {
-    struct norm_job job = {.queue = q,
-                           .data = cpu_queue(q),
-                           .dropout = dropout,
-                           .first_only = first_only,
-                           .x = x,
-                           .y = y,
-                           .y_low = y_low};
-    cpu_for_rows(q, x.rows, dropout_tile, &job);
-}
-
-void cpu_dropout_add(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
-                     struct bs_rows x, struct bs_rows residual, struct bs_rows sum) {
+static void run_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
+                        struct bs_rows x, struct bs_rows residual, struct bs_rows y,
+                        struct bs_rows y_low) {
     struct norm_job job = {.queue = q,
                            .data = cpu_queue(q),
                            .dropout = dropout,
                            .first_only = first_only,
                            .x = x,
                            .residual = residual,
-                           .y = sum};
+                           .y = y,
+                           .y_low = y_low};
     cpu_for_rows(q, x.rows, dropout_tile, &job);
+}
+
+void cpu_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
+                 struct bs_rows x, struct bs_rows y, struct bs_rows y_low) {
+    struct bs_rows none = {0};
+    run_dropout(q, dropout, first_only, x, none, y, y_low);
+}
+
+void cpu_dropout_add(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
+                     struct bs_rows x, struct bs_rows residual, struct bs_rows sum) {
+    struct bs_rows none = {0};
+    run_dropout(q, dropout, first_only, x, residual, sum, none);
 }
 
 static void norm_rows(const struct norm_job *job, int64_t first, int64_t count,
