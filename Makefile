@@ -185,6 +185,7 @@ lint-run:
 	$(Q)clang-format --dry-run --Werror $(filter-out %_tables.c,$(C_FILES))
 	$(Q)printf '%s\n' $(filter lib/%.c tools/%.c,$(filter-out %_tables.c,$(C_FILES))) | \
 	    xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib 2>/dev/null' sh
+	$(Q)clang-tidy --quiet setup/lint/headers.cc -- -std=c++17 -pedantic-errors -D_GNU_SOURCE -Ilib 2>/dev/null
 	$(Q)shellcheck $(SH_FILES)
 	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/valgrind/*.bats tests/cli/*.bash)
 	@echo "lint: clean"

@@ -17,6 +17,10 @@
 
 #include <stdarg.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The exit statuses of all tools; the only place where they are listed. */
 enum bs_code {
     BS_INTERRUPTED = -2, /* not a status: a signal met a call that waits (EINTR) */
@@ -61,6 +65,10 @@ int bs_error_prefix(struct bs_error *error, const char *format, ...) BS_PRINTF(2
 #define bs_fail(error, code, ...)       (bs_fail(error, code, __VA_ARGS__), BS_DATA)
 #define bs_fail_errno(error, code, ...) (bs_fail_errno(error, code, __VA_ARGS__), BS_DATA)
 #define bs_fail_memory(...)             (bs_fail_memory(__VA_ARGS__), BS_RESOURCE)
+#endif
+
+#ifdef __cplusplus
+}
 #endif
 
 #endif

@@ -6,11 +6,18 @@
 #ifndef BS_COMMON_RANDOM_H
 #define BS_COMMON_RANDOM_H
 
+#include "common/host_device.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Four words from a counter of four words and a key (the seed). */
-static inline void bs_philox(const uint32_t counter[4], uint64_t key, uint32_t out[4]) {
+BS_HOST_DEVICE static inline void bs_philox(const uint32_t counter[4], uint64_t key,
+                                            uint32_t out[4]) {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
     for (int round = 0; round < 10; round++) {
@@ -39,5 +46,9 @@ double bs_random_normal(struct bs_random *random); /* mean 0, variance 1 */
 uint64_t bs_random_below(struct bs_random *random, uint64_t bound);
 /* Fisher-Yates over `count` indices. */
 void bs_random_shuffle(struct bs_random *random, int64_t *values, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

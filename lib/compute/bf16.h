@@ -5,17 +5,19 @@
 #ifndef BS_COMPUTE_BF16_H
 #define BS_COMPUTE_BF16_H
 
+#include "common/host_device.h"
+
 #include <stdint.h>
 #include <string.h>
 
-static inline float bs_bf16_to_float(uint16_t low) {
+BS_HOST_DEVICE static inline float bs_bf16_to_float(uint16_t low) {
     uint32_t bits = (uint32_t)low << 16;
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-static inline uint16_t bs_bf16_from_float(float value) {
+BS_HOST_DEVICE static inline uint16_t bs_bf16_from_float(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     if ((bits & 0x7FFFFFFFU) > 0x7F800000U)
@@ -23,7 +25,7 @@ static inline uint16_t bs_bf16_from_float(float value) {
     return (uint16_t)((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
 }
 
-static inline float bs_bf16_round(float value) {
+BS_HOST_DEVICE static inline float bs_bf16_round(float value) {
     return bs_bf16_to_float(bs_bf16_from_float(value));
 }
 

@@ -32,10 +32,15 @@
 #define BS_COMPUTE_COMPUTE_H
 
 #include "common/error.h"
+#include "common/host_device.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum bs_type { BS_F32, BS_BF16 };
 
@@ -237,7 +242,7 @@ struct bs_dropout {
     uint32_t site; /* below 65536; every use in a model has its own */
 };
 /* Threshold below which a half-word drops. */
-static inline uint32_t bs_dropout_threshold(float probability) {
+BS_HOST_DEVICE static inline uint32_t bs_dropout_threshold(float probability) {
     return (uint32_t)(probability * 65536.0F + 0.5F);
 }
 
@@ -381,5 +386,9 @@ struct bs_adamw {
 void bs_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw);
 /* Gradients to zero without an update. */
 void bs_zero_gradients(struct bs_queue *q, struct bs_weights *w);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

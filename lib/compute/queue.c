@@ -1,6 +1,7 @@
 /* Queues: the sticky failure, the current batch and the current step. */
 #include "compute/backend.h"
 #include "compute/compute.h"
+#include "compute/step.h"
 
 #include "common/buffer.h"
 
@@ -37,7 +38,8 @@ int bs_queue_new(struct bs_queue **queue, struct bs_device *device, int threads,
                               .threads = threads,
                               .max_tokens = max_tokens,
                               .max_length = max_length,
-                              .step = {.loss_scale = 1.0F}};
+                              .step = {.loss_scale = 1.0F},
+                              .result = bs_step_result_new()};
     if (device->backend->queue_new(made, error)) {
         free(made);
         return error->code;

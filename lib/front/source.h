@@ -21,6 +21,7 @@
 #ifndef BS_FRONT_SOURCE_H
 #define BS_FRONT_SOURCE_H
 
+#include "batch/packing.h"
 #include "format/reader.h"
 #include "format/rejects.h"
 #include "front/split.h"
@@ -37,6 +38,9 @@ struct bs_token_record {
     bool rejected;               /* `record` may have no fields, `encoding` is empty */
     struct bs_error reason;      /* why */
 };
+
+/* A text as a model takes it; borrows the ids. */
+struct bs_sequence bs_encoding_sequence(const struct bs_encoding *encoding);
 
 struct bs_token_block {
     struct bs_token_record *records; /* [count]; records of other parts of a split are

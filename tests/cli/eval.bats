@@ -28,23 +28,12 @@ value() {
 # ---- command line -----------------------------------------------------------------
 
 @test "--help goes to stdout, an example first" {
-    go eval_ --help
-    status_is 0
-    err_is ''
-    [[ $(sed -n 2,3p out) == *" |"*"  bs-eval "* ]]
-    out_has '--require'
-    out_has '--confusion'
+    help_is eval '  bs-predict *|*bs-eval *' --require --confusion
 }
 
 @test "a wrong command line is exit 2, with the reason" {
-    for wrong in '--nonsense' '--require f1' '--require >=3' '--require f1>=x' \
-        '--require f1>=' '--resamples -1' '--resamples many' '-t msgpack'; do
-        # shellcheck disable=SC2086
-        go eval_ $wrong </dev/null
-        status_is 2
-        out_is ''
-        [ -s err ]
-    done
+    each_is_wrong eval_ --nonsense '--require f1' '--require >=3' '--require f1>=x' \
+        '--require f1>=' '--resamples -1' '--resamples many' '-t msgpack'
 }
 
 # ---- values -----------------------------------------------------------------------

@@ -28,23 +28,13 @@ nothing_left() {
 # ---- command line -----------------------------------------------------------------
 
 @test "--help goes to stdout, an example first" {
-    go tool export --help
-    status_is 0
-    err_is ''
-    [[ $(sed -n 2p out) == *"bs-export -m "* ]]
-    out_has '--verify'
+    help_is export '*bs-export -m *' --verify
 }
 
 @test "a wrong command line is exit 2 and writes nothing" {
-    for wrong in '-o x' '--to bundle' '--to bundle -o -' '--to onnx -o x' \
-        '--to hf -o x --nonsense'; do
-        # shellcheck disable=SC2086
-        go export_model $wrong
-        status_is 2
-        out_is ''
-        [ -s err ]
-        nothing_left x
-    done
+    each_is_wrong export_model '-o x' '--to bundle' '--to bundle -o -' '--to onnx -o x' \
+        '--to hf -o x --nonsense'
+    nothing_left x
     go tool export --to hf -o x
     status_is 2
     err_has '-m MODEL is needed'

@@ -5,6 +5,7 @@
 #   go COMMAND...        runs it; stdout to the file out, stderr to err, status to $status
 #   status_is N          and the like assert, and show what there was when they fail
 #   tool NAME ARGS...    runs bs-NAME
+#   start_live COMMAND   runs it on a pipe that stays open, for tests of live streams
 #
 # Files, not variables, hold output: it may have NUL bytes and no final newline.
 # shellcheck shell=bash
@@ -108,6 +109,37 @@ bound_memory() {
     fi
 }
 
+# help_is TOOL EXAMPLE OPTION...: --help is the usage, then an example like the pattern,
+# and has each option.
+help_is() {
+    local name=$1 example=$2 option
+    shift 2
+    go tool "$name" --help
+    status_is 0
+    err_is ''
+    [[ $(sed -n 1p out) == "Usage: bs-$name [OPTION...] [FILE...]" ]]
+    # shellcheck disable=SC2053 # a pattern
+    [[ $(sed -n '2,3p' out) == $example ]]
+    for option in "$@"; do
+        out_has "$option"
+    done
+}
+
+# each_is_wrong COMMAND ARGUMENTS...: each of ARGUMENTS, a list of words, makes a wrong
+# command line: exit 2, with the reason.
+each_is_wrong() {
+    local command=$1 wrong
+    shift
+    for wrong in "$@"; do
+        echo "$command $wrong"
+        # shellcheck disable=SC2086
+        go "$command" $wrong </dev/null
+        status_is 2
+        out_is ''
+        [ -s err ]
+    done
+}
+
 # fails COMMAND...: succeeds if the command does not.
 fails() {
     if "$@"; then
@@ -129,6 +161,40 @@ wait_until() {
 # pipe_is_empty FD: whether all that was written to a pipe has been read (FIONREAD).
 pipe_is_empty() {
     perl -e 'my $n = pack "i", 0; ioctl(STDOUT, 0x541B, $n) or exit 2; exit(unpack("i", $n) != 0)' >&"$1"
+}
+
+# start_live COMMAND...: a program on the FIFO `in`, which descriptor 7 keeps open; sets
+# pid. end_live closes it, or with a signal's name sends that first; status to $status.
+start_live() {
+    [ -p in ] || mkfifo in
+    "$@" <in >out 2>err 3>&- 7>&- &
+    pid=$!
+    exec 7>in
+}
+
+end_live() {
+    status=0
+    if [ -n "${1-}" ]; then
+        kill -"$1" "$pid"
+        wait "$pid" || status=$?
+        exec 7>&-
+    else
+        exec 7>&-
+        wait "$pid" || status=$?
+    fi
+}
+
+# make_texts FIRST COUNT: a TSV with a header; the words tell its two labels apart.
+make_texts() {
+    awk -v first="$1" -v count="$2" 'BEGIN {
+        print "text\tlabel"
+        for (i = first; i < first + count; i++) {
+            line = ""
+            for (j = 0; j < 3 + i % 9; j++)
+                line = line (j ? " " : "") "word" (i * 17 + j * 5) % 200 + 200 * (i % 2)
+            print line "\t" (i % 2 ? "good" : "bad")
+        }
+    }'
 }
 
 # has_lines FILE N

@@ -23,12 +23,7 @@ labels() {
 # ---- command line -----------------------------------------------------------------
 
 @test "--help goes to stdout, an example first" {
-    go tool predict --help
-    status_is 0
-    err_is ''
-    [[ $(sed -n 1p out) == "Usage: bs-predict [OPTION...] [FILE...]" ]]
-    [[ $(sed -n 2p out) == "  tail -F app.log | bs-predict -m "* ]]
-    out_has '--threshold'
+    help_is predict '  tail -F app.log | bs-predict -m *' --threshold
 }
 
 @test "--version names the back ends" {
@@ -39,14 +34,8 @@ labels() {
 }
 
 @test "a wrong command line is exit 2, with the reason" {
-    for wrong in '--nonsense' '--threshold 2' '--threshold x' '--linger -1' '-t ids' \
-        '-t lines' '--precision fp8' '--batch-tokens 0' '--threads many'; do
-        # shellcheck disable=SC2086
-        go predict $wrong </dev/null
-        status_is 2
-        out_is ''
-        [ -s err ]
-    done
+    each_is_wrong predict --nonsense '--threshold 2' '--threshold x' '--linger -1' '-t ids' \
+        '-t lines' '--precision fp8' '--batch-tokens 0' '--threads many'
     go tool predict </dev/null
     status_is 2
     out_is ''
@@ -252,16 +241,12 @@ labels() {
 
 # ---- live -------------------------------------------------------------------------
 
-# Starts bs-predict on a FIFO that descriptor 7 keeps open; sets pid.
-start_live() {
-    mkfifo in
-    "$BIN/bs-predict" -m "$TINY" "$@" <in >out 2>err 3>&- 7>&- &
-    pid=$!
-    exec 7>in
+predict_live() {
+    start_live "$BIN/bs-predict" -m "$TINY" "$@"
 }
 
 @test "live: a line is answered while the input stays open" {
-    start_live
+    predict_live
     echo awful >&7
     wait_until 20 has_lines out 2
     [ "$(labels)" = negative ]
@@ -272,9 +257,9 @@ start_live() {
     [ "$(wc -l <out)" -eq 3 ]
     echo ' line' >&7
     wait_until 20 has_lines out 4
-    exec 7>&-
-    wait $pid
-    [ ! -s err ]
+    end_live
+    status_is 0
+    err_is ''
 }
 
 @test "live: through bs-tokenize too" {
@@ -290,28 +275,24 @@ start_live() {
 }
 
 @test "live: --linger lets a line wait for company" {
-    start_live --linger 1
+    predict_live --linger 1
     echo awful >&7
     sleep 0.4
     [ ! -s out ]
     echo fine >&7
     wait_until 20 has_lines out 3
     [ "$(labels)" = 'negative positive' ]
-    exec 7>&-
-    wait $pid
+    end_live
+    status_is 0
 }
 
 @test "SIGTERM and SIGHUP: what was read is answered, 128 + N, no end of stream" {
     for signal in TERM:143 HUP:129; do
-        rm -f in
-        start_live -t msgpack --linger 60
+        predict_live -t msgpack --linger 60
         echo awful >&7
         wait_until 20 pipe_is_empty 7
         [ ! -s out ]
-        kill -"${signal%:*}" $pid
-        status=0
-        wait $pid || status=$?
-        exec 7>&-
+        end_live "${signal%:*}"
         status_is "${signal#*:}"
         grep -q negative out
         fails grep -qa '.end' <(tail -c 40 out)
@@ -319,28 +300,19 @@ start_live() {
 }
 
 @test "SIGINT: 130" {
-    mkfifo in
-    env --default-signal=INT "$BIN/bs-predict" -m "$TINY" --linger 60 <in >out 2>err 3>&- &
-    pid=$!
-    exec 7>in
+    start_live env --default-signal=INT "$BIN/bs-predict" -m "$TINY" --linger 60
     echo awful >&7
     wait_until 20 pipe_is_empty 7
-    kill -INT $pid
-    status=0
-    wait $pid || status=$?
-    exec 7>&-
+    end_live INT
     status_is 130
     [ "$(labels)" = negative ]
 }
 
 @test "a signal leaves no named file" {
-    start_live -o answers.tsv
+    predict_live -o answers.tsv
     echo awful >&7
     wait_until 20 pipe_is_empty 7
-    kill -TERM $pid
-    status=0
-    wait $pid || status=$?
-    exec 7>&-
+    end_live TERM
     status_is 143
     [ "$(find . -name 'answers*' | wc -l)" -eq 0 ]
 }

@@ -20,12 +20,7 @@ ids() {
 # ---- command line -----------------------------------------------------------------
 
 @test "--help goes to stdout, an example first" {
-    go tool tokenize --help
-    status_is 0
-    err_is ''
-    [[ $(sed -n 1p out) == "Usage: bs-tokenize [OPTION...] [FILE...]" ]]
-    [[ $(sed -n 2p out) == "  bs-tokenize -m "* ]]
-    out_has '--max-length'
+    help_is tokenize '  bs-tokenize -m *' --max-length
 }
 
 @test "--version" {
@@ -35,25 +30,11 @@ ids() {
     err_is ''
 }
 
-@test "--help fails if it cannot be written" {
-    status=0
-    tool tokenize --help >/dev/full 2>err || status=$?
-    : >out
-    status_is 5
-    err_has 'cannot write'
-}
-
 @test "a wrong command line is exit 2, with the reason" {
-    for wrong in '--nonsense' '--max-length x' '--max-length 1' '--truncation middle' \
+    each_is_wrong tokenize --nonsense '--max-length x' '--max-length 1' '--truncation middle' \
         '-t tree' '-t tsv' '-f ids' '--threads 0' '--drop ids' '--part train' \
         '--split train=1' '--split a=1 --part b' '--split a=x --part a' '--labels a,,b' \
-        '--labels a,a' '--seed -1' '--max-record 0' '--header maybe'; do
-        # shellcheck disable=SC2086
-        go tokenize $wrong </dev/null
-        status_is 2
-        out_is ''
-        [ -s err ]
-    done
+        '--labels a,a' '--seed -1' '--max-record 0' '--header maybe'
     go tool tokenize </dev/null
     status_is 2
     out_is ''
@@ -300,46 +281,36 @@ END
 
 # ---- live -------------------------------------------------------------------------
 
+tokenize_live() {
+    start_live "$BIN/bs-tokenize" -m "$TINY" "$@"
+}
+
 @test "live: a line passes through while the input stays open" {
-    mkfifo in
-    "$BIN/bs-tokenize" -m "$TINY" -t ids <in >out 2>err 3>&- &
-    pid=$!
-    exec 7>in
+    tokenize_live -t ids
     echo 'good film' >&7
     wait_until 20 has_lines out 1
     [ "$(cat out)" = '2 5 7 3' ]
     echo 'bad' >&7
     wait_until 20 has_lines out 2
-    kill -0 $pid
-    exec 7>&-
-    wait $pid
-    [ ! -s err ]
+    kill -0 "$pid"
+    end_live
+    status_is 0
+    err_is ''
 }
 
 @test "SIGTERM ends a live stream with 143, without an end; a named file not at all" {
-    mkfifo in
-    "$BIN/bs-tokenize" -m "$TINY" <in >out 2>err 3>&- &
-    pid=$!
-    exec 7>in
+    tokenize_live
     echo 'good film' >&7
     wait_until 20 test -s out
-    kill -TERM $pid
-    status=0
-    wait $pid || status=$?
-    exec 7>&-
+    end_live TERM
     status_is 143
     cp out half.msgpack
     go tokenize --overwrite -t ids half.msgpack
     status_is 4
-    "$BIN/bs-tokenize" -m "$TINY" -o named.msgpack <in 2>err 3>&- &
-    pid=$!
-    exec 7>in
+    tokenize_live -o named.msgpack
     echo 'good film' >&7
     wait_until 20 pipe_is_empty 7
-    kill -TERM $pid
-    status=0
-    wait $pid || status=$?
-    exec 7>&-
-    [ "$status" -eq 143 ]
+    end_live TERM
+    status_is 143
     [ "$(find . -name 'named*' | wc -l)" -eq 0 ]
 }

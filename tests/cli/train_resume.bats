@@ -19,18 +19,6 @@ setup_file() {
     export ROW
 }
 
-make_texts() {
-    awk -v first="$1" -v count="$2" 'BEGIN {
-        print "text\tlabel"
-        for (i = first; i < first + count; i++) {
-            line = ""
-            for (j = 0; j < 3 + i % 9; j++)
-                line = line (j ? " " : "") "word" (i * 17 + j * 5) % 200 + 200 * (i % 2)
-            print line "\t" (i % 2 ? "good" : "bad")
-        }
-    }'
-}
-
 setup() {
     bats_require_minimum_version 1.5.0
     cd "$BATS_TEST_TMPDIR" || return 1

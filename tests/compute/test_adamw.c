@@ -258,6 +258,29 @@ static void losses_add_up(struct target target) {
     lab_close(&lab);
 }
 
+/* The total goes on from where it was set, with the losses of updates that are made. */
+static void totals(struct target target) {
+    static const struct bs_adamw a = {0.9, 0.999, 1e-8, 0.01, 1};
+    static const int one[] = {1, 0};
+    static const float logits[] = {0, 0};
+    static struct lab lab;
+    static struct adam adam;
+    open_lab(&lab, target, BS_PRECISION_FP32, &adam);
+    lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 2, 2);
+    struct bs_rows x = lab_given(&lab, BS_F32, 1, 2, logits);
+    bs_set_loss_total(lab.queue, 10);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct bs_step step = {1, i, i + 1, 0.1, 1};
+        put_gradients(&lab, i < 2 ? 1 : NAN);
+        bs_set_step(lab.queue, &step);
+        bs_cross_entropy(lab.queue, x, NULL, 0, 0.5F, absent);
+        bs_update(lab.queue, lab.weights, a);
+    }
+    double total = step_result(&lab).loss_total;
+    check(fabs(total - 10 - log(2)) < 1e-6, "losses of two updates of three: %g", total);
+    lab_close(&lab);
+}
+
 static void check_target(struct target target) {
     static const struct bs_adamw usual = {0.9, 0.999, 1e-8, 0.01, 0};
     static const struct bs_adamw clipped = {0.9, 0.999, 1e-6, 0.1, 1};
@@ -272,6 +295,7 @@ static void check_target(struct target target) {
     bad_gradient(target, -INFINITY, "infinity in a gradient");
     bad_loss(target);
     losses_add_up(target);
+    totals(target);
 }
 
 int main(int argc, char **argv) {

@@ -208,6 +208,20 @@ static void test_scores(void) {
           scores.recall);
 }
 
+static void test_absent_class(void) {
+    const float logits[] = {1, 0, 0, 0, 0, 1, 0, 0, 1};
+    const int32_t labels[] = {0, 2, 0};
+    struct bs_score_counts counts;
+    struct bs_scores scores = {0};
+    struct bs_error error;
+    check(!bs_scores_begin(&counts, 3, &error), "begins");
+    bs_scores_add(&counts, logits, labels, 3);
+    bs_scores_end(&counts, &scores);
+    check(scores.precision == 0.75 && scores.recall == 0.75,
+          "a class that does not occur is not in the mean: precision %g, recall %g",
+          scores.precision, scores.recall);
+}
+
 static void test_table(void) {
     struct bs_buffer rows = {0}, text = {0};
     struct bs_scores scores = {.loss = 0.25, .accuracy = 1, .f1 = 0.5};
@@ -238,6 +252,7 @@ int main(void) {
     test_split();
     test_identity();
     test_scores();
+    test_absent_class();
     test_table();
     return tap_end();
 }

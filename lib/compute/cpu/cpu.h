@@ -10,7 +10,7 @@
  * how many others there are.
  *
  * cpu_device.c   instruction sets, the table of functions
- * cpu_weights.c  values, gradients, moments and packed copies
+ * cpu_weights.c  packed copies of weights
  * cpu_queue.c    threads, scratch memory, batch and step
  * cpu_*.c        operations: choose products, cut into items, call kernels
  */
@@ -32,18 +32,12 @@ struct cpu_device {
     char hardware[64];
 };
 
-/* One parameter. Gradient and moments NULL unless it is trained; `forward` for x W^T and
- * `backward` for dy W only for matrices, the latter only where the values themselves do
- * not serve (bf16). */
+/* What linear layers need of a parameter: its slots, and of a matrix packed copies,
+ * `forward` for x W^T and `backward` for dy W, the latter only where the values
+ * themselves do not serve (bf16). Slots alone are reached as w->slots[index]. */
 struct cpu_tensor {
-    int64_t size;
-    float *value, *gradient, *moment1, *moment2;
+    float *value, *gradient;
     struct bs_packed *forward, *backward;
-};
-
-struct cpu_weights {
-    float *memory; /* of all tensors */
-    struct cpu_tensor tensors[];
 };
 
 struct cpu_worker {
@@ -63,13 +57,10 @@ struct cpu_queue {
     int64_t shared_bytes;
     uint32_t *row_example, *row_place; /* [max_tokens], of the current batch */
     atomic_bool product_failed;        /* in a worker */
-    double loss, loss_total, grad_norm;
-    bool finite;
-    int64_t first_bad_update;
 };
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {
-    return ((struct cpu_weights *)w->data)->tensors + index;
+    return (struct cpu_tensor *)w->data + index;
 }
 
 static inline struct cpu_queue *cpu_queue(const struct bs_queue *q) {
@@ -103,80 +94,43 @@ int cpu_repack(struct bs_weights *weights, struct bs_error *error) BS_MUST_CHECK
 void cpu_repack_trained(struct bs_queue *q, struct bs_weights *weights);
 
 /* The slots; see backend.h. */
-int cpu_weights_new(struct bs_weights *weights, struct bs_error *error);
-void cpu_weights_free(struct bs_weights *weights);
-int cpu_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
-                       int64_t first_row, int64_t rows, const float *values,
-                       struct bs_error *error);
-int cpu_weights_download(const struct bs_weights *weights, int index, enum bs_slot slot,
-                         int64_t first_row, int64_t rows, float *values,
-                         struct bs_error *error);
-struct bs_weights_memory cpu_weights_memory(const struct bs_weights *weights);
-
-int cpu_queue_new(struct bs_queue *queue, struct bs_error *error);
-void cpu_queue_free(struct bs_queue *queue);
-void cpu_queue_finish(struct bs_queue *queue);
-void cpu_set_batch(struct bs_queue *queue);
-void cpu_set_step(struct bs_queue *queue, bool new_update);
-void cpu_set_loss_total(struct bs_queue *queue, double total);
-void cpu_read_step(struct bs_queue *queue, struct bs_step_result *result);
-
-void cpu_rows_upload(struct bs_queue *q, struct bs_rows to, const float *from);
-void cpu_rows_download(struct bs_queue *q, struct bs_rows from, float *to);
-void cpu_gather_first(struct bs_queue *q, struct bs_rows x, struct bs_rows y);
-void cpu_scatter_first(struct bs_queue *q, struct bs_rows dy, struct bs_rows dx);
-void cpu_zero(struct bs_queue *q, struct bs_rows rows);
-void cpu_copy(struct bs_queue *q, struct bs_rows x, struct bs_rows y);
-
-void cpu_embedding(struct bs_queue *q, const struct bs_weights *w, struct bs_embedding e,
-                   struct bs_rows sum);
-void cpu_embedding_backward(struct bs_queue *q, struct bs_weights *w,
-                            struct bs_embedding e, struct bs_rows dsum);
-void cpu_layer_norm(struct bs_queue *q, const struct bs_weights *w, struct bs_norm norm,
-                    struct bs_rows x, struct bs_rows stats, struct bs_rows y,
-                    struct bs_rows y_low);
-void cpu_layer_norm_backward(struct bs_queue *q, struct bs_weights *w,
-                             struct bs_norm norm, struct bs_rows x, struct bs_rows stats,
-                             struct bs_rows dy, struct bs_rows dx);
-void cpu_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
-                 struct bs_rows x, struct bs_rows y, struct bs_rows y_low);
-void cpu_dropout_add(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
-                     struct bs_rows x, struct bs_rows residual, struct bs_rows sum);
-void cpu_dropout_add_norm(struct bs_queue *q, const struct bs_weights *w,
-                          struct bs_norm norm, struct bs_dropout dropout, bool first_only,
-                          struct bs_rows x, struct bs_rows residual, struct bs_rows sum,
-                          struct bs_rows stats, struct bs_rows y, struct bs_rows y_low);
-void cpu_dropout_add_norm_backward(struct bs_queue *q, struct bs_weights *w,
-                                   struct bs_norm norm, struct bs_dropout dropout,
-                                   bool first_only, struct bs_rows sum,
-                                   struct bs_rows stats, struct bs_rows dy,
-                                   struct bs_rows dresidual, struct bs_rows dx);
-void cpu_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear linear,
-                struct bs_rows x, struct bs_rows y);
-void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
-                         struct bs_linear linear, enum bs_activation activation,
-                         struct bs_rows x, struct bs_rows pre, struct bs_rows y);
-void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
-                         struct bs_linear linear, struct bs_rows x, struct bs_rows dy,
-                         struct bs_rows dx, bool accumulate);
-void cpu_activate(struct bs_queue *q, enum bs_activation activation, struct bs_rows x,
-                  struct bs_rows y);
-void cpu_gelu_backward(struct bs_queue *q, struct bs_rows pre, struct bs_rows dy,
-                       struct bs_rows dpre);
-void cpu_tanh_backward(struct bs_queue *q, struct bs_rows y, struct bs_rows dy,
-                       struct bs_rows dpre);
-void cpu_attention(struct bs_queue *queue, struct bs_attention attention,
-                   struct bs_rows q, struct bs_rows k, struct bs_rows v,
-                   struct bs_rows lse, struct bs_rows out);
-void cpu_attention_backward(struct bs_queue *queue, struct bs_attention attention,
-                            struct bs_rows q, struct bs_rows k, struct bs_rows v,
-                            struct bs_rows lse, struct bs_rows out, struct bs_rows dout,
-                            struct bs_rows dq, struct bs_rows dk, struct bs_rows dv);
-void cpu_cross_entropy(struct bs_queue *q, struct bs_rows logits,
-                       const float *class_weights, float label_smoothing, float scale,
-                       struct bs_rows dlogits);
-void cpu_softmax(struct bs_queue *q, struct bs_rows logits, struct bs_rows probabilities);
-void cpu_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw);
-void cpu_zero_gradients(struct bs_queue *q, struct bs_weights *w);
+bs_op_weights_new cpu_weights_new;
+bs_op_weights_free cpu_weights_free;
+bs_op_weights_memory cpu_weights_memory;
+bs_op_weights_upload cpu_weights_upload;
+bs_op_weights_download cpu_weights_download;
+bs_op_queue_new cpu_queue_new;
+bs_op_queue_free cpu_queue_free;
+bs_op_queue_finish cpu_queue_finish;
+bs_op_set_batch cpu_set_batch;
+bs_op_set_step cpu_set_step;
+bs_op_set_loss_total cpu_set_loss_total;
+bs_op_read_step cpu_read_step;
+bs_op_rows_upload cpu_rows_upload;
+bs_op_rows_download cpu_rows_download;
+bs_op_gather_first cpu_gather_first;
+bs_op_scatter_first cpu_scatter_first;
+bs_op_zero cpu_zero;
+bs_op_copy cpu_copy;
+bs_op_embedding cpu_embedding;
+bs_op_embedding_backward cpu_embedding_backward;
+bs_op_layer_norm cpu_layer_norm;
+bs_op_layer_norm_backward cpu_layer_norm_backward;
+bs_op_dropout cpu_dropout;
+bs_op_dropout_add cpu_dropout_add;
+bs_op_linear cpu_linear;
+bs_op_activate cpu_activate;
+bs_op_linear_backward cpu_linear_backward;
+bs_op_gelu_backward cpu_gelu_backward;
+bs_op_tanh_backward cpu_tanh_backward;
+bs_op_attention cpu_attention;
+bs_op_attention_backward cpu_attention_backward;
+bs_op_cross_entropy cpu_cross_entropy;
+bs_op_softmax cpu_softmax;
+bs_op_update cpu_update;
+bs_op_zero_gradients cpu_zero_gradients;
+bs_op_linear_activate cpu_linear_activate;
+bs_op_dropout_add_norm cpu_dropout_add_norm;
+bs_op_dropout_add_norm_backward cpu_dropout_add_norm_backward;
 
 #endif

@@ -28,11 +28,11 @@ static void embed_tile(void *context, int64_t first, int64_t count, int worker) 
         int64_t type = job->batch->type_ids ? job->batch->type_ids[t] : 0;
         struct bs_rows to = bs_rows_slice(job->rows, t, 1);
         job->kernels->copy(
-            table_row(w, e.word, cpu_tensor(w, e.word)->value, job->batch->ids[t]), to);
-        job->kernels->add(table_row(w, e.position, cpu_tensor(w, e.position)->value,
-                                    job->batch->position[t]),
-                          to);
-        job->kernels->add(table_row(w, e.type, cpu_tensor(w, e.type)->value, type), to);
+            table_row(w, e.word, w->slots[e.word].value, job->batch->ids[t]), to);
+        job->kernels->add(
+            table_row(w, e.position, w->slots[e.position].value, job->batch->position[t]),
+            to);
+        job->kernels->add(table_row(w, e.type, w->slots[e.type].value, type), to);
     }
 }
 
@@ -46,7 +46,7 @@ static void scatter(const struct embedding_job *job, int index, const int32_t *r
                     int64_t first, int64_t count) {
     if (!bs_weights_trains(job->weights, index))
         return;
-    float *gradient = cpu_tensor(job->weights, index)->gradient;
+    float *gradient = job->weights->slots[index].gradient;
     struct bs_rows from = bs_rows_columns(job->rows, first, count);
     for (int64_t t = 0; t < bs_batch_used(job->batch); t++) {
         struct bs_rows to = table_row(job->weights, index, gradient, rows ? rows[t] : 0);

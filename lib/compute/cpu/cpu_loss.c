@@ -92,5 +92,5 @@ void cpu_cross_entropy(struct bs_queue *q, struct bs_rows logits,
             store(dlogits, b, c, gradient * (double)q->step.loss_scale);
         }
     }
-    cpu_queue(q)->loss += total * loss.scale;
+    q->result.loss += total * loss.scale;
 }

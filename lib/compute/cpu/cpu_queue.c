@@ -3,10 +3,10 @@
  * size nothing is allocated. */
 #include "compute/cpu/cpu.h"
 #include "compute/cpu/cpu_memory.h"
+#include "compute/host.h"
 
 #include "common/buffer.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,8 +45,6 @@ int cpu_queue_new(struct bs_queue *queue, struct bs_error *error) {
     data->products = cpu->products;
     data->least_tile = queue->device->info.row_tile;
     data->threads = queue->threads;
-    data->finite = true;
-    data->first_bad_update = -1;
     data->row_example = bs_alloc(tokens, sizeof *data->row_example);
     data->row_place = bs_alloc(tokens, sizeof *data->row_place);
     if (!data->row_example || !data->row_place)
@@ -78,25 +76,15 @@ void cpu_set_batch(struct bs_queue *queue) {
 }
 
 void cpu_set_step(struct bs_queue *queue, bool new_update) {
-    struct cpu_queue *data = queue->data;
-    if (!new_update)
-        return;
-    data->loss = 0;
-    data->grad_norm = 0;
-    data->finite = data->first_bad_update < 0;
+    bs_host_set_step(queue, new_update);
 }
 
 void cpu_set_loss_total(struct bs_queue *queue, double total) {
-    ((struct cpu_queue *)queue->data)->loss_total = total;
+    bs_host_set_loss_total(queue, total);
 }
 
 void cpu_read_step(struct bs_queue *queue, struct bs_step_result *result) {
-    const struct cpu_queue *data = queue->data;
-    *result = (struct bs_step_result){.loss = data->loss,
-                                      .grad_norm = data->grad_norm,
-                                      .finite = data->finite && isfinite(data->loss),
-                                      .first_bad_update = data->first_bad_update,
-                                      .loss_total = data->loss_total};
+    bs_host_read_step(queue, result);
 }
 
 struct rows_job {

@@ -1,6 +1,7 @@
 /* The optimizer's step, in chunks of parameters: the norm of all gradients first, then
  * AdamW, then the packed copies. */
 #include "compute/cpu/cpu.h"
+#include "compute/step.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,12 +18,11 @@ struct update_job {
     struct cpu_queue *data;
     const struct bs_weights *weights;
     double *squares; /* [chunks] */
-    struct bs_cpu_adamw decayed, plain;
+    struct bs_adamw_factors decayed, plain;
 };
 
 static int64_t chunks_of(const struct bs_weights *w, int index) {
-    return bs_weights_trains(w, index) ? (cpu_tensor(w, index)->size + CHUNK - 1) / CHUNK
-                                       : 0;
+    return bs_weights_trains(w, index) ? (w->slots[index].size + CHUNK - 1) / CHUNK : 0;
 }
 
 static int64_t count_chunks(const struct bs_weights *w) {
@@ -36,14 +36,14 @@ static struct chunk find_chunk(const struct bs_weights *w, int64_t item) {
     int index = 0;
     for (; item >= chunks_of(w, index); index++)
         item -= chunks_of(w, index);
-    int64_t first = item * CHUNK, left = cpu_tensor(w, index)->size - first;
+    int64_t first = item * CHUNK, left = w->slots[index].size - first;
     return (struct chunk){index, first, left < CHUNK ? left : CHUNK};
 }
 
 static void squares_item(void *context, int64_t item, int worker) {
     const struct update_job *job = context;
     struct chunk chunk = find_chunk(job->weights, item);
-    const float *gradient = cpu_tensor(job->weights, chunk.index)->gradient;
+    const float *gradient = job->weights->slots[chunk.index].gradient;
     (void)worker;
     job->squares[item] = job->data->kernels->squares(gradient + chunk.first, chunk.count);
 }
@@ -56,36 +56,16 @@ static double gradient_norm(struct update_job *job, int64_t chunks) {
     return sqrt(total);
 }
 
-/* Factors in double, rounded once each, as torch.optim.AdamW has them (its root's
- * inverse). */
-static struct bs_cpu_adamw factors(const struct bs_adamw *adamw,
-                                   const struct bs_step *step, double norm, bool decays) {
-    double clip = 1;
-    if (adamw->max_grad_norm > 0)
-        clip = fmin(1, adamw->max_grad_norm / (norm + 1e-6));
-    double correction1 = 1 - pow(adamw->beta1, (double)step->adam_step);
-    double correction2 = 1 - pow(adamw->beta2, (double)step->adam_step);
-    double decay = decays ? step->learning_rate * adamw->weight_decay : 0;
-    return (struct bs_cpu_adamw){.clip = (float)(clip / step->loss_scale),
-                                 .keep = (float)(1 - decay),
-                                 .lerp = (float)(1 - adamw->beta1),
-                                 .beta2 = (float)adamw->beta2,
-                                 .square = (float)(1 - adamw->beta2),
-                                 .root = (float)(1 / sqrt(correction2)),
-                                 .epsilon = (float)adamw->epsilon,
-                                 .step = (float)(-step->learning_rate / correction1)};
-}
-
 static void adamw_item(void *context, int64_t item, int worker) {
     const struct update_job *job = context;
     struct chunk chunk = find_chunk(job->weights, item);
-    const struct cpu_tensor *tensor = cpu_tensor(job->weights, chunk.index);
+    const struct bs_slots *slots = &job->weights->slots[chunk.index];
     bool decays = job->weights->parameters[chunk.index].decays;
     (void)worker;
     job->data->kernels->adamw(decays ? &job->decayed : &job->plain,
-                              tensor->value + chunk.first, tensor->gradient + chunk.first,
-                              tensor->moment1 + chunk.first,
-                              tensor->moment2 + chunk.first, chunk.count);
+                              slots->value + chunk.first, slots->gradient + chunk.first,
+                              slots->moment1 + chunk.first, slots->moment2 + chunk.first,
+                              chunk.count);
 }
 
 void cpu_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
@@ -96,16 +76,10 @@ void cpu_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw)
         return;
     job.squares = data->shared;
     double norm = gradient_norm(&job, chunks) / (double)q->step.loss_scale;
-    data->grad_norm = norm;
-    if (data->first_bad_update < 0 && !(isfinite(norm) && isfinite(data->loss)))
-        data->first_bad_update = q->step.update;
-    if (data->first_bad_update >= 0) {
-        data->finite = false;
+    if (!bs_step_result_update(&q->result, q->step.update, norm))
         return;
-    }
-    data->loss_total += data->loss;
-    job.decayed = factors(&adamw, &q->step, norm, true);
-    job.plain = factors(&adamw, &q->step, norm, false);
+    job.decayed = bs_adamw_factors(&adamw, &q->step, norm, true);
+    job.plain = bs_adamw_factors(&adamw, &q->step, norm, false);
     bs_team_run(data->team, chunks, adamw_item, &job);
     cpu_repack_trained(q, w);
 }
@@ -114,7 +88,7 @@ static void zero_item(void *context, int64_t item, int worker) {
     const struct update_job *job = context;
     struct chunk chunk = find_chunk(job->weights, item);
     (void)worker;
-    memset(cpu_tensor(job->weights, chunk.index)->gradient + chunk.first, 0,
+    memset(job->weights->slots[chunk.index].gradient + chunk.first, 0,
            (size_t)chunk.count * sizeof(float));
 }
 

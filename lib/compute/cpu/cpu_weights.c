@@ -1,47 +1,18 @@
-/* Parameters in fp32 as they are uploaded, and what products want of the matrices: a
- * packed copy in the weights' precision for x W^T, and in bf16 one for dy W. */
+/* What products want of the matrices: a packed copy in the weights' precision for x W^T,
+ * and in bf16 one for dy W. */
 #include "compute/cpu/cpu.h"
-#include "compute/cpu/cpu_memory.h"
+#include "compute/host.h"
 
 #include "common/buffer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void cpu_weights_free(struct bs_weights *weights) {
-    struct cpu_weights *data = weights->data;
     for (int i = 0; i < weights->n_parameters; i++) {
-        bs_packed_free(data->tensors[i].forward);
-        bs_packed_free(data->tensors[i].backward);
+        bs_packed_free(cpu_tensor(weights, i)->forward);
+        bs_packed_free(cpu_tensor(weights, i)->backward);
     }
-    free(data->memory);
-    free(data);
-}
-
-/* Floats that a tensor takes in each of its slots: whole cache lines. */
-static int64_t slot_size(const struct cpu_tensor *tensor) {
-    return (tensor->size + 15) / 16 * 16;
-}
-
-/* One allocation for all slots of all tensors. */
-static int tensor_memory(struct bs_weights *weights, struct bs_error *error) {
-    struct cpu_weights *data = weights->data;
-    int64_t total = 0;
-    for (int i = 0; i < weights->n_parameters; i++)
-        total += slot_size(&data->tensors[i]) * (bs_weights_trains(weights, i) ? 4 : 1);
-    float *at = data->memory = cpu_alloc((size_t)total * sizeof(float));
-    if (!at)
-        return bs_fail_memory(error, (size_t)total * sizeof(float), "weights");
-    for (int i = 0; i < weights->n_parameters; i++) {
-        struct cpu_tensor *tensor = &data->tensors[i];
-        float **slots[] = {&tensor->value, &tensor->gradient, &tensor->moment1,
-                           &tensor->moment2};
-        for (int slot = 0; slot < (bs_weights_trains(weights, i) ? 4 : 1); slot++) {
-            *slots[slot] = at;
-            at += slot_size(tensor);
-        }
-    }
-    return BS_OK;
+    free(weights->data);
 }
 
 static int tensor_packed(struct bs_weights *weights, int index, struct bs_error *error) {
@@ -61,56 +32,31 @@ static int tensor_packed(struct bs_weights *weights, int index, struct bs_error 
 }
 
 int cpu_weights_new(struct bs_weights *weights, struct bs_error *error) {
-    size_t n = (size_t)weights->n_parameters;
-    struct cpu_weights *data = bs_alloc(1, sizeof *data + n * sizeof(struct cpu_tensor));
-    if (!data)
-        return bs_fail_memory(error, n * sizeof(struct cpu_tensor), "weights");
-    weights->data = data;
-    for (int i = 0; i < weights->n_parameters; i++)
-        data->tensors[i].size =
-            weights->parameters[i].rows * weights->parameters[i].columns;
-    if (tensor_memory(weights, error))
-        goto out;
-    for (int i = 0; i < weights->n_parameters; i++)
-        if (weights->parameters[i].role == BS_ROLE_MATRIX &&
-            tensor_packed(weights, i, error)) {
-            bs_error_prefix(error, "%s: ", weights->parameters[i].name);
-            goto out;
+    size_t count = weights->n_parameters > 0 ? (size_t)weights->n_parameters : 1;
+    weights->data = bs_alloc(count, sizeof(struct cpu_tensor));
+    if (!weights->data)
+        return bs_fail_memory(error, count * sizeof(struct cpu_tensor), "weights");
+    for (int i = 0; i < weights->n_parameters; i++) {
+        const struct bs_parameter *p = &weights->parameters[i];
+        *cpu_tensor(weights, i) = (struct cpu_tensor){
+            .value = weights->slots[i].value, .gradient = weights->slots[i].gradient};
+        if (p->role == BS_ROLE_MATRIX && tensor_packed(weights, i, error)) {
+            bs_error_prefix(error, "%s: ", p->name);
+            cpu_weights_free(weights);
+            return error->code;
         }
-    return BS_OK;
-out:
-    cpu_weights_free(weights);
-    return error->code;
-}
-
-static float *slot_values(const struct bs_weights *weights, int index,
-                          enum bs_slot slot) {
-    struct cpu_tensor *tensor = cpu_tensor(weights, index);
-    float *slots[] = {[BS_SLOT_VALUE] = tensor->value,
-                      [BS_SLOT_GRADIENT] = tensor->gradient,
-                      [BS_SLOT_MOMENT1] = tensor->moment1,
-                      [BS_SLOT_MOMENT2] = tensor->moment2};
-    return slots[slot];
-}
-
-int cpu_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
-                       int64_t first_row, int64_t rows, const float *values,
-                       struct bs_error *error) {
-    (void)error;
-    int64_t columns = weights->parameters[index].columns;
-    memcpy(slot_values(weights, index, slot) + first_row * columns, values,
-           (size_t)(rows * columns) * sizeof *values);
+    }
     return BS_OK;
 }
 
-int cpu_weights_download(const struct bs_weights *weights, int index, enum bs_slot slot,
-                         int64_t first_row, int64_t rows, float *values,
-                         struct bs_error *error) {
-    (void)error;
-    int64_t columns = weights->parameters[index].columns;
-    memcpy(values, slot_values(weights, index, slot) + first_row * columns,
-           (size_t)(rows * columns) * sizeof *values);
-    return BS_OK;
+int cpu_weights_upload(struct bs_weights *weights, float *to, const float *from,
+                       int64_t n, struct bs_error *error) {
+    return bs_host_weights_upload(weights, to, from, n, error);
+}
+
+int cpu_weights_download(const struct bs_weights *weights, const float *from, float *to,
+                         int64_t n, struct bs_error *error) {
+    return bs_host_weights_download(weights, from, to, n, error);
 }
 
 /* The packed copies are numbered: 2 i for x W^T of parameter i, 2 i + 1 for dy W. */
@@ -157,10 +103,6 @@ struct bs_weights_memory cpu_weights_memory(const struct bs_weights *weights) {
     struct bs_weights_memory memory = {0};
     for (int i = 0; i < weights->n_parameters; i++) {
         const struct cpu_tensor *tensor = cpu_tensor(weights, i);
-        int64_t bytes = tensor->size * (int64_t)sizeof(float);
-        memory.values += bytes;
-        memory.gradients += tensor->gradient ? bytes : 0;
-        memory.moments += tensor->gradient ? 2 * bytes : 0;
         memory.derived += tensor->forward ? bs_packed_bytes(tensor->forward) : 0;
         memory.derived += tensor->backward ? bs_packed_bytes(tensor->backward) : 0;
     }

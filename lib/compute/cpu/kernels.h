@@ -9,6 +9,7 @@
 #define BS_COMPUTE_CPU_KERNELS_H
 
 #include "compute/compute.h"
+#include "compute/step.h"
 
 /* Dropout of some rows: row r is token place[r] of example[r]; place NULL: token 0. */
 struct bs_cpu_dropout {
@@ -16,13 +17,6 @@ struct bs_cpu_dropout {
     uint32_t site, update;
     uint64_t seed;
     const uint32_t *example, *place;
-};
-
-/* AdamW with all factors worked out:
- * g = gradient * clip;  p = value * keep;  m = lerp(m, g, lerp);  v = v beta2 + square
- * g^2; value = p + step m / (sqrt(v) / root + epsilon). */
-struct bs_cpu_adamw {
-    float clip, keep, lerp, beta2, square, root, epsilon, step;
 };
 
 /* One head of one sequence. q, out: [n, D]; k, v: [length, D], and so their gradients.
@@ -48,11 +42,9 @@ struct bs_cpu_kernels {
     /* sum[i] += over the rows of x. */
     void (*column_sums)(struct bs_rows x, float *sums);
 
-    /* y and y_low as in bs_dropout. */
+    /* y = dropout(x) + residual, F32 or absent; y and y_low as in bs_dropout. */
     void (*dropout)(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                    struct bs_rows y, struct bs_rows y_low);
-    void (*dropout_add)(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                        struct bs_rows residual, struct bs_rows sum);
+                    struct bs_rows residual, struct bs_rows y, struct bs_rows y_low);
 
     void (*layer_norm)(const float *gain, const float *bias, float epsilon,
                        struct bs_rows x, struct bs_rows stats, struct bs_rows y,
@@ -68,8 +60,8 @@ struct bs_cpu_kernels {
 
     /* Sum of squares of n floats. */
     double (*squares)(const float *x, int64_t n);
-    /* Gradients become zero. */
-    void (*adamw)(const struct bs_cpu_adamw *adamw, float *value, float *gradient,
+    /* One AdamW step of n elements; gradients become zero. */
+    void (*adamw)(const struct bs_adamw_factors *f, float *value, float *gradient,
                   float *moment1, float *moment2, int64_t n);
 };
 

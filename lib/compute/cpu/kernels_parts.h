@@ -13,7 +13,6 @@
 #define tanh_backward_rows   BS_KERNEL(tanh_backward)
 #define sum_columns          BS_KERNEL(column_sums)
 #define dropout_rows         BS_KERNEL(dropout)
-#define dropout_add_rows     BS_KERNEL(dropout_add)
 #define dropout_bits         BS_KERNEL(dropout_bits)
 #define layer_norm_rows      BS_KERNEL(layer_norm)
 #define layer_norm_back_rows BS_KERNEL(layer_norm_backward)
@@ -31,9 +30,7 @@ void tanh_rows(struct bs_rows x, struct bs_rows y);
 void tanh_backward_rows(struct bs_rows y, struct bs_rows dy, struct bs_rows dpre);
 void sum_columns(struct bs_rows x, float *sums);
 void dropout_rows(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                  struct bs_rows y, struct bs_rows y_low);
-void dropout_add_rows(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                      struct bs_rows residual, struct bs_rows sum);
+                  struct bs_rows residual, struct bs_rows y, struct bs_rows y_low);
 void layer_norm_rows(const float *gain, const float *bias, float epsilon,
                      struct bs_rows x, struct bs_rows stats, struct bs_rows y,
                      struct bs_rows y_low);
@@ -43,7 +40,7 @@ int64_t head_scratch(int64_t length, int64_t width, bool backward);
 void attention_head(const struct bs_cpu_attention *a, float *scratch);
 void attention_head_back(const struct bs_cpu_attention *a, float *scratch);
 double sum_of_squares(const float *x, int64_t n);
-void adamw_chunk(const struct bs_cpu_adamw *adamw, float *value, float *gradient,
+void adamw_chunk(const struct bs_adamw_factors *f, float *value, float *gradient,
                  float *moment1, float *moment2, int64_t n);
 
 /* Half-words of dropout for `groups` groups of 8 channels from `first` on, channel by

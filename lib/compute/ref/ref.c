@@ -1,9 +1,9 @@
 /* The reference back end: device, queue, memory, and the table of its functions. */
 #include "compute/ref/ref.h"
+#include "compute/host.h"
 
 #include "common/buffer.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 static const char *describe(void) {
@@ -33,10 +33,7 @@ static int queue_new(struct bs_queue *queue, struct bs_error *error) {
         return bs_fail_memory(error, 2 * (size_t)queue->max_length * sizeof *scratch,
                               "a queue");
     }
-    *made = (struct ref_queue){.score = scratch,
-                               .other = scratch + queue->max_length,
-                               .finite = true,
-                               .first_bad_update = -1};
+    *made = (struct ref_queue){.score = scratch, .other = scratch + queue->max_length};
     queue->data = made;
     return BS_OK;
 }
@@ -68,40 +65,14 @@ static void set_batch(struct bs_queue *queue) {
     (void)queue;
 }
 
-static void set_step(struct bs_queue *queue, bool new_update) {
-    struct ref_queue *data = queue->data;
-    if (!new_update)
-        return;
-    data->loss = 0;
-    data->grad_norm = 0;
-    data->finite = data->first_bad_update < 0;
-}
-
-static void set_loss_total(struct bs_queue *queue, double total) {
-    ((struct ref_queue *)queue->data)->loss_total = total;
-}
-
-static void read_step(struct bs_queue *queue, struct bs_step_result *result) {
-    const struct ref_queue *data = queue->data;
-    *result = (struct bs_step_result){.loss = data->loss,
-                                      .grad_norm = data->grad_norm,
-                                      .finite = data->finite && isfinite(data->loss),
-                                      .first_bad_update = data->first_bad_update,
-                                      .loss_total = data->loss_total};
-}
-
 const struct bs_backend bs_backend_ref = {
     .version = BS_BACKEND_VERSION,
     .name = "ref",
     .describe = describe,
     .device_open = device_open,
     .device_close = device_close,
-    .weights_new = ref_weights_new,
-    .weights_free = ref_weights_free,
-    .weights_upload = ref_weights_upload,
-    .weights_download = ref_weights_download,
-    .weights_ready = ref_weights_ready,
-    .weights_memory = ref_weights_memory,
+    .weights_upload = bs_host_weights_upload,
+    .weights_download = bs_host_weights_download,
     .queue_new = queue_new,
     .queue_free = queue_free,
     .queue_finish = queue_finish,
@@ -110,9 +81,9 @@ const struct bs_backend bs_backend_ref = {
     .rows_upload = ref_rows_upload,
     .rows_download = ref_rows_download,
     .set_batch = set_batch,
-    .set_step = set_step,
-    .set_loss_total = set_loss_total,
-    .read_step = read_step,
+    .set_step = bs_host_set_step,
+    .set_loss_total = bs_host_set_loss_total,
+    .read_step = bs_host_read_step,
     .embedding = ref_embedding,
     .embedding_backward = ref_embedding_backward,
     .layer_norm = ref_layer_norm,

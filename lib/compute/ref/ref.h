@@ -12,21 +12,9 @@
 #include "compute/backend.h"
 #include "compute/bf16.h"
 
-/* One parameter; [rows * columns] each. The last three are NULL unless it is trained. */
-struct ref_tensor {
-    float *value, *gradient, *moment1, *moment2;
-};
-
 struct ref_queue {
     double *score, *other; /* [max_length] each */
-    double loss, loss_total, grad_norm;
-    bool finite;
-    int64_t first_bad_update;
 };
-
-static inline struct ref_tensor *ref_tensor(const struct bs_weights *w, int index) {
-    return (struct ref_tensor *)w->data + index;
-}
 
 static inline struct ref_queue *ref_queue(const struct bs_queue *q) {
     return q->data;
@@ -53,61 +41,28 @@ float ref_dropout_factor(const struct bs_queue *q, struct bs_dropout dropout,
                          int64_t sequence, int64_t token, uint32_t channel);
 
 /* The slots; see backend.h. */
-int ref_weights_new(struct bs_weights *weights, struct bs_error *error);
-void ref_weights_free(struct bs_weights *weights);
-int ref_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
-                       int64_t first_row, int64_t rows, const float *values,
-                       struct bs_error *error);
-int ref_weights_download(const struct bs_weights *weights, int index, enum bs_slot slot,
-                         int64_t first_row, int64_t rows, float *values,
-                         struct bs_error *error);
-int ref_weights_ready(struct bs_weights *weights, struct bs_error *error);
-struct bs_weights_memory ref_weights_memory(const struct bs_weights *weights);
-
-void ref_rows_upload(struct bs_queue *q, struct bs_rows to, const float *from);
-void ref_rows_download(struct bs_queue *q, struct bs_rows from, float *to);
-void ref_gather_first(struct bs_queue *q, struct bs_rows x, struct bs_rows y);
-void ref_scatter_first(struct bs_queue *q, struct bs_rows dy, struct bs_rows dx);
-void ref_zero(struct bs_queue *q, struct bs_rows rows);
-void ref_copy(struct bs_queue *q, struct bs_rows x, struct bs_rows y);
-
-void ref_embedding(struct bs_queue *q, const struct bs_weights *w, struct bs_embedding e,
-                   struct bs_rows sum);
-void ref_embedding_backward(struct bs_queue *q, struct bs_weights *w,
-                            struct bs_embedding e, struct bs_rows dsum);
-void ref_layer_norm(struct bs_queue *q, const struct bs_weights *w, struct bs_norm norm,
-                    struct bs_rows x, struct bs_rows stats, struct bs_rows y,
-                    struct bs_rows y_low);
-void ref_layer_norm_backward(struct bs_queue *q, struct bs_weights *w,
-                             struct bs_norm norm, struct bs_rows x, struct bs_rows stats,
-                             struct bs_rows dy, struct bs_rows dx);
-void ref_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
-                 struct bs_rows x, struct bs_rows y, struct bs_rows y_low);
-void ref_dropout_add(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
-                     struct bs_rows x, struct bs_rows residual, struct bs_rows sum);
-void ref_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear linear,
-                struct bs_rows x, struct bs_rows y);
-void ref_linear_backward(struct bs_queue *q, struct bs_weights *w,
-                         struct bs_linear linear, struct bs_rows x, struct bs_rows dy,
-                         struct bs_rows dx, bool accumulate);
-void ref_activate(struct bs_queue *q, enum bs_activation activation, struct bs_rows x,
-                  struct bs_rows y);
-void ref_gelu_backward(struct bs_queue *q, struct bs_rows pre, struct bs_rows dy,
-                       struct bs_rows dpre);
-void ref_tanh_backward(struct bs_queue *q, struct bs_rows y, struct bs_rows dy,
-                       struct bs_rows dpre);
-void ref_attention(struct bs_queue *queue, struct bs_attention attention,
-                   struct bs_rows q, struct bs_rows k, struct bs_rows v,
-                   struct bs_rows lse, struct bs_rows out);
-void ref_attention_backward(struct bs_queue *queue, struct bs_attention attention,
-                            struct bs_rows q, struct bs_rows k, struct bs_rows v,
-                            struct bs_rows lse, struct bs_rows out, struct bs_rows dout,
-                            struct bs_rows dq, struct bs_rows dk, struct bs_rows dv);
-void ref_cross_entropy(struct bs_queue *q, struct bs_rows logits,
-                       const float *class_weights, float label_smoothing, float scale,
-                       struct bs_rows dlogits);
-void ref_softmax(struct bs_queue *q, struct bs_rows logits, struct bs_rows probabilities);
-void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw);
-void ref_zero_gradients(struct bs_queue *q, struct bs_weights *w);
+bs_op_rows_upload ref_rows_upload;
+bs_op_rows_download ref_rows_download;
+bs_op_gather_first ref_gather_first;
+bs_op_scatter_first ref_scatter_first;
+bs_op_zero ref_zero;
+bs_op_copy ref_copy;
+bs_op_embedding ref_embedding;
+bs_op_embedding_backward ref_embedding_backward;
+bs_op_layer_norm ref_layer_norm;
+bs_op_layer_norm_backward ref_layer_norm_backward;
+bs_op_dropout ref_dropout;
+bs_op_dropout_add ref_dropout_add;
+bs_op_linear ref_linear;
+bs_op_activate ref_activate;
+bs_op_linear_backward ref_linear_backward;
+bs_op_gelu_backward ref_gelu_backward;
+bs_op_tanh_backward ref_tanh_backward;
+bs_op_attention ref_attention;
+bs_op_attention_backward ref_attention_backward;
+bs_op_cross_entropy ref_cross_entropy;
+bs_op_softmax ref_softmax;
+bs_op_update ref_update;
+bs_op_zero_gradients ref_zero_gradients;
 
 #endif

@@ -5,60 +5,34 @@
  * last bits differ.
  */
 #include "compute/ref/ref.h"
+#include "compute/step.h"
 
 #include <math.h>
-
-static int64_t parameter_size(const struct bs_weights *w, int index) {
-    return w->parameters[index].rows * w->parameters[index].columns;
-}
 
 static double gradient_norm(const struct bs_weights *w) {
     double total = 0;
     for (int i = 0; i < w->n_parameters; i++) {
         if (!bs_weights_trains(w, i))
             continue;
-        const float *gradient = ref_tensor(w, i)->gradient;
+        const struct bs_slots *slots = &w->slots[i];
         double sum = 0;
-        for (int64_t n = 0; n < parameter_size(w, i); n++)
-            sum += (double)gradient[n] * gradient[n];
+        for (int64_t n = 0; n < slots->size; n++)
+            sum += (double)slots->gradient[n] * slots->gradient[n];
         total += sum;
     }
     return sqrt(total);
 }
 
-/* What a step multiplies by, rounded as PyTorch rounds its scalars. */
-struct factors {
-    float gradient, keep, lerp, beta2, square, root, epsilon, step;
-};
-
-static struct factors step_factors(const struct bs_adamw *adamw,
-                                   const struct bs_step *step, double norm, bool decays) {
-    double clip = 1;
-    if (adamw->max_grad_norm > 0)
-        clip = fmin(1, adamw->max_grad_norm / (norm + 1e-6));
-    double correction1 = 1 - pow(adamw->beta1, (double)step->adam_step);
-    double correction2 = 1 - pow(adamw->beta2, (double)step->adam_step);
-    double decay = decays ? step->learning_rate * adamw->weight_decay : 0;
-    return (struct factors){.gradient = (float)(clip / step->loss_scale),
-                            .keep = (float)(1 - decay),
-                            .lerp = (float)(1 - adamw->beta1),
-                            .beta2 = (float)adamw->beta2,
-                            .square = (float)(1 - adamw->beta2),
-                            .root = (float)sqrt(correction2),
-                            .epsilon = (float)adamw->epsilon,
-                            .step = (float)(-step->learning_rate / correction1)};
-}
-
-static void step_tensor(struct ref_tensor *tensor, int64_t size, struct factors f) {
-    for (int64_t n = 0; n < size; n++) {
-        float g = tensor->gradient[n] * f.gradient;
-        float value = tensor->value[n] * f.keep;
-        float m = tensor->moment1[n], v = tensor->moment2[n];
+static void step_parameter(const struct bs_slots *slots, struct bs_adamw_factors f) {
+    for (int64_t n = 0; n < slots->size; n++) {
+        float g = slots->gradient[n] * f.gradient;
+        float value = slots->value[n] * f.keep;
+        float m = slots->moment1[n], v = slots->moment2[n];
         m = f.lerp < 0.5F ? m + f.lerp * (g - m) : g - (g - m) * (1 - f.lerp);
         v = v * f.beta2 + f.square * g * g;
-        tensor->value[n] = value + f.step * m / (sqrtf(v) / f.root + f.epsilon);
-        tensor->moment1[n] = m;
-        tensor->moment2[n] = v;
+        slots->value[n] = value + f.step * m / (sqrtf(v) / f.root + f.epsilon);
+        slots->moment1[n] = m;
+        slots->moment2[n] = v;
     }
 }
 
@@ -66,24 +40,18 @@ void ref_zero_gradients(struct bs_queue *q, struct bs_weights *w) {
     (void)q;
     for (int i = 0; i < w->n_parameters; i++)
         if (bs_weights_trains(w, i))
-            memset(ref_tensor(w, i)->gradient, 0,
-                   (size_t)parameter_size(w, i) * sizeof(float));
+            memset(w->slots[i].gradient, 0, (size_t)w->slots[i].size * sizeof(float));
 }
 
 void ref_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {
-    struct ref_queue *data = q->data;
     double norm = gradient_norm(w) / q->step.loss_scale;
-    data->grad_norm = norm;
-    if (data->first_bad_update < 0 && !(isfinite(norm) && isfinite(data->loss)))
-        data->first_bad_update = q->step.update;
-    if (data->first_bad_update >= 0) {
-        data->finite = false;
+    if (!bs_step_result_update(&q->result, q->step.update, norm))
         return;
-    }
-    data->loss_total += data->loss;
-    for (int i = 0; i < w->n_parameters; i++)
+    for (int i = 0; i < w->n_parameters; i++) {
+        bool decays = w->parameters[i].decays;
         if (bs_weights_trains(w, i))
-            step_tensor(ref_tensor(w, i), parameter_size(w, i),
-                        step_factors(&adamw, &q->step, norm, w->parameters[i].decays));
+            step_parameter(&w->slots[i],
+                           bs_adamw_factors(&adamw, &q->step, norm, decays));
+    }
     ref_zero_gradients(q, w);
 }

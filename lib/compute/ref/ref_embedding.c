@@ -2,7 +2,7 @@
 #include "compute/ref/ref.h"
 
 static const float *row_of(const struct bs_weights *w, int index, int64_t row) {
-    return ref_tensor(w, index)->value + row * w->parameters[index].columns;
+    return w->slots[index].value + row * w->parameters[index].columns;
 }
 
 void ref_embedding(struct bs_queue *q, const struct bs_weights *w, struct bs_embedding e,
@@ -21,7 +21,7 @@ static void add_to_row(struct bs_weights *w, int index, int64_t row, struct bs_r
                        int64_t token) {
     if (!bs_weights_trains(w, index))
         return;
-    float *gradient = ref_tensor(w, index)->gradient + row * dsum.columns;
+    float *gradient = w->slots[index].gradient + row * dsum.columns;
     for (int64_t c = 0; c < dsum.columns; c++)
         gradient[c] += ref_get(dsum, token, c);
 }

@@ -26,8 +26,8 @@ void ref_layer_norm(struct bs_queue *q, const struct bs_weights *w, struct bs_no
                     struct bs_rows x, struct bs_rows stats, struct bs_rows y,
                     struct bs_rows y_low) {
     (void)q;
-    const float *gain = ref_tensor(w, norm.gain)->value;
-    const float *bias = ref_tensor(w, norm.bias)->value;
+    const float *gain = w->slots[norm.gain].value;
+    const float *bias = w->slots[norm.bias].value;
     for (int64_t r = 0; r < x.rows; r++) {
         double mean = row_mean(x, r);
         double inverse = 1 / sqrt(row_variance(x, r, mean) + norm.epsilon);
@@ -59,9 +59,9 @@ static void parameter_gradients(struct bs_weights *w, struct bs_norm norm,
             dbias += ref_get(dy, r, c);
         }
         if (bs_weights_trains(w, norm.gain))
-            ref_tensor(w, norm.gain)->gradient[c] += (float)dgain;
+            w->slots[norm.gain].gradient[c] += (float)dgain;
         if (bs_weights_trains(w, norm.bias))
-            ref_tensor(w, norm.bias)->gradient[c] += (float)dbias;
+            w->slots[norm.bias].gradient[c] += (float)dbias;
     }
 }
 
@@ -71,7 +71,7 @@ void ref_layer_norm_backward(struct bs_queue *q, struct bs_weights *w,
                              struct bs_norm norm, struct bs_rows x, struct bs_rows stats,
                              struct bs_rows dy, struct bs_rows dx) {
     (void)q;
-    const float *gain = ref_tensor(w, norm.gain)->value;
+    const float *gain = w->slots[norm.gain].value;
     parameter_gradients(w, norm, x, stats, dy);
     for (int64_t r = 0; r < x.rows; r++) {
         double mean_g = 0, mean_gn = 0;

@@ -13,8 +13,8 @@ static float weight_at(const struct bs_weights *w, const float *weight, int64_t 
 void ref_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear linear,
                 struct bs_rows x, struct bs_rows y) {
     (void)q;
-    const float *weight = ref_tensor(w, linear.weight)->value;
-    const float *bias = ref_tensor(w, linear.bias)->value;
+    const float *weight = w->slots[linear.weight].value;
+    const float *bias = w->slots[linear.bias].value;
     for (int64_t r = 0; r < x.rows; r++) {
         for (int64_t n = 0; n < y.columns; n++) {
             double sum = bias[n];
@@ -63,9 +63,9 @@ void ref_linear_backward(struct bs_queue *q, struct bs_weights *w,
                          struct bs_rows dx, bool accumulate) {
     (void)q;
     if (bs_weights_trains(w, linear.weight))
-        weight_gradient(ref_tensor(w, linear.weight)->gradient, x, dy);
+        weight_gradient(w->slots[linear.weight].gradient, x, dy);
     if (bs_weights_trains(w, linear.bias))
-        bias_gradient(ref_tensor(w, linear.bias)->gradient, dy);
+        bias_gradient(w->slots[linear.bias].gradient, dy);
     if (dx.data)
-        input_gradient(w, ref_tensor(w, linear.weight)->value, dy, dx, accumulate);
+        input_gradient(w, w->slots[linear.weight].value, dy, dx, accumulate);
 }

@@ -63,5 +63,5 @@ void ref_cross_entropy(struct bs_queue *q, struct bs_rows logits,
                     (shares * p - share) * scale * (double)q->step.loss_scale);
         }
     }
-    ref_queue(q)->loss += total * scale;
+    q->result.loss += total * scale;
 }
