@@ -271,6 +271,29 @@ met_by() {
     done <<<"$READERS"
 }
 
+@test "a signal is heard in the midst of compressed input and of an archive" {
+    mkdir tree
+    echo good >tree/one
+    tar cf tree.tar tree
+    gzip -k answers.tsv
+    for command in 'tokenize -m model -t ids:answers.tsv.gz:15' 'eval -q -f tsv:answers.tsv.gz:15' \
+        'tokenize -m model -t ids -f tree:tree.tar:1200'; do
+        IFS=: read -r command file bytes <<<"$command"
+        rm -f in
+        mkfifo in
+        exec 7<>in
+        head -c "$bytes" "$file" >&7
+        launch $command in
+        wait_until 60 pipe_is_empty 7
+        wait_until 60 waits "$pid"
+        kill -TERM "$pid"
+        ends 143
+        exec 7>&-
+        out_is ''
+        err_is ''
+    done
+}
+
 @test "a signal is heard while nobody reads the output" {
     mkfifo nobody
     # One thread: on more the main one would sleep while the model is made ready.

@@ -97,6 +97,8 @@ WORDS="$FILE: tensor \"bert.embeddings.word_embeddings.weight\""
 @test "numbers that overflow" {
     lie '$h =~ s/"shape":\[84,64\]/"shape":[4294967296,4294967296]/'
     refused "$WORDS: \"shape\" overflows"
+    lie '$h =~ s/"shape":\[84,64\]/"shape":[-84,-64]/'
+    refused "$WORDS: \"shape\" must be a list of whole numbers from 0"
     lie '$h =~ s/"data_offsets":\[0,/"data_offsets":[99999999,/'
     refused "$WORDS: \"data_offsets\" run backwards"
     lie '$h =~ s/"data_offsets":\[0,21504\]/"data_offsets":[9223372036854754303,9223372036854775807]/'
