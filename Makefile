@@ -55,7 +55,7 @@ LDLIBS   := -ldnnl $(LDLIBS)
 LIB_OBJ  += $(foreach isa,$(if $(filter x86_64,$(shell uname -m)),$(ISAS),plain),$(KERNELS:lib/%.c=$(B)/lib/%.$(isa).o))
 endif
 ifdef BARE
-LIB_OBJ  := $(filter $(B)/lib/common/% $(B)/lib/compute/%,$(filter-out %/crc.o,$(LIB_OBJ)))
+LIB_OBJ  := $(filter $(B)/lib/common/% $(B)/lib/compute/%,$(filter-out %/crc.o %/gzip.o,$(LIB_OBJ)))
 endif
 
 # CUDA without a GPU: in VARIANT=standin the .cu files and their host code are compiled
@@ -239,8 +239,25 @@ test-run: all tests-build model data
 	$(Q)BS_BIN=$(abspath $(BIN)) tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS)
 
 .PHONY: asan
-asan: ## the C tests and the command-line tests under address and undefined sanitizers
+asan: ## all tests under the address and undefined-behaviour sanitizers
+	$(Q)$(call setup,build fetch test)
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan test-run
+
+# Memcheck knows no AVX-512, so that AVX2 kernels run, oneDNN's generated ones too: they
+# need no suppressions. Left out is what computes for minutes there; `make asan` runs it.
+MEMCHECK := valgrind --quiet --error-exitcode=99 --leak-check=full \
+            --errors-for-leak-kinds=definite,indirect,possible
+SLOW     := $(B)/tests/parity/% %/test_infer %/test_learn_run %/test_backends %/test_tiles
+
+.PHONY: valgrind
+valgrind: ## the quicker C tests, and each tool on a little real input, under memcheck
+	$(Q)$(call setup,build fetch test)
+	$(Q)$(MAKE) --no-print-directory VARIANT=valgrind valgrind-run
+
+.PHONY: valgrind-run
+valgrind-run: all tests-build model data
+	$(Q)BS_BIN=$(abspath $(BIN)) TEST_UNDER='$(MEMCHECK)' tests/run.sh \
+	    $(filter-out $(SLOW),$(TEST_BIN)) tests/valgrind/tools.bats
 
 .PHONY: lint
 lint: ## layer table, format, clang-tidy, shellcheck
@@ -260,7 +277,7 @@ lint-run:
 	    xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib -Itests/standin 2>/dev/null' sh
 	$(Q)clang-tidy --quiet setup/lint/headers.cc -- -std=c++17 -pedantic-errors -D_GNU_SOURCE -Ilib 2>/dev/null
 	$(Q)shellcheck $(SH_FILES)
-	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cli/*.bash)
+	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/valgrind/*.bats tests/cli/*.bash)
 	@echo "lint: clean"
 
 # About two minutes. DATA_DIR: real data to compare on, skipped where absent.
@@ -280,6 +297,11 @@ BENCH ?= tokenize label train memory
 .PHONY: bench
 bench: all ## side by side with the peers, which it installs into build/bench
 	$(Q)BIN=$(BIN) bench/bench.sh $(BENCH)
+
+# Hours for all of it; each finished run is kept as a row of bench/results/learn.tsv.
+.PHONY: bench-learn
+bench-learn: all model data ## what bs and the reference learn from the same rows, seed by seed
+	$(Q)BIN=$(BIN) bench/learn.sh
 
 # Programs that time one thing alone, for profiling.
 MICRO := $(patsubst %.c,$(B)/%,$(wildcard bench/micro/*.c))

@@ -84,13 +84,7 @@ sst2_lines() {
 imdb_rows() {
     [ -s "$scratch/imdb.tsv" ] || "$bin/bs-tokenize" -m "$model" -f tree --members '*/train/[np]*/*.txt' \
         --split train=4,rest=96 --part train --max-length 8 -t jsonl "$data/imdb/aclImdb-train.tar.gz" |
-        "$python" -c '
-import json, sys
-print("label\ttext")
-for line in sys.stdin:
-    record = json.loads(line)
-    print(record["label"] + "\t" + " ".join(record["text"].replace("\\", " ").split()))
-' >"$scratch/imdb.tsv"
+        "$python" bench/peers/rows.py >"$scratch/imdb.tsv"
 }
 
 bench_tokenize() {
@@ -160,8 +154,8 @@ bench_train() {
         long=$(train_seconds 65 "$precision")
         bs=$(awk -v a="$short" -v b="$long" 'BEGIN { printf "%.3f", 60 / (b - a) }')
         row "train step 8 x 128" bs "$precision" 2 "$bs" steps/s
-        peer=$("$python" bench/peers/train_torch.py "$model" "$scratch/imdb.tsv" "$precision" 128 60 2 \
-            2>"$scratch/torch.log")
+        peer=$("$python" bench/peers/train_torch.py "$model" "$scratch/imdb.tsv" --steps 60 \
+            --precision "$precision" 2>"$scratch/torch.log")
         row "train step 8 x 128" torch "$precision" 2 "$peer" steps/s "$bs"
     done
 }

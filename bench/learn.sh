@@ -11,6 +11,7 @@
 #
 # Learning rate 5e-5, batch 8, 3 epochs, linear decay; judged after the last step.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 bin=${BIN:-bin}

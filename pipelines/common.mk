@@ -8,6 +8,10 @@ SHELL       := /bin/bash
 
 BIN ?= bin
 
+# Files that only the user has: $(call given,VARIABLE...)
+given = $(foreach file,$(1),$(if $(wildcard $($(file))),,$(error \
+            there is no $($(file)): say $(file)=FILE, as the head of the pipeline shows)))
+
 # $(call step,NAME,COMMANDS)
 step = @echo "== $(1)"; began=$$SECONDS; { $(2); }; echo "== $(1): $$((SECONDS - began)) s"
 

@@ -5,15 +5,15 @@
 #
 # DEMO_PRECISION  bf16 where the processor has it, else fp32 (auto)
 # DEMO_MAX_STEPS  shortens the training (0: three whole epochs)
-# DEMO_OUT        training folder
+# DEMO_OUT        training folder (a shortened run has one of its own)
 
 include pipelines/common.mk
 
 MODEL          ?= models/all-minilm-l6-v2
 DATA           ?= data/film-reviews.tsv
-DEMO_OUT       ?= models/demo
 DEMO_PRECISION ?= auto
 DEMO_MAX_STEPS ?= 0
+DEMO_OUT       ?= models/demo$(if $(filter-out 0,$(DEMO_MAX_STEPS)),-$(DEMO_MAX_STEPS))
 WORK           ?= build/$(notdir $(DEMO_OUT))
 
 SPLIT    := --split train=80,val=20

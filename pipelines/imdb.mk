@@ -2,6 +2,7 @@
 # in the report that bs measures itself against; read straight from the original archive
 # (Maas et al. 2011, aclImdb_v1.tar.gz).
 #
+#     make all model
 #     make -f pipelines/imdb.mk ARCHIVE=~/aclImdb_v1.tar.gz
 #
 # SPLIT, TRAIN_OPTIONS and MAX_LENGTH change the run, OUT is the training folder.
@@ -20,6 +21,8 @@ TRAIN_OPTIONS ?= --learning-rate 5e-5 --precision auto
 TOKENIZE := $(BIN)/bs-tokenize -m $(MODEL) -f tree --members '*/train/[np]*/*.txt' \
             --max-length $(MAX_LENGTH) --split $(SPLIT) -t msgpack --drop text
 BEST     := $(OUT)/best
+
+$(call given,ARCHIVE)
 
 .PHONY: imdb
 imdb: $(WORK)/metrics.tsv

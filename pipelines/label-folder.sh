@@ -3,14 +3,19 @@
 # appear whole or not at all, so it can be killed at any time and run as often as wanted;
 # two at once exclude each other.
 #
-#     */10 * * * *  /opt/bs/pipelines/label-folder.sh MODEL INBOX OUTBOX
+#     */10 * * * *  ~/bs/pipelines/label-folder.sh MODEL INBOX OUTBOX
 #
+# Move files into INBOX when they are whole: one that is still growing is labelled as it is.
 # FILE gives OUTBOX/FILE.labels.tsv, and FILE.rejects.jsonl if rows were rejected. Ends
 # with the worst exit status of its runs, rejected rows (3) aside.
 set -eu
 
+[ $# -eq 3 ] || {
+    echo "usage: label-folder.sh MODEL INBOX OUTBOX" >&2
+    exit 2
+}
 bin=${BIN:-$(cd "$(dirname "$0")/.." && pwd)/bin}
-model=${1:?model directory} inbox=${2:?folder of texts} outbox=${3:?folder for results}
+model=$1 inbox=$2 outbox=$3
 worst=0
 
 mkdir -p "$outbox"

@@ -1,5 +1,6 @@
 # SST-2 (Stanford Sentiment Treebank, GLUE's TSV: `sentence TAB label` with a header).
 #
+#     make all model
 #     make -f pipelines/sst2.mk TRAIN=SST-2/train.tsv VAL=SST-2/dev.tsv
 #
 # Labels stay the names that the file has, 0 (negative) and 1 (positive).
@@ -15,6 +16,8 @@ TRAIN_OPTIONS ?= --learning-rate 5e-5 --batch-size 32 --precision auto
 
 TOKENIZE := $(BIN)/bs-tokenize -m $(MODEL) -f tsv --text sentence --label label -t msgpack
 BEST     := $(OUT)/best
+
+$(call given,TRAIN VAL)
 
 .PHONY: sst2
 sst2: $(WORK)/metrics.tsv

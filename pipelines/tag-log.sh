@@ -7,8 +7,12 @@
 # BS_PREDICT_OPTIONS adds options, such as --threshold 0.8.
 set -eu
 
+[ $# -eq 2 ] || {
+    echo "usage: tag-log.sh MODEL LOG" >&2
+    exit 2
+}
 bin=${BIN:-$(cd "$(dirname "$0")/.." && pwd)/bin}
-model=${1:?model directory} log=${2:?log file}
+model=$1 log=$2
 
 # shellcheck disable=SC2086 # options are words
 tail -n 0 -F "$log" |

@@ -4,6 +4,9 @@
 # `N passed, N failed`. A program that crashes, or ends before its plan, is a failure.
 #
 #     tests/run.sh PROGRAM-OR-BATS-FILE...
+#
+# TEST_UNDER, such as a memory checker with its options, runs the programs; the Bats files
+# may use it too.
 set -u
 
 scratch=$(mktemp -d)
@@ -12,9 +15,10 @@ passed=0 failed=0 skipped=0
 
 for test in "$@"; do
     began=$(date +%s)
+    # shellcheck disable=SC2086 # TEST_UNDER is a command with its options
     case $test in
     *.bats) bats --tap "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
-    *) "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
+    *) ${TEST_UNDER:-} "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
     esac
     status=$?
     ok=$(grep -c '^ok ' "$scratch/tap")

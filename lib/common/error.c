@@ -28,6 +28,8 @@ static enum bs_code code_of_errno(int number, enum bs_code code) {
     case EFBIG:
     case EROFS:
         return BS_RESOURCE;
+    case EINTR:
+        return BS_INTERRUPTED;
     default:
         return code;
     }

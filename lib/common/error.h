@@ -23,14 +23,15 @@ extern "C" {
 
 /* The exit statuses of all tools; the only place where they are listed. */
 enum bs_code {
-    BS_END = -1,     /* not a status: there is nothing more to read */
-    BS_OK = 0,       /* done */
-    BS_NEGATIVE = 1, /* a verdict that was asked for is negative */
-    BS_USAGE = 2,    /* wrong command line */
-    BS_REJECTED = 3, /* done, but some records were rejected */
-    BS_DATA = 4,     /* bad model, stream or data, or an input that cannot be read */
-    BS_RESOURCE = 5, /* no space or memory, or an output that cannot be written */
-    BS_DEVICE = 6,   /* a compute device failed, or a value was not finite */
+    BS_INTERRUPTED = -2, /* not a status: a signal met a call that waits (EINTR) */
+    BS_END = -1,         /* not a status: there is nothing more to read */
+    BS_OK = 0,           /* done */
+    BS_NEGATIVE = 1,     /* a verdict that was asked for is negative */
+    BS_USAGE = 2,        /* wrong command line */
+    BS_REJECTED = 3,     /* done, but some records were rejected */
+    BS_DATA = 4,         /* bad model, stream or data, or an input that cannot be read */
+    BS_RESOURCE = 5,     /* no space or memory, or an output that cannot be written */
+    BS_DEVICE = 6,       /* a compute device failed, or a value was not finite */
 };
 
 struct bs_error {
@@ -46,7 +47,7 @@ int bs_fail(struct bs_error *error, enum bs_code code, const char *format, ...)
     BS_PRINTF(3, 4) __attribute__((cold));
 
 /* The same with ": strerror(errno)" behind the text. ENOMEM, ENOSPC, EDQUOT, EFBIG
- * and EROFS become BS_RESOURCE whatever `code` says. */
+ * and EROFS become BS_RESOURCE whatever `code` says, EINTR becomes BS_INTERRUPTED. */
 int bs_fail_errno(struct bs_error *error, enum bs_code code, const char *format, ...)
     BS_PRINTF(3, 4) __attribute__((cold));
 

@@ -342,16 +342,31 @@ void bs_output_abandon(struct bs_output *output) {
     output_free(output);
 }
 
+static bool is_open_at(int fd, const char *path) {
+    struct stat open, named;
+    return !fstat(fd, &open) && !stat(path, &named) && open.st_dev == named.st_dev &&
+           open.st_ino == named.st_ino;
+}
+
 int bs_lock(const char *path, int *lock, struct bs_error *error) {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", path);
-    if (flock(fd, LOCK_EX | LOCK_NB)) {
-        close(fd);
-        return bs_fail(error, BS_USAGE, "%s: in use by another process", path);
+    for (;;) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0)
+            return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", path);
+        if (flock(fd, LOCK_EX | LOCK_NB)) {
+            bool in_use = errno == EWOULDBLOCK;
+            bs_fail_errno(error, BS_RESOURCE, "%s: cannot lock", path);
+            close(fd);
+            return in_use
+                       ? bs_fail(error, BS_USAGE, "%s: in use by another process", path)
+                       : (int)error->code;
+        }
+        if (is_open_at(fd, path)) {
+            *lock = fd;
+            return BS_OK;
+        }
+        close(fd); /* whoever held it removed it before giving it back */
     }
-    *lock = fd;
-    return BS_OK;
 }
 
 void bs_unlock(int lock) {

@@ -50,6 +50,10 @@ static void say_this(const char *format, ...) {
     va_end(args);
 }
 
+const char *bs_plural(int64_t count) {
+    return count == 1 ? "" : "s";
+}
+
 void bs_log_error(const struct bs_error *error) {
     say_this("%s", error->text);
 }

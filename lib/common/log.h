@@ -22,6 +22,9 @@ void bs_warn(const char *format, ...) BS_PRINTF(1, 2);
 void bs_note(const char *format, ...) BS_PRINTF(1, 2);
 void bs_detail(const char *format, ...) BS_PRINTF(1, 2);
 
+/* The ending of a counted noun, "" or "s": bs_note("%d step%s", n, bs_plural(n)). */
+const char *bs_plural(int64_t count);
+
 /*
  * Progress: on a terminal a line redrawn at most six times a second; elsewhere one
  * line every `interval` seconds (0: never). `total` 0 means unknown. Call

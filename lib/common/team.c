@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,20 @@ int bs_processor_count(void) {
     if (quota > 0 && quota < count)
         count = quota;
     return count > 0 ? count : 1;
+}
+
+/* Signals that ask the process to end are for whoever waits for input or output, never
+ * for a worker. False if there can be no more threads. */
+static bool start_thread(pthread_t *thread, void *(*body)(void *), void *argument) {
+    sigset_t ends, before;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &ends, &before);
+    int failed = pthread_create(thread, NULL, body, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0;
 }
 
 struct bs_team {
@@ -115,7 +130,7 @@ int bs_team_new(struct bs_team **result, int threads, struct bs_error *error) {
         return bs_fail_memory(error, sizeof(pthread_t), "threads");
     }
     for (; team->started < team->size - 1; team->started++)
-        if (pthread_create(&team->threads[team->started], NULL, team_thread, team)) {
+        if (!start_thread(&team->threads[team->started], team_thread, team)) {
             bs_team_free(team);
             return bs_fail(error, BS_RESOURCE, "cannot start %d threads", threads);
         }
@@ -281,10 +296,10 @@ static int start_and_write(struct pipeline_run *run, pthread_t *threads,
     int wanted = run->plan->threads > 0 ? run->plan->threads : 1;
     int started = 0;
     for (; started < wanted; started++)
-        if (pthread_create(&threads[started], NULL, worker_thread, run))
+        if (!start_thread(&threads[started], worker_thread, run))
             break;
     pthread_t reader;
-    int failed = started < wanted || pthread_create(&reader, NULL, reader_thread, run);
+    int failed = started < wanted || !start_thread(&reader, reader_thread, run);
     if (failed) {
         pthread_mutex_lock(&run->mutex);
         run->failed = run->reading_ended = 1;

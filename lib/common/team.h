@@ -1,5 +1,6 @@
 /*
- * Threads in two shapes: a team that shares one loop, and an ordered pipeline.
+ * Threads in two shapes: a team that shares one loop, and an ordered pipeline. SIGINT,
+ * SIGTERM and SIGHUP are blocked in all of them; a thread may unblock its own.
  */
 #ifndef BS_COMMON_TEAM_H
 #define BS_COMMON_TEAM_H

@@ -205,15 +205,21 @@ void bs_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
         q->device->backend->dropout(q, dropout, first_only, x, y, y_low);
 }
 
+static bool dropout_norm_fits(struct bs_queue *q, const char *operation,
+                              const struct bs_weights *w, struct bs_norm norm,
+                              struct bs_dropout dropout, int64_t columns) {
+    return !q->failure.code && has_batch(q, operation) &&
+           dropout_fits(q, operation, dropout) &&
+           norm_fits(q, operation, w, norm, columns);
+}
+
 void bs_dropout_add_norm(struct bs_queue *q, const struct bs_weights *w,
                          struct bs_norm norm, struct bs_dropout dropout, bool first_only,
                          struct bs_rows x, struct bs_rows residual, struct bs_rows sum,
                          struct bs_rows stats, struct bs_rows y, struct bs_rows y_low) {
     static const char operation[] = "dropout, add, norm";
     const struct bs_backend *backend = q->device->backend;
-    if (q->failure.code || !has_batch(q, operation) ||
-        !dropout_fits(q, operation, dropout) ||
-        !norm_fits(q, operation, w, norm, x.columns))
+    if (!dropout_norm_fits(q, operation, w, norm, dropout, x.columns))
         return;
     int64_t rows = batch_rows(q, first_only), columns = x.columns;
     if (!VIEWS_FIT(q, operation, {"x", x, ANY, rows, columns},
@@ -234,9 +240,7 @@ void bs_dropout_add_norm_backward(struct bs_queue *q, struct bs_weights *w,
                                   struct bs_rows dresidual, struct bs_rows dx) {
     static const char operation[] = "dropout, add, norm backward";
     const struct bs_backend *backend = q->device->backend;
-    if (q->failure.code || !has_batch(q, operation) ||
-        !dropout_fits(q, operation, dropout) ||
-        !norm_fits(q, operation, w, norm, sum.columns))
+    if (!dropout_norm_fits(q, operation, w, norm, dropout, sum.columns))
         return;
     int64_t rows = batch_rows(q, first_only), columns = sum.columns;
     if (!VIEWS_FIT(q, operation, {"sum", sum, F32, rows, columns},

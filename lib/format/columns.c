@@ -232,6 +232,15 @@ int bs_columns_begin(struct bs_reader *reader, bool *is_header, struct bs_error 
     return code;
 }
 
+int bs_columns_begin_too_long(const struct bs_reader *reader, struct bs_error *error) {
+    if (reader->options.header == BS_HEADER_NO)
+        return BS_OK;
+    return bs_fail(error, BS_DATA,
+                   "%s: the first row, which may name the columns, is longer than %zu "
+                   "bytes (--max-record)",
+                   reader->path, reader->max_record);
+}
+
 /* Columns have no type; probabilities alone are structured, as JSON. */
 static int set_value(struct bs_record *record, struct bs_field *field,
                      struct bs_span cell, struct bs_error *error) {

@@ -163,8 +163,10 @@ static int find(struct bs_reader *reader, struct bs_error *error) {
     int code = skip_mark(reader);
     if (!code)
         code = find_row(reader, error);
-    if (code || reader->columns.known || rows->skipping || is_open(rows))
+    if (code || reader->columns.known || is_open(rows))
         return code;
+    if (rows->skipping)
+        return bs_columns_begin_too_long(reader, error);
     code = split(reader, &reader->names, row_found(reader), error);
     if (!code)
         code = bs_columns_begin(reader, &is_header, error);

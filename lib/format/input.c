@@ -4,7 +4,6 @@
 
 #include "format/unpack.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -64,10 +63,7 @@ static bool make_room(struct bs_input *input, size_t more) {
 }
 
 static int read_plain(struct bs_input *input, struct bs_error *error) {
-    ssize_t n;
-    do {
-        n = read(input->fd, input->data + input->end, input->capacity - input->end);
-    } while (n < 0 && errno == EINTR);
+    ssize_t n = read(input->fd, input->data + input->end, input->capacity - input->end);
     if (n < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot read", input->name);
     input->stored += n;
@@ -129,7 +125,7 @@ void bs_input_close(struct bs_input *input) {
 }
 
 bool bs_input_wait(const struct bs_input *input, double seconds) {
-    if (input->ended)
+    if (input->ended || (input->unpack && bs_unpack_pending(input->unpack)))
         return true;
     struct pollfd poll_fd = {.fd = input->fd, .events = POLLIN};
     double milliseconds = seconds < 0 ? -1 : seconds * 1000 + 0.999;

@@ -31,6 +31,8 @@ static int damage(struct bs_reader *reader, bool reading, const char *what,
     int64_t last = stream->before + stream->records + reading;
     if (!stream->any)
         return bs_fail(error, BS_DATA, "%s: %s", reader->path, what);
+    if (last == 0)
+        return bs_fail(error, BS_DATA, "%s: behind the header: %s", reader->path, what);
     if (last < first)
         return bs_fail(error, BS_DATA, "%s: behind record %" PRId64 ": %s", reader->path,
                        last, what);
@@ -68,16 +70,18 @@ static int check_header(struct bs_reader *reader, struct bs_stream_header *heade
         *header = (struct bs_stream_header){0};
         return BS_OK;
     }
-    const char *differs = header->kind != first->kind                        ? "kind"
-                          : strcmp(header->tokenizer, first->tokenizer) != 0 ? "tokenizer"
-                          : header->max_length != first->max_length ? "max_length"
-                                                                    : NULL;
+    const char *differs = header->kind != first->kind
+                              ? "kind; read tokens and predictions in separate runs"
+                          : strcmp(header->tokenizer, first->tokenizer) != 0
+                              ? "tokenizer; make both again with the same -m"
+                          : header->max_length != first->max_length
+                              ? "max_length; make both again with the same --max-length"
+                              : NULL;
     if (differs)
-        return bs_fail(
-            error, BS_DATA,
-            "%s: the header of the stream differs from the first one's (%s) in "
-            "%s",
-            reader->path, reader->header_path, differs);
+        return bs_fail(error, BS_DATA,
+                       "%s: the header of the stream differs from the first one's (%s) "
+                       "in %s",
+                       reader->path, reader->header_path, differs);
     return BS_OK;
 }
 
@@ -168,21 +172,20 @@ static int look_at_first(struct bs_reader *reader, bool *is_record,
     return BS_OK;
 }
 
-static int at_end(struct bs_reader *reader, bool within, struct bs_error *error) {
-    struct stream *stream = reader->state;
-    if (!within && !stream->open && stream->any)
-        return BS_END;
-    return damage(reader, within,
-                  within
-                      ? "cut off within a record"
-                      : "the stream has no end: it was cut off, or what wrote it failed",
+static int at_end(struct bs_reader *reader, bool in_record, struct bs_error *error) {
+    const struct stream *stream = reader->state;
+    return damage(reader, in_record,
+                  in_record      ? "cut off within a record"
+                  : !stream->any ? "cut off within the header of the stream"
+                                 : "the stream has no end: it was cut off, or what "
+                                   "wrote it failed",
                   error);
 }
 
 static int need_more(struct bs_reader *reader, bool is_record, struct bs_error *error) {
     struct stream *stream = reader->state;
     if (reader->input.ended)
-        return at_end(reader, true, error);
+        return at_end(reader, is_record, error);
     if (stream->scan.at > MAX_CONTROL && !is_record)
         return damage(reader, true, "a check of more than 16 MiB: the stream is damaged",
                       error);
@@ -210,8 +213,12 @@ static int find(struct bs_reader *reader, struct bs_error *error) {
     for (;;) {
         struct bs_span data = bs_input_data(&reader->input);
         bool is_record = stream->skipping;
-        if (data.size == 0 && !stream->skipping)
-            return reader->input.ended ? at_end(reader, false, error) : BS_MORE;
+        if (data.size == 0 && !stream->skipping) {
+            bool complete = stream->any && !stream->open;
+            if (!reader->input.ended)
+                return BS_MORE;
+            return complete ? BS_END : at_end(reader, false, error);
+        }
         if (!stream->skipping && look_at_first(reader, &is_record, error))
             return error->code;
         switch (bs_msgpack_scan(&stream->scan, data)) {

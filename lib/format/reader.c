@@ -104,7 +104,6 @@ static void close_file(struct bs_reader *reader) {
         reader->stored_before += reader->input.stored;
         bs_input_close(&reader->input);
     }
-    bs_columns_reset(&reader->columns);
     reader->path = NULL;
 }
 
@@ -116,6 +115,7 @@ static int open_file(struct bs_reader *reader, struct bs_error *error) {
     reader->reading = NULL;
     reader->number = 1;
     reader->invalid_utf8 = 0;
+    bs_columns_reset(&reader->columns);
     enum bs_format format = reader->options.format;
     if (reader->is_folder && format != BS_FORMAT_AUTO && format != BS_FORMAT_TREE)
         return bs_fail(error, BS_DATA, "%s: is a folder; read it with --from tree", path);

@@ -97,7 +97,8 @@ bool bs_reader_wait(struct bs_reader *reader, double seconds);
 enum bs_format bs_reader_format(const struct bs_reader *reader);
 const struct bs_stream_header *bs_reader_header(const struct bs_reader *reader);
 
-/* Names of the columns in reading order, for TSV and CSV with a header row; else 0. */
+/* Names of the columns in reading order, for TSV and CSV with a header row; else 0.
+ * Those of the last file stay known after BS_END. */
 size_t bs_reader_columns(const struct bs_reader *reader, const struct bs_span **names);
 
 /* Bytes read so far (as stored, compressed) and to come (-1: unknown), for progress. */

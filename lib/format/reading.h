@@ -112,6 +112,11 @@ bool bs_cells_add(struct bs_cells *cells, struct bs_span cell) BS_MUST_CHECK;
 int bs_columns_begin(struct bs_reader *reader, bool *is_header,
                      struct bs_error *error) BS_MUST_CHECK;
 
+/* The same where the first row is longer than --max-record: BS_OK if it can only be a
+ * record, to be rejected. Else a failure: the next row would be taken for the names. */
+int bs_columns_begin_too_long(const struct bs_reader *reader,
+                              struct bs_error *error) BS_MUST_CHECK;
+
 /* Turns a row (reader->cells, in memory of the record) into fields. */
 int bs_columns_take(struct bs_reader *reader, struct bs_record *record,
                     struct bs_error *error) BS_MUST_CHECK;

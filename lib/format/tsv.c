@@ -48,8 +48,10 @@ static int split(struct bs_reader *reader, struct bs_record *record, struct bs_s
 static int find(struct bs_reader *reader, struct bs_error *error) {
     bool is_header = true;
     int code = bs_reading_find_line(reader, error);
-    if (code || reader->columns.known || reader->line.too_long)
+    if (code || reader->columns.known)
         return code;
+    if (reader->line.too_long)
+        return bs_columns_begin_too_long(reader, error);
     struct bs_span row = bs_reading_without_mark(reader->line.text, reader->number);
     code = split(reader, &reader->names, row, error);
     if (!code)

@@ -1,7 +1,9 @@
 /* The one file that knows libarchive. Archives are read sequentially through an input,
- * which has decompressed them already. */
+ * which has decompressed them already. gzip goes past libarchive, which does not look at
+ * its checksum and drops what was inflated before a fault. */
 #include "format/unpack.h"
 
+#include "common/gzip.h"
 #include "format/input.h"
 
 #include <archive.h>
@@ -13,12 +15,14 @@
 enum { BLOCK = 64 * 1024 };
 
 struct bs_unpack {
+    struct bs_gzip *gzip; /* or NULL, and then */
     struct archive *archive;
     struct bs_buffer begun; /* handed on first */
     bool begun_given, empty;
     int fd;
     int64_t stored;
     const char *name;
+    struct bs_error failure; /* of reading, which libarchive would call damage */
     char block[BLOCK];
 };
 
@@ -29,14 +33,13 @@ static la_ssize_t read_packed(struct archive *archive, void *data, const void **
         *block = unpack->begun.data;
         return (la_ssize_t)unpack->begun.size;
     }
-    ssize_t n;
-    do {
-        n = read(unpack->fd, unpack->block, sizeof unpack->block);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        archive_set_error(archive, errno, "cannot read: %s", strerror(errno));
-    else
-        unpack->stored += n;
+    ssize_t n = read(unpack->fd, unpack->block, sizeof unpack->block);
+    if (n < 0) {
+        bs_fail_errno(&unpack->failure, BS_DATA, "%s: cannot read", unpack->name);
+        archive_set_error(archive, EIO, "%s", unpack->failure.text);
+        return -1;
+    }
+    unpack->stored += n;
     *block = unpack->block;
     return n;
 }
@@ -46,6 +49,13 @@ static int fail_archive(struct archive *archive, const char *name,
     const char *why = archive_error_string(archive);
     enum bs_code code = archive_errno(archive) == ENOMEM ? BS_RESOURCE : BS_DATA;
     return bs_fail(error, code, "%s: %s", name, why ? why : "damaged or not an archive");
+}
+
+static int fail_unpack(const struct bs_unpack *unpack, struct bs_error *error) {
+    if (!unpack->failure.code)
+        return fail_archive(unpack->archive, unpack->name, error);
+    *error = unpack->failure;
+    return error->code;
 }
 
 int bs_unpack_open(struct bs_unpack **result, int fd, struct bs_span begun,
@@ -58,34 +68,41 @@ int bs_unpack_open(struct bs_unpack **result, int fd, struct bs_span begun,
     unpack->fd = fd;
     unpack->name = name;
     unpack->stored = (int64_t)begun.size;
+    if (bs_gzip_sniff(begun))
+        return bs_gzip_open(&unpack->gzip, fd, begun, name, error);
     unpack->archive = archive_read_new();
     if (!unpack->archive)
         return bs_fail_memory(error, BLOCK, name);
-    archive_read_support_filter_gzip(unpack->archive);
     archive_read_support_filter_xz(unpack->archive);
     archive_read_support_filter_zstd(unpack->archive);
     archive_read_support_format_raw(unpack->archive);
     archive_read_support_format_empty(unpack->archive);
     if (archive_read_open(unpack->archive, unpack, NULL, read_packed, NULL) != ARCHIVE_OK)
-        return fail_archive(unpack->archive, name, error);
+        return fail_unpack(unpack, error);
     int status = archive_read_next_header(unpack->archive, &entry);
     unpack->empty = status == ARCHIVE_EOF;
     if (status != ARCHIVE_OK && !unpack->empty)
-        return fail_archive(unpack->archive, name, error);
+        return fail_unpack(unpack, error);
     return BS_OK;
 }
 
 int bs_unpack_read(struct bs_unpack *unpack, char *to, size_t size, size_t *got,
                    struct bs_error *error) {
+    if (unpack->gzip)
+        return bs_gzip_read(unpack->gzip, to, size, got, error);
     la_ssize_t n = unpack->empty ? 0 : archive_read_data(unpack->archive, to, size);
     if (n < 0)
-        return fail_archive(unpack->archive, unpack->name, error);
+        return fail_unpack(unpack, error);
     *got = (size_t)n;
     return n ? BS_OK : BS_END;
 }
 
 int64_t bs_unpack_stored(const struct bs_unpack *unpack) {
-    return unpack->stored;
+    return unpack->gzip ? bs_gzip_stored(unpack->gzip) : unpack->stored;
+}
+
+bool bs_unpack_pending(const struct bs_unpack *unpack) {
+    return unpack->gzip && bs_gzip_pending(unpack->gzip);
 }
 
 void bs_unpack_close(struct bs_unpack *unpack) {
@@ -93,6 +110,7 @@ void bs_unpack_close(struct bs_unpack *unpack) {
         return;
     if (unpack->archive)
         archive_read_free(unpack->archive);
+    bs_gzip_close(unpack->gzip);
     bs_buffer_free(&unpack->begun);
     free(unpack);
 }
@@ -149,12 +167,23 @@ static int fail_member(struct bs_archive *own, struct bs_error *error) {
     return fail_archive(own->archive, own->input->name, error);
 }
 
+/* The end of an archive may come before that of the file: damage behind it counts. */
+static int read_to_end(struct bs_archive *own, struct bs_error *error) {
+    int code = BS_OK;
+    own->handed = 0;
+    while (!code) {
+        bs_input_consume(own->input, bs_input_data(own->input).size);
+        code = bs_input_fill(own->input, error);
+    }
+    return code;
+}
+
 int bs_archive_next(struct bs_archive *own, const char **path, struct bs_error *error) {
     struct archive_entry *entry;
     for (;;) {
         int status = archive_read_next_header(own->archive, &entry);
         if (status == ARCHIVE_EOF)
-            return BS_END;
+            return read_to_end(own, error);
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
             return fail_member(own, error);
         *path = archive_entry_pathname(entry);

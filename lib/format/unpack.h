@@ -1,5 +1,6 @@
 /*
- * The door to libarchive: decompression, and the members of an archive in order.
+ * The door to libarchive: decompression (gzip in common/gzip.h), and the members of an
+ * archive in order.
  */
 #ifndef BS_FORMAT_UNPACK_H
 #define BS_FORMAT_UNPACK_H
@@ -19,6 +20,8 @@ int bs_unpack_read(struct bs_unpack *unpack, char *to, size_t size, size_t *got,
                    struct bs_error *error) BS_MUST_CHECK;
 /* Bytes read from the file, those in `begun` counted. */
 int64_t bs_unpack_stored(const struct bs_unpack *unpack);
+/* Whether something may be there that was read already (gzip alone can tell). */
+bool bs_unpack_pending(const struct bs_unpack *unpack);
 void bs_unpack_close(struct bs_unpack *unpack);
 
 /* Whether these first bytes are those of an archive that can be read. */

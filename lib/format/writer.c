@@ -219,7 +219,8 @@ const struct bs_field *bs_writing_column(const struct bs_writer *writer,
 }
 
 static bool never_a_column(const struct bs_writer *writer, const struct bs_field *field) {
-    return field->value.kind == BS_VALUE_IDS || !bs_writing_keeps(writer, field) ||
+    return !bs_writing_keeps(writer, field) || bs_span_is(field->name, BS_FIELD_IDS) ||
+           bs_span_is(field->name, BS_FIELD_TYPE_IDS) ||
            bs_span_is(field->name, BS_FIELD_N_TOKENS) ||
            bs_span_is(field->name, BS_FIELD_TRUNCATED);
 }

@@ -83,14 +83,18 @@ static int make_ids(const struct bs_source_options *options,
                      options->max_length, options->truncation, &record->encoding, error);
 }
 
+struct bs_sequence bs_encoding_sequence(const struct bs_encoding *encoding) {
+    return (struct bs_sequence){
+        .ids = encoding->ids.values,
+        .type_ids = encoding->type_ids.count ? encoding->type_ids.values : NULL,
+        .length = (int64_t)encoding->ids.count};
+}
+
 static int check_fit(const struct bs_source_options *options,
                      const struct bs_encoding *encoding, struct bs_error *error) {
     if (!options->config)
         return BS_OK;
-    struct bs_sequence sequence = {
-        .ids = encoding->ids.values,
-        .type_ids = encoding->type_ids.count ? encoding->type_ids.values : NULL,
-        .length = (int64_t)encoding->ids.count};
+    struct bs_sequence sequence = bs_encoding_sequence(encoding);
     return bs_model_check_ids(options->config, &sequence, error);
 }
 

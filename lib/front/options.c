@@ -10,6 +10,7 @@
 #include "common/team.h"
 #include "common/version.h"
 #include "format/stream_header.h"
+#include "metric/metric.h"
 
 #include <stdlib.h>
 
@@ -195,7 +196,15 @@ static int set_seed(struct bs_options *o, const char *value, struct bs_error *er
 }
 
 static int set_labels(struct bs_options *o, const char *value, struct bs_error *error) {
-    return bs_names_parse(value, "--labels", &o->labels, &o->n_labels, error);
+    if (bs_names_parse(value, "--labels", &o->labels, &o->n_labels, error))
+        return error->code;
+    for (size_t i = 0; i < o->n_labels; i++)
+        if (strcmp(o->labels[i], BS_ABSTAIN_NAME) == 0)
+            return bs_fail(error, BS_USAGE,
+                           "--labels: \"%s\" is what bs-predict says when it predicts "
+                           "nothing; give that label another name",
+                           BS_ABSTAIN_NAME);
+    return BS_OK;
 }
 
 static int set_split(struct bs_options *o, const char *value, struct bs_error *error) {

@@ -12,8 +12,9 @@
  *     static const struct bs_command command = {
  *         .tool = "bs-eval", .arguments = "[FILE...]", .shared = BS_OPT_INPUT,
  *         .own = own_options, .parse_own = parse_own,
- *         .about = "  bs-predict -m models/demo -f tsv --to msgpack test.tsv |
- * bs-eval\n\n" "Scores predictions against gold labels.\v..."};
+ *         .about = "  bs-predict -m models/demo -t msgpack test.tsv |\n"
+ *                  "      bs-eval -f msgpack\n\n"
+ *                  "Scores predictions against gold labels.\v..."};
  *
  *     bs_tool_start();
  *     bs_options_parse(&command, argc, argv, &options, &settings);
@@ -101,8 +102,9 @@ struct bs_options {
 struct bs_command {
     const char *tool;      /* "bs-eval" */
     const char *arguments; /* "[FILE...]" */
-    const char *about;     /* an example first, as a pipeline that works; after \v what
-                              stands behind the options */
+    const char *about;     /* an example first, a command that works, in lines of at most
+                              79 (longer ones are wrapped); after \v what stands behind the
+                              options */
     unsigned shared;       /* BS_OPT_...: the shared options taken */
     unsigned required;     /* those of them without which nothing can be done:
                               BS_OPT_MODEL, BS_OPT_OUTPUT */

@@ -103,7 +103,8 @@ static int check_header(const struct bs_source *source, const char *file,
         file = source->first_path;
     if (header->kind != BS_STREAM_TOKENS)
         return bs_fail(error, BS_DATA,
-                       "%s: a stream of predictions where text or tokens are expected",
+                       "%s: a stream of predictions where text or tokens are expected; "
+                       "bs-eval reads those",
                        file);
     const char *digest = bs_tokenizer_digest(source->options.tokenizer);
     if (source->options.text_only || strcmp(header->tokenizer, digest) == 0)
@@ -181,6 +182,7 @@ static int read_block(void *context, void *job, struct bs_error *error) {
     if (!source->listening) {
         source->listening = true;
         bs_tool_hear_signals();
+        source->ended = bs_tool_signal() != 0; /* before a wait for input begins */
     }
     block->count = 0;
     block->pause = false;
@@ -271,7 +273,10 @@ static int take_block(void *context, void *job, struct bs_error *error) {
     /* Input that has come since brings a pause of its own. */
     source->n_taken++;
     block->pause = block->pause && atomic_load(&source->n_read) == source->n_taken;
+    /* Whoever reads the output may let us wait when there is no reader left to hear. */
+    bs_tool_hear_signals();
     int code = source->options.take(source->options.context, block, error);
+    bs_tool_mute_signals();
     drop_giants(block);
     if (code || !rejected)
         return code;
@@ -341,7 +346,10 @@ int bs_source_run(struct bs_source *source, struct bs_error *error) {
                                    .jobs = source->jobs,
                                    .n_jobs = source->n_blocks,
                                    .threads = source->options.threads};
-    return bs_pipeline_run(&pipeline, error);
+    bs_tool_mute_signals(); /* the reader hears them */
+    int code = bs_pipeline_run(&pipeline, error);
+    bs_tool_hear_signals();
+    return code;
 }
 
 const struct bs_source_info *bs_source_info(const struct bs_source *source) {

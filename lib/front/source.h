@@ -15,11 +15,13 @@
  * A record that cannot be used is told to `rejects` and comes along with `rejected`
  * set, so that a tool can answer it. Damage and other failures end the run after all
  * records before the fault have been taken. After bs_tool_signal, what is ready
- * is read, a block at most, and all that has been read is taken.
+ * is read, a block at most, and all that has been read is taken; if it came before the
+ * run, nothing is read.
  */
 #ifndef BS_FRONT_SOURCE_H
 #define BS_FRONT_SOURCE_H
 
+#include "batch/packing.h"
 #include "format/reader.h"
 #include "format/rejects.h"
 #include "front/split.h"
@@ -36,6 +38,9 @@ struct bs_token_record {
     bool rejected;               /* `record` may have no fields, `encoding` is empty */
     struct bs_error reason;      /* why */
 };
+
+/* A text as a model takes it; borrows the ids. */
+struct bs_sequence bs_encoding_sequence(const struct bs_encoding *encoding);
 
 struct bs_token_block {
     struct bs_token_record *records; /* [count]; records of other parts of a split are

@@ -38,6 +38,7 @@ static void fill_descriptors(void) {
 void bs_tool_start(void) {
     fill_descriptors();
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write (EFBIG) */
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGPIPE);
@@ -89,6 +90,8 @@ bool bs_tool_keeps_output(int code) {
 }
 
 int bs_tool_end(int code, const struct bs_error *error) {
+    if (code == BS_INTERRUPTED)
+        code = noted ? BS_OK : BS_RESOURCE;
     if (is_failure(code)) {
         bs_log_error(error);
         return code;

@@ -22,19 +22,21 @@
 #include <stdbool.h>
 
 /* First in main. Descriptors 0 to 2 that are closed become ones that fail, so that no
- * file of ours is taken for them; SIGPIPE ends the process, as is the custom. */
+ * file of ours is taken for them; SIGPIPE ends the process, as is the custom, SIGXFSZ
+ * does not: the write fails. */
 void bs_tool_start(void);
 
 /*
  * From now on the first SIGINT, SIGTERM or SIGHUP is only noted, for bs_tool_signal;
  * the next ends the process at once. A signal that was ignored at the start (nohup)
- * stays ignored. Blocking calls that the signal meets return EINTR, in the one thread
- * that called bs_tool_hear_signals: without such a call, any thread.
+ * stays ignored. A call that waits (for input, for the other end of a pipe) returns
+ * EINTR, which becomes BS_INTERRUPTED, in the thread that hears: the main thread, but
+ * while a token source runs and nothing is taken from it its reader.
  */
 void bs_tool_catch_signals(void);
 
-/* Blocks the three signals in this thread, and so in threads made by it from now on;
- * then the thread that waits for input asks to be the one that is woken. */
+/* Blocks the three signals in the calling thread, and lets them through. Threads of
+ * common/team.h begin with them blocked. */
 void bs_tool_mute_signals(void);
 void bs_tool_hear_signals(void);
 
@@ -43,7 +45,8 @@ int bs_tool_signal(void);
 
 /*
  * Last in main: says the error on stderr if `code` is a failure, and returns the exit
- * status: 128 + N if a signal was noted and nothing worse happened, else `code`.
+ * status: 128 + N if a signal was noted and nothing worse happened (BS_INTERRUPTED is
+ * the signal's doing), else `code`.
  */
 int bs_tool_end(int code, const struct bs_error *error) BS_MUST_CHECK;
 

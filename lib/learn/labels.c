@@ -2,6 +2,7 @@
 #include "learn/labels.h"
 
 #include "common/utf8.h"
+#include "metric/metric.h"
 
 #include <stdlib.h>
 
@@ -74,22 +75,29 @@ static int check_name(struct bs_span name, struct bs_error *error) {
     return BS_OK;
 }
 
+static int add(struct bs_labels *labels, int64_t place, struct bs_span name,
+               struct bs_error *error) {
+    if (check_name(name, error))
+        return error->code;
+    if (labels->fixed)
+        return bs_fail(error, BS_REJECTED,
+                       "label \"%.*s\" is not one of --labels or of the training data",
+                       (int)(name.size < 100 ? name.size : 100), name.data);
+    if (bs_span_is(name, BS_ABSTAIN_NAME))
+        return bs_fail(error, BS_DATA,
+                       "label \"%s\" is what bs-predict says when it predicts nothing; "
+                       "give that label another name",
+                       BS_ABSTAIN_NAME);
+    if (labels->count == INT32_MAX)
+        return bs_fail(error, BS_REJECTED, "too many labels");
+    return insert(labels, place, name, error);
+}
+
 int bs_labels_index(struct bs_labels *labels, struct bs_span name, int32_t *index,
                     struct bs_error *error) {
     int64_t place = place_of(labels, name);
-    if (!is_at(labels, place, name)) {
-        if (check_name(name, error))
-            return error->code;
-        if (labels->fixed)
-            return bs_fail(error, BS_REJECTED,
-                           "label \"%.*s\" is not one of the %lld of the training data",
-                           (int)(name.size < 100 ? name.size : 100), name.data,
-                           (long long)labels->count);
-        if (labels->count == INT32_MAX)
-            return bs_fail(error, BS_REJECTED, "too many labels");
-        if (insert(labels, place, name, error))
-            return error->code;
-    }
+    if (!is_at(labels, place, name) && add(labels, place, name, error))
+        return error->code;
     *index = (int32_t)labels->sorted[place];
     return BS_OK;
 }
@@ -101,9 +109,11 @@ int bs_labels_fix(struct bs_labels *labels, char *const *names, size_t count,
         int32_t index;
         if (bs_labels_find(labels, name) >= 0)
             return bs_fail(error, BS_USAGE, "label \"%s\" is named twice", names[i]);
-        if (bs_labels_index(labels, name, &index, error))
-            return bs_fail(error, BS_USAGE, "label %zu cannot be used: empty or not text",
-                           i + 1);
+        if (bs_labels_index(labels, name, &index, error)) {
+            if (error->code != BS_RESOURCE)
+                error->code = BS_USAGE;
+            return error->code;
+        }
     }
     labels->fixed = count > 0;
     return BS_OK;

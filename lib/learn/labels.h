@@ -18,7 +18,8 @@ struct bs_labels {
 };
 
 /* The index of a name, which is added unless the labels are fixed. BS_REJECTED if it is
- * unknown, empty, or no label can be called so (NUL, invalid UTF-8). */
+ * unknown, empty, or no text (NUL, invalid UTF-8); BS_DATA for a new label with the name
+ * of no prediction (BS_ABSTAIN_NAME). */
 int bs_labels_index(struct bs_labels *labels, struct bs_span name, int32_t *index,
                     struct bs_error *error) BS_MUST_CHECK;
 
@@ -26,7 +27,7 @@ int bs_labels_index(struct bs_labels *labels, struct bs_span name, int32_t *inde
 int32_t bs_labels_find(const struct bs_labels *labels, struct bs_span name);
 
 /* Takes these names, in this order; none: labels stay open. BS_USAGE for a name that
- * stands there twice. */
+ * stands there twice or cannot be used. */
 int bs_labels_fix(struct bs_labels *labels, char *const *names, size_t count,
                   struct bs_error *error) BS_MUST_CHECK;
 

@@ -66,9 +66,10 @@ static int describe(struct run *run, struct bs_error *error) {
 static void warn_of_warmup(const struct run *run) {
     int64_t warmup = run->settings->warmup_steps;
     if (warmup > run->total / 5)
-        bs_warn("%" PRId64 " warm-up steps are %.0f %% of this run's %" PRId64
+        bs_warn("%" PRId64 " warm-up step%s %.0f %% of this run's %" PRId64
                 "; a fifth or less is usual (--warmup-steps)",
-                warmup, 100 * (double)warmup / (double)run->total, run->total);
+                warmup, warmup == 1 ? " is" : "s are",
+                100 * (double)warmup / (double)run->total, run->total);
 }
 
 int run_open(struct run *run, const struct bs_training *training,
@@ -98,8 +99,9 @@ static int make_model(struct run *run, struct bs_error *error) {
     int64_t freeze = run->settings->freeze;
     if (freeze > run->config.num_hidden_layers)
         return bs_fail(error, BS_USAGE,
-                       "--freeze %" PRId64 ": the model has %" PRId64 " layers", freeze,
-                       run->config.num_hidden_layers);
+                       "--freeze %" PRId64 ": the model has %" PRId64 " layer%s", freeze,
+                       run->config.num_hidden_layers,
+                       bs_plural(run->config.num_hidden_layers));
     struct bs_model_options options = {
         .precision = run->settings->precision,
         .training = true,

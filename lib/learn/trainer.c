@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Where report rows go besides log.tsv. Training goes on when one of these fails; the
  * failure is told at the end. */
@@ -47,6 +48,15 @@ static void write_log_copy(struct report *report, struct bs_span text) {
     report->log = NULL;
 }
 
+/* Not before the run has begun: one that is refused leaves the old copy alone. */
+static void empty_log_copy(struct report *report) {
+    struct bs_error error;
+    if (!report->log || ftruncate(fileno(report->log), 0) == 0 || errno == EINVAL)
+        return; /* EINVAL: a pipe or a device */
+    bs_fail_errno(&error, BS_RESOURCE, "%s: cannot empty", report->log_path);
+    keep_failure(report, &error);
+}
+
 static int show_rows(struct report *report, bool heading, struct bs_span rows,
                      struct bs_error *error) {
     struct bs_buffer text = {0};
@@ -56,8 +66,10 @@ static int show_rows(struct report *report, bool heading, struct bs_span rows,
     bs_buffer_free(&text);
     if (!good)
         return bs_fail_memory(error, rows.size, "the report");
-    if (heading)
+    if (heading) {
+        empty_log_copy(report);
         write_log_copy(report, bs_span_of(bs_table_header));
+    }
     write_log_copy(report, rows);
     return BS_OK;
 }
@@ -67,7 +79,7 @@ static int open_report(struct report *report, const struct bs_training *training
     *report = (struct report){.table = table, .log_path = training->log};
     if (!training->log)
         return BS_OK;
-    report->log = fopen(training->log, "we");
+    report->log = fopen(training->log, "ae");
     if (!report->log)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", training->log);
     return BS_OK;
@@ -231,11 +243,11 @@ static void tell_end(const struct run *run, double seconds, int64_t steps) {
                 "; the same command goes on from there",
                 run->state.step, run->total);
     else if (run->state.step < run->total)
-        bs_note("no better one in %" PRId64
-                " evaluations: stopped early, at step %" PRId64,
-                run->settings->patience, run->state.step);
-    bs_note("%" PRId64 " steps in %.1f s, %.2f a second", steps, seconds,
-            seconds > 0 ? (double)steps / seconds : 0);
+        bs_note(
+            "no better one in %" PRId64 " evaluation%s: stopped early, at step %" PRId64,
+            run->settings->patience, bs_plural(run->settings->patience), run->state.step);
+    bs_note("%" PRId64 " step%s in %.1f s, %.2f a second", steps, bs_plural(steps),
+            seconds, seconds > 0 ? (double)steps / seconds : 0);
     if (!run_memory(run, &memory, &ignored))
         bs_detail("memory: %.1f MB at most; its parts: %.1f MB", run_peak_memory() / 1e6,
                   (double)run_memory_sum(&memory) / 1e6);

@@ -11,10 +11,6 @@ struct totals {
     double no_gold, no_prediction;
 };
 
-static double ratio(double part, double whole) {
-    return whole > 0 ? part / whole : 0;
-}
-
 static double weight_of(const uint32_t *weights, size_t i) {
     return weights ? weights[i] : 1;
 }
@@ -25,21 +21,12 @@ static struct totals tally(struct bs_measure *measure, const uint32_t *weights) 
     for (size_t i = 0; i < measure->n_records; i++) {
         const struct bs_scored *record = &measure->records[i];
         double weight = weight_of(weights, i);
+        bs_tally_add(measure->tallies, record->gold, record->predicted, weight);
         totals.n += weight;
-        if (record->gold >= 0)
-            measure->tallies[record->gold].gold += weight;
-        else
-            totals.no_gold += weight;
-        if (record->predicted < 0) {
-            totals.no_prediction += weight;
-            continue;
-        }
-        measure->tallies[record->predicted].predicted += weight;
-        if (record->predicted == record->gold) {
-            measure->tallies[record->gold].right += weight;
-            totals.right += weight;
-        }
+        totals.no_gold += record->gold < 0 ? weight : 0;
+        totals.no_prediction += record->predicted < 0 ? weight : 0;
     }
+    totals.right = bs_tally_sum(measure->tallies, measure->n_classes).right;
     return totals;
 }
 
@@ -47,29 +34,22 @@ static struct totals tally(struct bs_measure *measure, const uint32_t *weights) 
  * classes, with 0. */
 static void average(const struct bs_measure *measure, double *values) {
     size_t n = measure->n_classes;
-    struct bs_class_tally sum = {0};
+    struct bs_class_tally sum = bs_tally_sum(measure->tallies, n);
     double *classes = values + BS_SCORE_CLASSES;
     for (size_t c = 0; c < n; c++) {
-        const struct bs_class_tally *tally = &measure->tallies[c];
-        double scores[3] = {ratio(2 * tally->right, tally->gold + tally->predicted),
-                            ratio(tally->right, tally->predicted),
-                            ratio(tally->right, tally->gold)};
-        for (int k = 0; k < 3; k++) {
+        double scores[BS_CLASS_SCORES];
+        bs_tally_scores(&measure->tallies[c], scores);
+        for (int k = 0; k < BS_CLASS_SCORES; k++) {
             classes[(size_t)k * n + c] = scores[k];
             values[BS_SCORE_MACRO + k] += scores[k];
-            values[BS_SCORE_WEIGHTED + k] += scores[k] * tally->gold;
+            values[BS_SCORE_WEIGHTED + k] += scores[k] * measure->tallies[c].gold;
         }
-        sum.gold += tally->gold;
-        sum.predicted += tally->predicted;
-        sum.right += tally->right;
     }
-    for (int k = 0; k < 3; k++) {
-        values[BS_SCORE_MACRO + k] = ratio(values[BS_SCORE_MACRO + k], (double)n);
-        values[BS_SCORE_WEIGHTED + k] = ratio(values[BS_SCORE_WEIGHTED + k], sum.gold);
+    for (int k = 0; k < BS_CLASS_SCORES; k++) {
+        values[BS_SCORE_MACRO + k] = bs_ratio(values[BS_SCORE_MACRO + k], (double)n);
+        values[BS_SCORE_WEIGHTED + k] = bs_ratio(values[BS_SCORE_WEIGHTED + k], sum.gold);
     }
-    values[BS_SCORE_MICRO] = ratio(2 * sum.right, sum.gold + sum.predicted);
-    values[BS_SCORE_MICRO + 1] = ratio(sum.right, sum.predicted);
-    values[BS_SCORE_MICRO + 2] = ratio(sum.right, sum.gold);
+    bs_tally_scores(&sum, values + BS_SCORE_MICRO);
 }
 
 static double matthews(const struct bs_measure *measure, const struct totals *totals) {
@@ -142,7 +122,7 @@ void bs_measure_run(struct bs_measure *measure, const uint32_t *weights, double 
     struct totals totals = tally(measure, weights);
     for (int i = 0; i < BS_SCORE_CLASSES; i++)
         values[i] = 0;
-    values[BS_SCORE_ACCURACY] = ratio(totals.right, totals.n);
+    values[BS_SCORE_ACCURACY] = bs_ratio(totals.right, totals.n);
     average(measure, values);
     values[BS_SCORE_MATTHEWS] = matthews(measure, &totals);
     values[BS_SCORE_LOG_LOSS] = measure->log_loss ? log_loss(measure, weights) : NAN;

@@ -6,6 +6,7 @@
 #define BS_METRIC_MEASURE_H
 
 #include "common/buffer.h"
+#include "metric/tally.h"
 
 struct bs_scored {
     int32_t gold;            /* class; -1: not known */
@@ -27,10 +28,6 @@ enum bs_score {
     BS_SCORE_CALIBRATION,
     BS_SCORE_AUC,
     BS_SCORE_CLASSES
-};
-
-struct bs_class_tally {
-    double gold, predicted, right;
 };
 
 struct bs_measure {

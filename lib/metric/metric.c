@@ -124,8 +124,7 @@ int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
     return BS_OK;
 }
 
-/* ---- before scoring -----------------------------------------------------------------
- */
+/* ---- before scoring ---------------------------------------------------------------- */
 
 /* Classes in the order of their bytes. */
 static int sort_classes(struct bs_metrics *metrics, struct bs_error *error) {
@@ -175,8 +174,7 @@ static void look_at_probabilities(struct bs_metrics *metrics,
     measure->two_classes = metrics->names.count == 2 && !metrics->many_names;
 }
 
-/* ---- the table -----------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------- */
 
 static struct bs_metric *add_metric(struct bs_metric_table *table, const char *name,
                                     const char *label, double value) {
@@ -270,19 +268,13 @@ static bool add_classes(struct bs_metric_table *table, const struct bs_metrics *
 
 /* Sums over classes for the micro averages, and accuracy. */
 static void add_wilson(const struct bs_measure *measure, struct bs_interval *intervals) {
-    struct bs_class_tally sum = {0};
-    for (size_t c = 0; c < measure->n_classes; c++) {
-        sum.gold += measure->tallies[c].gold;
-        sum.predicted += measure->tallies[c].predicted;
-        sum.right += measure->tallies[c].right;
-    }
+    struct bs_class_tally sum = bs_tally_sum(measure->tallies, measure->n_classes);
     intervals[BS_SCORE_ACCURACY] = proportion(sum.right, (double)measure->n_records);
     intervals[BS_SCORE_MICRO + 1] = proportion(sum.right, sum.predicted);
     intervals[BS_SCORE_MICRO + 2] = proportion(sum.right, sum.gold);
 }
 
-/* ---- the confusion matrix
- * -------------------------------------------------------------- */
+/* ---- the confusion matrix ---------------------------------------------------------- */
 
 static int by_pair(const void *a, const void *b) {
     const struct bs_scored *x = a, *y = b;
@@ -318,8 +310,7 @@ static bool add_confusion(struct bs_metrics *metrics, struct bs_metric_table *ta
     return done;
 }
 
-/* ---- scoring ------------------------------------------------------------------------
- */
+/* ---- scoring ----------------------------------------------------------------------- */
 
 static int fill_table(struct bs_metrics *metrics, const struct bs_metric_options *options,
                       struct bs_measure *measure, struct bs_metric_table *table,

@@ -40,6 +40,9 @@
 
 struct bs_metrics;
 
+/* What is predicted where the model abstains. No label can be called so. */
+#define BS_ABSTAIN_NAME "abstain"
+
 enum bs_outcome { BS_PREDICTED, BS_ABSTAINED, BS_PREDICTION_REJECTED };
 
 struct bs_prediction {

@@ -6,15 +6,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double ratio(int64_t part, int64_t whole) {
-    return whole ? (double)part / (double)whole : 0;
-}
-
 /* -log softmax(logits)[label], and the index of the largest. */
 static double row_loss(const float *logits, int64_t n_labels, int32_t label,
-                       int64_t *largest) {
+                       int32_t *largest) {
     *largest = 0;
-    for (int64_t k = 1; k < n_labels; k++)
+    for (int32_t k = 1; k < n_labels; k++)
         if (logits[k] > logits[*largest])
             *largest = k;
     double sum = 0;
@@ -37,38 +33,35 @@ void bs_scores_add(struct bs_score_counts *counts, const float *logits,
                    const int32_t *labels, int64_t n) {
     int64_t n_labels = counts->n_labels;
     for (int64_t i = 0; i < n; i++) {
-        int64_t predicted;
+        int32_t predicted;
         counts->loss += row_loss(logits + i * n_labels, n_labels, labels[i], &predicted);
-        counts->classes[labels[i]].gold++;
-        counts->classes[predicted].predicted++;
-        if (predicted == labels[i])
-            counts->classes[predicted].right++, counts->right++;
+        bs_tally_add(counts->classes, labels[i], predicted, 1);
     }
     counts->n += n;
 }
 
+/* Over the classes that occur. */
 static void average(const struct bs_score_counts *counts, struct bs_scores *scores) {
-    int64_t classes = 0;
+    double sums[BS_CLASS_SCORES] = {0}, n = 0;
     for (int64_t k = 0; k < counts->n_labels; k++) {
-        const struct bs_class_counts *c = &counts->classes[k];
-        if (c->gold + c->predicted == 0)
-            continue;
-        classes++;
-        scores->precision += ratio(c->right, c->predicted);
-        scores->recall += ratio(c->right, c->gold);
-        scores->f1 += ratio(2 * c->right, c->gold + c->predicted);
+        const struct bs_class_tally *tally = &counts->classes[k];
+        double of_class[BS_CLASS_SCORES];
+        bs_tally_scores(tally, of_class);
+        n += tally->gold + tally->predicted > 0;
+        for (int i = 0; i < BS_CLASS_SCORES; i++)
+            sums[i] += of_class[i];
     }
-    double n = classes ? (double)classes : 1;
-    scores->precision /= n;
-    scores->recall /= n;
-    scores->f1 /= n;
+    scores->f1 = bs_ratio(sums[BS_CLASS_F1], n);
+    scores->precision = bs_ratio(sums[BS_CLASS_PRECISION], n);
+    scores->recall = bs_ratio(sums[BS_CLASS_RECALL], n);
 }
 
 void bs_scores_end(struct bs_score_counts *counts, struct bs_scores *scores) {
     if (scores) {
         *scores = (struct bs_scores){0};
+        double right = bs_tally_sum(counts->classes, (size_t)counts->n_labels).right;
         scores->loss = counts->n ? counts->loss / (double)counts->n : 0;
-        scores->accuracy = ratio(counts->right, counts->n);
+        scores->accuracy = bs_ratio(right, (double)counts->n);
         average(counts, scores);
     }
     free(counts->classes);

@@ -6,8 +6,7 @@
 #define BS_METRIC_SCORES_H
 
 #include "common/error.h"
-
-#include <stdint.h>
+#include "metric/tally.h"
 
 struct bs_scores {
     double loss;                  /* mean cross-entropy; no class weights, no smoothing */
@@ -18,11 +17,9 @@ struct bs_scores {
 
 /* Counts of an evaluation under way, so that logits need not be kept. */
 struct bs_score_counts {
-    int64_t n_labels, n, right;
+    int64_t n_labels, n;
     double loss;
-    struct bs_class_counts {
-        int64_t gold, predicted, right;
-    } * classes; /* [n_labels] */
+    struct bs_class_tally *classes; /* [n_labels] */
 };
 
 int bs_scores_begin(struct bs_score_counts *counts, int64_t n_labels,

@@ -261,8 +261,22 @@ const char *bs_model_write_folder(const struct bs_model_writing *writing) {
     return writing->temporary;
 }
 
-/* Swaps new and old directory; the old one then has the temporary name. Where the file
- * system cannot swap, there is a moment without either. */
+/* There is a moment without either. */
+static int exchange_in_steps(const char *new, const char *old, const char *aside,
+                             struct bs_error *error) {
+    if (rename(old, aside))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot be replaced", old);
+    if (rename(new, old) == 0)
+        return rename(aside, new)
+                   ? bs_fail_errno(error, BS_RESOURCE, "%s: cannot be removed", aside)
+                   : BS_OK;
+    bs_fail_errno(error, BS_RESOURCE, "%s: cannot be replaced", old);
+    if (rename(aside, old))
+        bs_fail_errno(error, BS_RESOURCE, "%s: what was there is in %s now", old, aside);
+    return error->code;
+}
+
+/* Swaps new and old directory; the old one then has the temporary name. */
 static int exchange(const struct bs_model_writing *writing, struct bs_error *error) {
     const char *new = writing->temporary, *old = writing->path;
     if (renameat2(AT_FDCWD, new, AT_FDCWD, old, RENAME_EXCHANGE) == 0)
@@ -270,9 +284,7 @@ static int exchange(const struct bs_model_writing *writing, struct bs_error *err
     struct bs_buffer aside = {0};
     if (!bs_buffer_printf(&aside, "%s-old", new))
         return bs_fail_memory(error, strlen(new), new);
-    int code = BS_OK;
-    if (rename(old, aside.data) || rename(new, old) || rename(aside.data, new))
-        code = bs_fail_errno(error, BS_RESOURCE, "%s: cannot be replaced", old);
+    int code = exchange_in_steps(new, old, aside.data, error);
     bs_buffer_free(&aside);
     return code;
 }
@@ -287,14 +299,19 @@ static int sync_parent(const char *path, struct bs_error *error) {
 }
 
 static int put_in_place(const struct bs_model_writing *writing, struct bs_error *error) {
-    bool folder = bs_is_directory(writing->temporary);
-    if (folder && bs_sync_directory(writing->temporary, error))
+    const char *new = writing->temporary, *old = writing->path;
+    bool folder = bs_is_directory(new);
+    if (folder && bs_sync_directory(new, error))
         return error->code;
-    if (!folder || !bs_is_directory(writing->path))
-        return bs_rename_durable(writing->temporary, writing->path, error);
-    if (exchange(writing, error) || sync_parent(writing->path, error))
+    if (rename(new, old) == 0)
+        return sync_parent(old, error);
+    bs_fail_errno(error, BS_RESOURCE, "%s: cannot rename to %s", new, old);
+    /* A folder stands there, perhaps only since a moment ago. */
+    if (!folder || !bs_is_directory(old))
         return error->code;
-    return bs_remove_tree(writing->temporary, error);
+    if (exchange(writing, error) || sync_parent(old, error))
+        return error->code;
+    return bs_remove_tree(new, error);
 }
 
 int bs_model_write_commit(struct bs_model_writing *writing, struct bs_error *error) {

@@ -147,9 +147,10 @@ static int check_cover(struct bs_tensors *tensors, struct bs_error *error) {
             return refuse(tensors, error, tensor->name, "there is a hole before it");
         next += tensor->bytes.size;
     }
-    if (next != tensors->data.data + tensors->data.size)
-        return bs_fail(error, BS_DATA, "%s: %zu bytes belong to no tensor", tensors->name,
-                       (size_t)(tensors->data.data + tensors->data.size - next));
+    size_t left = (size_t)(tensors->data.data + tensors->data.size - next);
+    if (left > 0)
+        return bs_fail(error, BS_DATA, "%s: %zu byte%s to no tensor", tensors->name, left,
+                       left == 1 ? " belongs" : "s belong");
     qsort(tensors->list, tensors->count, sizeof *tensors->list, by_name);
     return BS_OK;
 }

@@ -22,6 +22,19 @@ setup() {
     done
 }
 
+# A line that was wrapped begins at the margin, and what is behind it is another command.
+@test "--help: the example stands as it was written, a command for a shell" {
+    for name in $TOOLS; do
+        tool "$name" --help | sed '1d; /^$/,$d' >example
+        has_lines example 1
+        if grep -v '^  ' example; then
+            echo "bs-$name: wrapped"
+            return 1
+        fi
+        bash -n example
+    done
+}
+
 @test "--version: the tool's name and version" {
     for name in $TOOLS; do
         go tool "$name" --version
@@ -52,18 +65,48 @@ setup() {
     done
 }
 
-# Options that tools share may be explained by the page of bs-tokenize or bs-predict.
-@test "man pages tell of every option that --help lists" {
+# The options in --help, one a line, letters too: `--from`, `-f`.
+options_of_help() {
+    tool "$1" --help | grep -oE '^ +(-[a-zA-Z?], +)?--[a-z][a-z0-9-]+' |
+        grep -oE -- '-[a-zA-Z?]\b|-[?]|--[a-z][a-z0-9-]+' | sort -u
+}
+
+# Those that the man page lists: the items of its section OPTIONS.
+options_of_man() {
+    sed -n '/^\.Sh OPTIONS/,/^\.Sh EXIT/p' "$ROOT/man/bs-$1.1" | grep '^\.It ' |
+        grep -oE 'Fl [^ ]+' | sed 's/^Fl /-/; s/\\&//' | sort -u
+}
+
+# The rows of a source file's table of options.
+options_of_table() {
+    sed -nE 's/^ *\{(BS_OPT_[A-Z0-9_]+, [^,]+, |ALWAYS, [^,]+, )?"([a-z][a-z0-9-]+)", .*/--\2/p' \
+        "$@" | sort -u
+}
+
+@test "--help and the man page name the same options" {
     for name in $TOOLS; do
-        pages=("$ROOT/man/bs-$name.1" "$ROOT"/man/bs-{tokenize,predict}.1)
-        tool "$name" --help | grep -q -- '--quiet'
-        tool "$name" --help | grep -oE -- '--[a-z][a-z0-9-]+' | sort -u |
-            grep -vxE -- '--(help|usage|version)' |
-            while read -r option; do
-                grep -qE -- "(Fl -|--)${option#--}([^a-z0-9-]|\$)" "${pages[@]}" ||
-                    { echo "man/bs-$name.1 lacks $option"; exit 1; }
-            done
+        options_of_help "$name" >help
+        options_of_man "$name" >page
+        for option in --model -m --quiet -q --help '-?' --version -V --usage; do
+            grep -qxF -e "$option" help
+        done
+        diff help page
     done
+}
+
+@test "--help names every row of the tables of options, and nothing else" {
+    options_of_table "$ROOT/lib/front/options.c" >shared
+    grep -qx -e --from shared
+    printf '%s\n' --help --usage --version >argp
+    for name in $TOOLS; do
+        options_of_help "$name" | grep -x -e '--.*' >help
+        cat help >>helps
+        options_of_table "$ROOT/tools/$name"/*.c >own
+        fails grep . <(comm -23 own help)
+        sort -u own shared argp >known
+        fails grep . <(comm -23 help known)
+    done
+    fails grep . <(comm -23 shared <(sort -u helps))
 }
 
 @test "man pages are written without fault" {
@@ -80,6 +123,27 @@ setup() {
 # A node of our own: a tool that would replace it must not harm the machine's.
 make_node() {
     mknod -m 666 "$1" c 1 "$2" 2>/dev/null || skip "cannot make a device"
+}
+
+@test "standard output that is closed or full: exit 5, with the reason" {
+    echo good >texts
+    printf 'label\ttext\npositive\tgood\n' >rows.tsv
+    printf 'predicted\tprobability\tlabel\na\t0.5\ta\n' >p.tsv
+    for command in "tokenize -m $TINY texts" "tokenize -m $TINY -t ids texts" \
+        "predict -m $TINY texts" "predict -m $TINY -t msgpack texts" \
+        "eval p.tsv" "eval -m $TINY rows.tsv"; do
+        : >out
+        status=0
+        # shellcheck disable=SC2086
+        tool $command >&- 2>err || status=$?
+        status_is 5
+        err_is "bs-${command%% *}: standard output: cannot write: Bad file descriptor"
+        status=0
+        # shellcheck disable=SC2086
+        tool $command >/dev/full 2>err || status=$?
+        status_is 5
+        err_is "bs-${command%% *}: standard output: cannot write: No space left on device"
+    done
 }
 
 @test "-o names a device: it is written to, not replaced; a full one is exit 5" {
@@ -112,17 +176,22 @@ make_node() {
     go tool tokenize -m "$TINY" -t ids -o pipe <<<good
     wait $!
     status_is 0
+    out_is ''
+    err_is ''
     [ "$(cat through)" = '2 5 3' ]
     [ -p pipe ]
     echo old >file
     ln -s file link
     go tool tokenize -m "$TINY" -t ids -o link <<<good
     status_is 0
+    out_is ''
+    err_is ''
     [ -L link ]
     [ "$(cat file)" = '2 5 3' ]
     mkdir folder
     go tool tokenize -m "$TINY" -t ids -o folder <<<good
     status_is 5
+    out_is ''
     err_is 'bs-tokenize: folder: is a folder, not a file'
 }
 
@@ -133,7 +202,8 @@ make_node() {
         go tool "$name" -m "$TINY" --rejects full -o answers few.tsv
         status_is 5
         out_is ''
-        err_has "bs-$name: full: cannot write: No space left on device"
+        err_is "bs-$name: few.tsv: line 3: has 1 column, the header has 2
+bs-$name: full: cannot write: No space left on device"
         [ ! -e answers ]
     done
     [ -c full ]

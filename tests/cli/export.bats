@@ -8,6 +8,10 @@ setup() {
     use_scratch
 }
 
+teardown() {
+    leave_disk
+}
+
 export_model() {
     tool export -m "$TINY" "$@"
 }
@@ -24,23 +28,13 @@ nothing_left() {
 # ---- command line -----------------------------------------------------------------
 
 @test "--help goes to stdout, an example first" {
-    go tool export --help
-    status_is 0
-    err_is ''
-    [[ $(sed -n 2p out) == *"bs-export -m "* ]]
-    out_has '--verify'
+    help_is export '*bs-export -m *' --verify
 }
 
 @test "a wrong command line is exit 2 and writes nothing" {
-    for wrong in '-o x' '--to bundle' '--to bundle -o -' '--to onnx -o x' \
-        '--to hf -o x --nonsense'; do
-        # shellcheck disable=SC2086
-        go export_model $wrong
-        status_is 2
-        out_is ''
-        [ -s err ]
-        nothing_left x
-    done
+    each_is_wrong export_model '-o x' '--to bundle' '--to bundle -o -' '--to onnx -o x' \
+        '--to hf -o x --nonsense'
+    nothing_left x
     go tool export --to hf -o x
     status_is 2
     err_has '-m MODEL is needed'
@@ -202,104 +196,6 @@ nothing_left() {
     nothing_left y
 }
 
-@test "safetensors that lie are exit 4, with the tensor's name" {
-    cp -r "$TINY" lying
-    # The last digit of the first offset pair: a hole, and another tensor's end.
-    perl -0pi -e 's/("data_offsets":\[)0,/${1}4,/' lying/model.safetensors
-    go tool predict -m lying <<<good
-    status_is 4
-    out_is ''
-    err_has 'lying/model.safetensors: tensor "'
-    cp "$TINY/model.safetensors" lying/
-    perl -0pi -e 's/"F32"/"F16"/' lying/model.safetensors
-    go tool predict -m lying <<<good
-    status_is 4
-    err_has 'not as many as its shape'
-    cp "$TINY/model.safetensors" lying/
-    perl -0pi -e 's/classifier\.bias/classifier.bios/' lying/model.safetensors
-    go tool predict -m lying <<<good
-    status_is 4
-    err_has '"classifier.bias" is missing'
-    head -c 5000 "$TINY/model.safetensors" >lying/model.safetensors
-    go tool predict -m lying <<<good
-    status_is 4
-    err_has 'lying/model.safetensors: '
-}
-
-@test "safetensors whose header overflows, overlaps or nests: exit 4, bounded memory" {
-    cp -r "$TINY" lying
-    # lie CODE: CODE changes the header $h, or the $length that is claimed for it.
-    lie() {
-        perl -0777 -e 'my ($in, $out, $code) = @ARGV; open my $f, "<:raw", $in; local $_ = <$f>;
-            my $n = unpack "Q<", $_; our ($h, $d) = (substr($_, 8, $n), substr($_, 8 + $n));
-            our $length; eval $code; die $@ if $@; open my $o, ">:raw", $out;
-            print $o pack("Q<", $length // length $h), $h, $d' \
-            "$TINY/model.safetensors" lying/model.safetensors "$1"
-        status=0
-        (ulimit -v 4194304 && tool predict -m lying <<<good) >out 2>err || status=$?
-        status_is 4
-        out_is ''
-        err_has "lying/model.safetensors: $2"
-    }
-    # shellcheck disable=SC2016
-    {
-        lie '$length = 0xffffffffffffffff' 'not a safetensors file (header of 18446744073709551615'
-        lie '$length = 1 << 40' 'not a safetensors file'
-        lie '$h =~ s/"data_offsets":\[0,/"data_offsets":[18446744073709551615,/' 'not valid JSON'
-        lie '$h =~ s/"data_offsets":\[0,/"data_offsets":[99999999,/' 'tensor "bert.emb'
-        lie '$h =~ s/"shape":\[84,64\]/"shape":[4294967296,4294967296]/' \
-            'tensor "bert.embeddings.word_embeddings.weight": "shape" overflows'
-        lie '$h =~ s/(.*"data_offsets":\[)\d+,\d+/${1}0,8/s' 'tensor "'
-        lie '$h =~ s/"F32"/"XX"/' 'tensor "bert.embeddings.word_embeddings.weight": unknown dtype "XX"'
-        lie '$d .= "xxxx"' '4 bytes belong to no tensor'
-        lie '$h = "{\"a\":" x 10000' 'not valid JSON'
-    }
-}
-
-@test "config.json whose numbers cannot be: exit 4, with the setting's name" {
-    cp -r "$TINY" other
-    # says SED TEXT: the changed config.json is refused with TEXT.
-    says() {
-        sed "$1" "$TINY/config.json" >other/config.json
-        go tool predict -m other <<<good
-        status_is 4
-        out_is ''
-        err_has "bs-predict: other$2"
-    }
-    says 's/"hidden_size": 64/"hidden_size": 4294967296/' '/config.json: "hidden_size" must be'
-    says 's/"num_attention_heads": 2/"num_attention_heads": 3/' '/config.json: "hidden_size" (64) is no'
-    says 's/"num_hidden_layers": 2/"num_hidden_layers": 3/' \
-        ': tensor "encoder.layer.2.attention.self.query.weight" is missing'
-    says 's/"vocab_size": 84/"vocab_size": 83/' ': tensor "bert.embeddings.word_embeddings.weight" has'
-    says 's/"negative","1"/"positive","1"/' '/config.json: "id2label": two labels'
-    says 's/"initializer_range"/"problem_type": "regression", &/' \
-        '/config.json: "problem_type" is "regression": only single_label'
-    says 's/.*//' '/config.json: not valid JSON'
-}
-
-@test "a config.json that is no BERT, and a pickle, are refused with the remedy" {
-    cp -r "$TINY" other
-    sed -i 's/"model_type": *"bert"/"model_type": "gpt2"/' other/config.json
-    go tool predict -m other <<<good
-    status_is 4
-    out_is ''
-    err_has '"gpt2": only "bert" can be used'
-    cp -r "$TINY" pickle
-    mv pickle/model.safetensors pickle/pytorch_model.bin
-    go tool predict -m pickle <<<good
-    status_is 4
-    err_has 'has only pytorch_model.bin'
-    err_has 'save_pretrained'
-}
-
-@test "a name from a file cannot steer the terminal" {
-    cp -r "$TINY" other
-    sed -i 's/"model_type": *"bert"/"model_type": "\\u001b[31m"/' other/config.json
-    go tool predict -m other <<<good
-    status_is 4
-    err_is 'bs-predict: other/config.json: "model_type" is "?[31m": only "bert" can be used'
-}
-
 @test "tensors that are not needed are named in one line" {
     cp -r "$TINY" spare
     perl -e 'local $/; $_ = <STDIN>; my $n = unpack "Q<", $_;
@@ -322,20 +218,65 @@ nothing_left() {
 
 # ---- ends ---------------------------------------------------------------------------
 
-@test "SIGTERM while texts are read: exit 143, nothing is left" {
-    mkfifo texts
-    exec 7<>texts
-    "$BIN/bs-export" -m "$TINY" --to bundle -o x texts >out 2>err 7>&- &
-    local tool=$!
-    wait_until 20 compgen -G 'x.partial-*'
-    sleep 0.2
-    kill -TERM "$tool"
-    status=0
-    wait "$tool" || status=$?
-    exec 7>&-
-    status_is 143
+# begin MODEL LAYOUT N: an export to x that has been written, and waits for texts to
+# compare with; descriptor N keeps them open.
+begin() {
+    rm -f "texts$3"
+    mkfifo "texts$3"
+    eval "exec $3<>texts$3"
+    echo good >&"$3"
+    OUT=out$3 ERR=err$3 launch export -m "$1" -t "$2" -o x "texts$3"
+    wait_until 60 pipe_is_empty "$3"
+}
+
+# finish N PID: its texts end.
+finish() {
+    eval "exec $1>&-"
+    pid=$2
+    cp "out$1" out
+    cp "err$1" err
+    ends 0
     out_is ''
-    nothing_left x
+    [ "$(cat "err$1")" = "bs-export: x: written and read back; logits of 1 text are those of $3" ]
+}
+
+@test "two exports to one name at once: each is whole, the later one stays" {
+    make_model other labels=one,two,three
+    for layout in hf bundle; do
+        rm -rf x
+        begin "$TINY" $layout 7
+        first=$pid
+        begin other $layout 8
+        second=$pid
+        [ ! -e x ]
+        [ "$(compgen -G 'x.partial-*' | wc -l)" -eq 2 ]
+        finish 7 "$first" "$TINY"
+        cmp <(tool predict -m x <<<good) <(tool predict -m "$TINY" <<<good)
+        finish 8 "$second" other
+        cmp <(tool predict -m x <<<good) <(tool predict -m other <<<good)
+        [ -z "$(compgen -G 'x.*')" ]
+    done
+}
+
+@test "one of two exports to one name is stopped: the other's stays" {
+    make_model other labels=one,two,three
+    for layout in hf bundle; do
+        rm -rf x
+        begin "$TINY" $layout 7
+        first=$pid
+        begin other $layout 8
+        finish 8 "$pid" other
+        kill -TERM "$first"
+        pid=$first
+        : >out
+        : >err
+        ends 143
+        exec 7>&-
+        [ ! -s out7 ]
+        [ ! -s err7 ]
+        cmp <(tool predict -m x <<<good) <(tool predict -m other <<<good)
+        [ -z "$(compgen -G 'x.*')" ]
+    done
 }
 
 @test "a folder that cannot be written is exit 5" {
@@ -349,17 +290,14 @@ nothing_left() {
     [ ! -e nowhere ]
 }
 
-@test "a full disk is exit 5 and leaves nothing" {
-    mkdir small
-    mount -t tmpfs -o size=200k tmpfs small 2>err || skip "cannot mount a tmpfs here"
-    go export_model --to bundle -o small/x
-    bundle=$status
-    go export_model --to hf -o small/y
-    hf=$status
-    left=$(ls -A small)
-    umount small
-    [ "$bundle" -eq 5 ]
-    [ "$hf" -eq 5 ]
-    [ -z "$left" ]
-    err_has 'No space left'
+@test "a disk that fills up while an export is written: exit 5, nothing is left" {
+    small_disk small
+    [ -z "$disk" ] || head -c 800000 /dev/zero >small/filler
+    for layout in bundle hf; do
+        go_full tool export -m "$TINY" -t $layout -o small/x
+        status_is 5
+        out_is ''
+        err_has "cannot write: $no_space"
+        [ -z "$(find small -name 'x*')" ]
+    done
 }

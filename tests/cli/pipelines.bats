@@ -53,6 +53,28 @@ setup_file() {
     [[ $output == *$'accuracy\t0.'* ]]
 }
 
+@test "what only the user can give is asked for: exit 2" {
+    run make -s -f pipelines/imdb.mk ARCHIVE="$DIR/nowhere.tar.gz" WORK="$DIR/none"
+    [ "$status" -eq 2 ]
+    [[ $output == *"there is no $DIR/nowhere.tar.gz: say ARCHIVE=FILE"* ]]
+    run make -s -f pipelines/sst2.mk TRAIN="$DIR/sst2.tsv" VAL="$DIR/nowhere.tsv" WORK="$DIR/none"
+    [ "$status" -eq 2 ]
+    [[ $output == *"there is no $DIR/nowhere.tsv: say VAL=FILE"* ]]
+    run pipelines/tag-log.sh "$DIR/model"
+    [ "$status" -eq 2 ]
+    [ "$output" = 'usage: tag-log.sh MODEL LOG' ]
+    run pipelines/label-folder.sh "$DIR/model" "$DIR"
+    [ "$status" -eq 2 ]
+    [ "$output" = 'usage: label-folder.sh MODEL INBOX OUTBOX' ]
+}
+
+@test "demo: a shortened run is kept apart from the whole one" {
+    run make -n -f pipelines/demo.mk
+    [[ $output == *' -o models/demo '* ]]
+    run make -n -f pipelines/demo.mk DEMO_MAX_STEPS=7
+    [[ $output == *' -o models/demo-7 '*' --max-steps 7 '* ]]
+}
+
 @test "tag-log: a line is tagged as soon as it is written, through rotation" {
     log=$DIR/app.log
     : >"$log"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# bs-tokenize: what it promises, and what it makes of bad input.
+# bs-tokenize: what it promises. Bad input is in text_input.bats, rejected.bats and the
+# streams' files.
 # shellcheck disable=SC2154 # status comes from helper.bash
 
 load helper
@@ -19,12 +20,7 @@ ids() {
 # ---- command line -----------------------------------------------------------------
 
 @test "--help goes to stdout, an example first" {
-    go tool tokenize --help
-    status_is 0
-    err_is ''
-    [[ $(sed -n 1p out) == "Usage: bs-tokenize [OPTION...] [FILE...]" ]]
-    [[ $(sed -n 2p out) == "  bs-tokenize -m "* ]]
-    out_has '--max-length'
+    help_is tokenize '  bs-tokenize -m *' --max-length
 }
 
 @test "--version" {
@@ -34,27 +30,14 @@ ids() {
     err_is ''
 }
 
-@test "--help fails if it cannot be written" {
-    status=0
-    tool tokenize --help >/dev/full 2>err || status=$?
-    : >out
-    status_is 5
-    err_has 'cannot write'
-}
-
 @test "a wrong command line is exit 2, with the reason" {
-    for wrong in '--nonsense' '--max-length x' '--max-length 1' '--truncation middle' \
+    each_is_wrong tokenize --nonsense '--max-length x' '--max-length 1' '--truncation middle' \
         '-t tree' '-t tsv' '-f ids' '--threads 0' '--drop ids' '--part train' \
         '--split train=1' '--split a=1 --part b' '--split a=x --part a' '--labels a,,b' \
-        '--labels a,a' '--seed -1' '--max-record 0' '--header maybe'; do
-        # shellcheck disable=SC2086
-        go tokenize $wrong </dev/null
-        status_is 2
-        out_is ''
-        [ -s err ]
-    done
+        '--labels a,a' '--seed -1' '--max-record 0' '--header maybe'
     go tool tokenize </dev/null
     status_is 2
+    out_is ''
     err_has '-m MODEL is needed'
 }
 
@@ -79,6 +62,7 @@ ids() {
     go tool tokenize -m "$ROOT/models/all-minilm-l6-v2" -t ids <<<'Hello, world!'
     status_is 0
     out_is '101 7592 1010 2088 999 102'
+    err_is ''
 }
 
 @test "an empty text, and one of no tokens, is [CLS] [SEP], kept" {
@@ -88,34 +72,19 @@ ids() {
     out_is $'2 5 3\n2 3\n2 3\n2 6 3'
 }
 
-@test "input without a final newline" {
-    go ids < <(printf 'good\nbad')
-    status_is 0
-    out_is $'2 5 3\n2 6 3'
-}
-
-@test "empty input: nothing to do" {
-    go ids </dev/null
-    status_is 0
-    out_is ''
-    err_is ''
-}
-
-@test "empty input where a stream must be: exit 4" {
-    go tokenize -f msgpack -t ids </dev/null
-    status_is 4
-    out_is ''
-    [ -s err ]
-}
-
 @test "--max-length and --truncation" {
     text='the good bad film fine'
-    go ids --max-length 4 <<<"$text"
-    out_is '2 10 5 3'
-    go ids --max-length 4 --truncation tail <<<"$text"
-    out_is '2 7 8 3'
-    go ids --max-length 6 --truncation head-tail <<<"$text"
-    out_is '2 10 6 7 8 3'
+    while read -r options wanted; do
+        # shellcheck disable=SC2086
+        go ids ${options//,/ } <<<"$text"
+        status_is 0
+        out_is "$wanted"
+        err_is ''
+    done <<'END'
+--max-length,4 2 10 5 3
+--max-length,4,--truncation,tail 2 7 8 3
+--max-length,6,--truncation,head-tail 2 10 6 7 8 3
+END
     go ids --max-length 0 < <(yes good | head -n 100 | tr '\n' ' ')
     status_is 0
     [ "$(wc -w <out)" -eq 102 ]
@@ -129,9 +98,13 @@ ids() {
 
 @test "--literal-special-tokens" {
     go ids <<<'good [SEP] bad'
+    status_is 0
     out_is '2 5 3 6 3'
+    err_is ''
     go ids --literal-special-tokens <<<'good [SEP] bad'
+    status_is 0
     out_is '2 5 81 31 43 54 82 6 3'
+    err_is ''
 }
 
 @test "pairs: longest first, type_ids in the record" {
@@ -158,7 +131,9 @@ ids() {
 
 @test "n_tokens counts what was cut" {
     go tokenize -t jsonl --max-length 3 <<<'good bad film'
+    status_is 0
     out_is '{"ids":[2,5,3],"n_tokens":5,"truncated":true,"text":"good bad film"}'
+    err_is ''
 }
 
 @test "--drop text" {
@@ -195,8 +170,11 @@ ids() {
     go ids a b c
     status_is 0
     out_is $'2 5 3\n2 6 3\n2 8 3'
+    err_is ''
     go ids a - c < <(printf 'bad')
+    status_is 0
     out_is $'2 5 3\n2 6 3\n2 8 3'
+    err_is ''
 }
 
 @test "compressed input is read as it is" {
@@ -204,8 +182,11 @@ ids() {
     go ids a.gz
     status_is 0
     out_is $'2 5 3\n2 6 3'
+    err_is ''
     go ids <a.gz
+    status_is 0
     out_is $'2 5 3\n2 6 3'
+    err_is ''
 }
 
 @test "a tree: folders are labels" {
@@ -231,7 +212,7 @@ ids() {
     go ids --labels neg,pos l.tsv
     status_is 3
     out_is $'2 5 3\n2 6 3'
-    err_has 'odd'
+    err_is 'bs-tokenize: l.tsv: line 3: label "odd" is not one of the labels given'
 }
 
 @test "--split: parts are disjoint and whole, whatever the order" {
@@ -257,149 +238,29 @@ ids() {
     [ "$a $b" = '0 6' ] || [ "$a $b" = '6 0' ]
 }
 
-# ---- bad input --------------------------------------------------------------------
-
-@test "lines: NUL, CR and invalid UTF-8 do not end a text" {
-    printf 'go\0od\nbad\r\nfi\xffne film\n' >odd
-    go ids odd
-    status_is 0
-    out_is $'2 5 3\n2 6 3\n2 8 7 3'
-    err_has 'UTF-8'
-    go ids --invalid-utf8 reject odd
-    status_is 3
-    out_is $'2 5 3\n2 6 3'
-    err_has 'UTF-8'
-}
-
-@test "TSV with CRLF" {
-    printf 'label\ttext\r\npos\tgood\r\nneg\tbad\r\n' >crlf.tsv
-    go tokenize -t jsonl --drop text crlf.tsv
-    status_is 0
-    [ "$(grep -c '"label":"pos"' out)" -eq 1 ]
-    fails grep -q '\\r' out
-}
-
-@test "a TSV row with too few columns is rejected, the work goes on" {
-    printf 'label\ttext\npos\tgood\nneg\npos\tfine\n' >few.tsv
-    go ids --rejects bad.jsonl few.tsv
-    status_is 3
-    out_is $'2 5 3\n2 8 3'
-    err_has 'few.tsv'
-    has_lines bad.jsonl 1
-    grep -q few.tsv bad.jsonl
-    go ids --strict few.tsv
-    status_is 4
-    out_is '2 5 3'
-    err_has 'few.tsv'
-}
+# ---- output -----------------------------------------------------------------------
 
 @test "--strict with -o leaves no file" {
     printf 'label\ttext\npos\tgood\nneg\n' >few.tsv
+    told='bs-tokenize: few.tsv: line 3: has 1 column, the header has 2'
     go ids --strict -o ids.txt few.tsv
     status_is 4
+    out_is ''
+    err_is "$told"
     [ ! -e ids.txt ]
     [ "$(find . -name 'ids.txt*' | wc -l)" -eq 0 ]
     go ids -o ids.txt few.tsv
     status_is 3
+    out_is ''
+    err_is "$told"
     [ "$(cat ids.txt)" = '2 5 3' ]
-}
-
-@test "a CSV with an open quote: what came before is not lost" {
-    printf 'label,text\npos,good\nneg,"bad\npos,film\n' >open.csv
-    go ids open.csv
-    [ "$status" -eq 3 ] || [ "$status" -eq 4 ]
-    [ "$(head -n 1 out)" = '2 5 3' ]
-    err_has 'open.csv'
-}
-
-@test "a record longer than --max-record is rejected" {
-    { echo good; yes film | head -c 100000 | tr '\n' ' '; echo; echo bad; } >long
-    go ids --max-record 64K long
-    status_is 3
-    out_is $'2 5 3\n2 6 3'
-    err_has 'max-record'
-}
-
-@test "a line of 100 MB" {
-    { echo good; head -c 100000000 /dev/zero | tr '\0' 'a'; echo; echo bad; } >long
-    go ids long
-    status_is 0
-    out_is $'2 5 3\n2 1 3\n2 6 3'
-    rm long
-}
-
-@test "a stream cut short, or with a flipped bit: exit 4, all before the damage is written" {
-    for i in $(seq 2000); do echo "good film $i"; done >many
-    tokenize -o whole.msgpack many
-    size=$(stat -c %s whole.msgpack)
-    head -c $((size - 40)) whole.msgpack >cut.msgpack
-    go tokenize --overwrite -t ids cut.msgpack
-    status_is 4
-    err_has 'cut.msgpack'
-    has_lines out 1024
-    cp whole.msgpack flipped.msgpack
-    printf '\xff' | dd of=flipped.msgpack bs=1 seek=$((size - 5000)) conv=notrunc status=none
-    go tokenize --overwrite -t ids flipped.msgpack
-    status_is 4
-    err_has 'flipped.msgpack'
-    has_lines out 1024
-    go tokenize --overwrite -t msgpack flipped.msgpack
-    status_is 4
-    mv out damaged.msgpack
-    go tokenize --overwrite -t ids damaged.msgpack
-    status_is 4
-}
-
-@test "user fields named like ours: exit 4 at the first, or --overwrite" {
-    printf '{"text":"fine"}\n{"text":"good","ids":[1,2]}\n' >own.jsonl
-    go tokenize -t jsonl own.jsonl
-    status_is 4
-    out_is '{"ids":[2,8,3],"n_tokens":3,"truncated":false,"text":"fine"}'
-    err_has '"ids"'
-    err_has '--overwrite'
-    go tokenize -t jsonl --overwrite own.jsonl
-    status_is 0
-    out_has '{"ids":[2,5,3],"n_tokens":3,"truncated":false,"text":"good"}'
-}
-
-@test "JSON lines: no text, a text that is none, no JSON: rejected" {
-    printf '%s\n' '{"text":"good"}' '{"label":"x"}' '{"text":7}' '{"text":' '{"text":"bad"}' >j.jsonl
-    go ids j.jsonl
-    status_is 3
-    out_is $'2 5 3\n2 6 3'
-    [ "$(grep -c 'j.jsonl' err)" -ge 3 ]
-}
-
-@test "input that cannot be opened: exit 4, what came before is written" {
-    echo good >a
-    go ids a nowhere
-    status_is 4
-    err_has nowhere
-}
-
-# ---- output -----------------------------------------------------------------------
-
-@test "a full disk is exit 5" {
-    status=0
-    ids <<<good >/dev/full 2>err || status=$?
-    : >out
-    status_is 5
-    err_has 'standard output'
-}
-
-@test "a closed stdout is exit 5" {
-    status=0
-    ids <<<good >&- 2>err || status=$?
-    : >out
-    status_is 5
-    err_has 'standard output'
 }
 
 @test "a folder that cannot be written is exit 5" {
     go ids -o nowhere/ids.txt <<<good
     status_is 5
     out_is ''
-    err_has 'nowhere/ids.txt'
+    err_is 'bs-tokenize: nowhere/ids.txt: cannot create: No such file or directory'
 }
 
 @test "a reader that goes away ends it by SIGPIPE, silently" {
@@ -418,56 +279,38 @@ ids() {
     [ "$(cat out)" = '2 5 7 3' ]
 }
 
-@test "no msgpack to a terminal" {
-    command -v script >/dev/null || skip "no script(1)"
-    echo good >a
-    go script -qec "$BIN/bs-tokenize -m $TINY a" /dev/null
-    status_is 2
-    out_has terminal
-}
-
 # ---- live -------------------------------------------------------------------------
 
+tokenize_live() {
+    start_live "$BIN/bs-tokenize" -m "$TINY" "$@"
+}
+
 @test "live: a line passes through while the input stays open" {
-    mkfifo in
-    "$BIN/bs-tokenize" -m "$TINY" -t ids <in >out 2>err 3>&- &
-    pid=$!
-    exec 7>in
+    tokenize_live -t ids
     echo 'good film' >&7
     wait_until 20 has_lines out 1
     [ "$(cat out)" = '2 5 7 3' ]
     echo 'bad' >&7
     wait_until 20 has_lines out 2
-    kill -0 $pid
-    exec 7>&-
-    wait $pid
-    [ ! -s err ]
+    kill -0 "$pid"
+    end_live
+    status_is 0
+    err_is ''
 }
 
 @test "SIGTERM ends a live stream with 143, without an end; a named file not at all" {
-    mkfifo in
-    "$BIN/bs-tokenize" -m "$TINY" <in >out 2>err 3>&- &
-    pid=$!
-    exec 7>in
+    tokenize_live
     echo 'good film' >&7
     wait_until 20 test -s out
-    kill -TERM $pid
-    status=0
-    wait $pid || status=$?
-    exec 7>&-
+    end_live TERM
     status_is 143
     cp out half.msgpack
     go tokenize --overwrite -t ids half.msgpack
     status_is 4
-    "$BIN/bs-tokenize" -m "$TINY" -o named.msgpack <in 2>err 3>&- &
-    pid=$!
-    exec 7>in
+    tokenize_live -o named.msgpack
     echo 'good film' >&7
     wait_until 20 pipe_is_empty 7
-    kill -TERM $pid
-    status=0
-    wait $pid || status=$?
-    exec 7>&-
-    [ "$status" -eq 143 ]
+    end_live TERM
+    status_is 143
     [ "$(find . -name 'named*' | wc -l)" -eq 0 ]
 }

@@ -3,6 +3,8 @@
 # what every option changes, and what it says to wrong input.
 # shellcheck disable=SC2086 # ARGS, LONG and options are lists of words
 
+load helper
+
 setup_file() {
     export DIR=$BATS_FILE_TMPDIR
     export TINY=$PWD/tests/parity/golden/tiny
@@ -13,19 +15,6 @@ setup_file() {
     export ARGS="-m $TINY --epochs 2 --warmup-steps 2 --learning-rate 1e-3 --eval-steps 5"
     "$TRAIN" $ARGS -o "$DIR/base" --eval-data "$DIR/eval.tsv" "$DIR/train.tsv" \
         >"$DIR/base.out" 2>"$DIR/base.err"
-}
-
-# make_texts FIRST COUNT: a TSV with a header; the words tell the two labels apart.
-make_texts() {
-    awk -v first="$1" -v count="$2" 'BEGIN {
-        print "text\tlabel"
-        for (i = first; i < first + count; i++) {
-            line = ""
-            for (j = 0; j < 3 + i % 9; j++)
-                line = line (j ? " " : "") "word" (i * 17 + j * 5) % 200 + 200 * (i % 2)
-            print line "\t" (i % 2 ? "good" : "bad")
-        }
-    }'
 }
 
 # train NAME ARGUMENTS...: into $DIR/NAME, after the common arguments.
@@ -220,6 +209,7 @@ differs() {
 }
 
 @test "--log is a copy of log.tsv" {
+    echo old >"$DIR/copy.tsv"
     train logged --log "$DIR/copy.tsv" --eval-data "$DIR/eval.tsv" "$DIR/train.tsv"
     [ "$status" -eq 0 ]
     cmp "$DIR/copy.tsv" "$DIR/logged/log.tsv"

@@ -3,36 +3,29 @@
 # command ends in the same bytes.
 # shellcheck disable=SC2086,SC2016,SC2030,SC2031,SC2154 # lists of words; bats sets $stderr
 
+load helper
+
 setup_file() {
     export DIR=$BATS_FILE_TMPDIR
-    export TINY=$PWD/tests/parity/golden/tiny
+    export TINY=$ROOT/tests/parity/golden/tiny
     TRAIN=$(cd "${BS_BIN:-bin}" && pwd)/bs-train
     export TRAIN
     make_texts 0 96 >"$DIR/train.tsv"
     make_texts 500 20 >"$DIR/eval.tsv"
     export ARGS="-m $TINY --eval-data $DIR/eval.tsv --epochs 4 --warmup-steps 5 --learning-rate 1e-3
         --eval-steps 10 --save-steps 3"
-    began=$(date +%s%N)
     "$TRAIN" $ARGS -o "$DIR/base" "$DIR/train.tsv" >"$DIR/base.out" 2>"$DIR/base.err"
-    export TOOK=$((($(date +%s%N) - began) / 1000000)) # milliseconds
-    # The same, but long enough to be met by a signal.
-    export LONG="-m $TINY --eval-data $DIR/eval.tsv --epochs 5000 --warmup-steps 5 --eval-steps 20"
-}
-
-make_texts() {
-    awk -v first="$1" -v count="$2" 'BEGIN {
-        print "text\tlabel"
-        for (i = first; i < first + count; i++) {
-            line = ""
-            for (j = 0; j < 3 + i % 9; j++)
-                line = line (j ? " " : "") "word" (i * 17 + j * 5) % 200 + 200 * (i % 2)
-            print line "\t" (i % 2 ? "good" : "bad")
-        }
-    }'
+    ROW=$(head -n 1 "$DIR/base.out" | wc -c)
+    export ROW
 }
 
 setup() {
     bats_require_minimum_version 1.5.0
+    cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() {
+    leave_disk
 }
 
 # same_run NAME: $DIR/NAME holds what the undisturbed run holds, byte for byte.
@@ -40,45 +33,36 @@ same_run() {
     diff -r --no-dereference "$DIR/base" "$DIR/$1"
 }
 
-# start NAME ARGUMENTS...: a long run in the background; returns when it has saved.
-start() {
-    local name=$1
+# hold FOLDER N ARGUMENTS...: a run that has made its next report after N of them, and
+# waits for somebody to read it: in the midst of training, for as long as a test wants.
+hold() {
+    local folder=$1 rows=$2
+    shift 2
+    gate $((ROW * (rows + 1) + 10))
+    OUT=gate launch train $ARGS -o "$folder" "$@" "$DIR/train.tsv"
+    wait_until 60 has_lines "$folder/log.tsv" $((rows + 2)) 2>/dev/null
+}
+
+# finishes FOLDER ARGUMENTS...: the same command again, undisturbed.
+finishes() {
+    local folder=$1
     shift
-    "$TRAIN" $LONG -o "$DIR/$name" "$@" "$DIR/train.tsv" \
-        >"$DIR/$name.out" 2>"$DIR/$name.err" 3>&- &
-    pid=$!
-    for _ in $(seq 600); do
-        [ -e "$DIR/$name/last" ] && return 0
-        sleep 0.05
-    done
-    cat "$DIR/$name.err"
-    return 1
+    go "$TRAIN" $ARGS -o "$folder" "$@" "$DIR/train.tsv"
+    status_is 0
+    cmp out "$DIR/base.out"
+    diff -r --no-dereference "$DIR/base" "$folder"
 }
 
-# ended EXPECTED: waits for the run; its status.
-ended() {
-    local status=0
-    wait "$pid" || status=$?
-    echo "status $status"
-    [ "$status" -eq "$1" ]
-}
-
-@test "killed at random moments, again and again: the same bytes" {
-    kills=0
-    for _ in $(seq 60); do
-        "$TRAIN" $ARGS -o "$DIR/killed" "$DIR/train.tsv" >"$DIR/killed.out" 2>"$DIR/killed.err" 3>&- &
-        pid=$!
-        sleep "$(awk -v ms=$((RANDOM % (TOOK / 2))) 'BEGIN { print ms / 1000 }')"
-        kill -9 $pid 2>/dev/null || true
-        if wait $pid; then break; fi
-        kills=$((kills + 1))
+@test "killed at every report: the same bytes" {
+    for rows in 0 1 2 3 4; do
+        hold run $rows
+        kill -KILL $pid
+        ends 137
+        exec 7>&-
     done
-    echo "killed $kills times"
-    run --separate-stderr "$TRAIN" $ARGS -o "$DIR/killed" "$DIR/train.tsv"
-    [ "$status" -eq 0 ]
-    [ "$output" = "$(cat "$DIR/base.out")" ]
-    [ "$kills" -gt 0 ]
-    same_run killed
+    [ "$(readlink run/last)" = checkpoint-45 ]
+    finishes run
+    err_has 'run: goes on after step 45 of 48'
 }
 
 @test "killed in every stage of a save: the same bytes" {
@@ -97,48 +81,38 @@ ended() {
 
 @test "SIGTERM and SIGINT: saved, 128 + N, gone on with by other threads" {
     for signal in TERM:143 INT:130; do
-        name=stop-${signal%:*}
-        # A shell's background jobs ignore SIGINT unless told otherwise.
-        env --default-signal=INT "$TRAIN" $ARGS -o "$DIR/$name" "$DIR/train.tsv" --threads 1 \
-            >"$DIR/$name.out" 2>"$DIR/$name.err" 3>&- &
-        pid=$!
-        for _ in $(seq 600); do
-            [ -e "$DIR/$name/last" ] && break
-            sleep 0.02
-        done
-        kill -s "${signal%:*}" $pid
-        ended "${signal#*:}"
-        grep -q 'stopped after step' "$DIR/$name.err"
-        run --separate-stderr "$TRAIN" $ARGS -o "$DIR/$name" "$DIR/train.tsv" --threads 2
-        [ "$status" -eq 0 ]
-        [ "$output" = "$(cat "$DIR/base.out")" ]
-        same_run "$name"
+        # At a step that nothing else would save.
+        hold run 1 --threads 1
+        kill -"${signal%:*}" $pid
+        open_gate
+        ends "${signal#*:}"
+        wait $!
+        cmp through <(head -n 3 "$DIR/base.out")
+        err_has 'bs-train: stopped after step 20 of 48; the same command goes on from there'
+        [ "$(readlink run/last)" = checkpoint-20 ]
+        finishes run --threads 2
+        rm -r run
     done
 }
 
-@test "a second signal ends at once; SIGHUP is not heard" {
-    start signals
-    kill -HUP $pid
-    sleep 0.3
-    kill -0 $pid
+@test "a second signal ends at once, what was saved holds" {
+    hold run 0
     kill -TERM $pid
-    kill -TERM $pid || true
-    ended 143
+    kill -INT $pid
+    ends 130
+    exec 7>&-
+    [ "$(readlink run/last)" = checkpoint-9 ]
+    finishes run
 }
 
-@test "SIGTERM while data is read: 143, nothing left behind" {
-    mkfifo "$DIR/pipe"
-    "$TRAIN" $LONG -o "$DIR/reading" --from tsv - <"$DIR/pipe" \
-        >"$DIR/reading.out" 2>"$DIR/reading.err" 3>&- &
-    pid=$!
-    exec 9>"$DIR/pipe"
-    head -n 20 "$DIR/train.tsv" >&9
-    sleep 0.5
-    kill -TERM $pid
-    ended 143
-    exec 9>&-
-    [ ! -s "$DIR/reading.out" ]
-    [ ! -e "$DIR/reading" ]
+@test "SIGHUP is not heard" {
+    hold run 0
+    kill -HUP $pid
+    open_gate
+    ends 0
+    wait $!
+    cmp through "$DIR/base.out"
+    diff -r --no-dereference "$DIR/base" run
 }
 
 @test "a finished run is left alone, another is refused, --restart begins anew" {
@@ -154,6 +128,10 @@ ended() {
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" "$DIR/eval.tsv"
     [ "$status" -eq 2 ]
     [[ $stderr == *"training_data is not the same"* ]]
+    cp "$DIR/own/log.tsv" copy.tsv
+    run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" --log copy.tsv "$DIR/eval.tsv"
+    [ "$status" -eq 2 ]
+    cmp copy.tsv "$DIR/own/log.tsv"
     same_run own
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" --restart --max-steps 2 "$DIR/train.tsv"
     [ "$status" -eq 0 ]
@@ -161,15 +139,40 @@ ended() {
     [ ! -e "$DIR/own/checkpoint-48" ]
 }
 
-@test "two runs in one folder: the second is told so, the first goes on" {
-    start crowded
-    run --separate-stderr timeout 60 "$TRAIN" $LONG -o "$DIR/crowded" "$DIR/train.tsv"
-    [ "$status" -eq 2 ]
-    [ -z "$output" ]
-    [[ $stderr == "bs-train: $DIR/crowded: another run is using this folder" ]]
+# refused FOLDER: another run there is told that it is in use.
+refused() {
+    for option in --quiet --restart; do
+        go timeout 60 "$TRAIN" $ARGS -o "$1" $option "$DIR/train.tsv"
+        status_is 2
+        out_is ''
+        err_is "bs-train: $1: another run is using this folder"
+    done
+}
+
+@test "two runs in one folder: the second is told so, the first ends as if alone" {
+    hold run 1
+    refused run
     kill -0 $pid
-    kill -TERM $pid
-    ended 143
+    open_gate
+    ends 0
+    wait $!
+    cmp through "$DIR/base.out"
+    diff -r --no-dereference "$DIR/base" run
+}
+
+@test "two runs in one folder, the first still reading" {
+    mkfifo in
+    exec 8<>in
+    head -n 20 "$DIR/train.tsv" >&8
+    OUT=first launch train $ARGS -o run -f tsv in
+    wait_until 60 pipe_is_empty 8
+    refused run
+    kill -0 $pid
+    tail -n +21 "$DIR/train.tsv" >&8
+    exec 8>&-
+    ends 0
+    cmp first "$DIR/base.out"
+    diff -r --no-dereference "$DIR/base" run
 }
 
 @test "a folder of other things is not written to" {
@@ -191,25 +194,52 @@ ended() {
     [ "$status" -eq 5 ]
 }
 
-@test "no space for a checkpoint: exit 5, what was saved before holds" {
-    cp -a "$DIR/base" "$DIR/none"
-    run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 600; "$0" $ARGS -o "$1" "$2"' \
-        "$TRAIN" "$DIR/full" "$DIR/train.tsv"
-    [ "$status" -eq 5 ]
-    [[ $stderr == *"File too large"* ]]
-    [ ! -e "$DIR/full/last" ]
-    run --separate-stderr "$TRAIN" $ARGS -o "$DIR/full" "$DIR/train.tsv"
-    [ "$status" -eq 0 ]
-    same_run full
+@test "no space for a checkpoint: exit 5, nothing is left; with room the same bytes" {
+    small_disk small
+    go_full "$TRAIN" $ARGS -o small/run "$DIR/train.tsv"
+    status_is 5
+    cmp out <(head -n 1 "$DIR/base.out")
+    err_has "small/run/checkpoint-3.partial-"
+    err_has ": cannot write: $no_space"
+    [ -z "$(ls -A small)" ]
+    free_disk small
+    finishes small/run
 }
 
-@test "a full tmpfs: exit 5, then enough room and the same bytes" {
-    mkdir "$DIR/small"
-    mount -t tmpfs -o size=1m none "$DIR/small" 2>/dev/null || skip "mounting is not allowed"
-    run --separate-stderr "$TRAIN" $ARGS -o "$DIR/small/run" "$DIR/train.tsv"
-    umount "$DIR/small"
-    [ "$status" -eq 5 ]
-    [[ $stderr == *"No space left"* ]]
+@test "no space later on: exit 5, what was saved before holds" {
+    small_disk small
+    free_disk small
+    hold small/run 0
+    kill -TERM $pid
+    open_gate
+    ends 143
+    wait $!
+    cp -r small/run kept
+    fill_disk small
+    go_full "$TRAIN" $ARGS -o small/run "$DIR/train.tsv"
+    status_is 5
+    out_is ''
+    err_has "log.tsv: cannot write: $no_space"
+    diff -r --no-dereference kept small/run
+    # Room for the log, none for a checkpoint.
+    free_disk small
+    fill_disk small 64
+    go_full "$TRAIN" $ARGS -o small/run "$DIR/train.tsv"
+    status_is 5
+    cmp out <(head -n 2 "$DIR/base.out")
+    err_has "small/run/checkpoint-12.partial-"
+    err_has ": cannot write: $no_space"
+    diff -r --no-dereference kept small/run
+    free_disk small
+    finishes small/run
+}
+
+@test "a file at its limit: exit 5, not the end of the process" {
+    go bash -c 'ulimit -f 600; "$0" $ARGS -o run "$DIR/train.tsv"' "$TRAIN"
+    status_is 5
+    err_has 'cannot write: File too large'
+    [ ! -e run ]
+    finishes run
 }
 
 @test "stdout full or closed: the work is done, then exit 5" {
@@ -238,20 +268,28 @@ ended() {
 }
 
 @test "a damaged state is told, --restart helps" {
-    start damaged
+    hold run 0
     kill -TERM $pid
-    ended 143
-    printf X | dd of="$DIR/damaged/last/optimizer.bin" bs=1 seek=2000 conv=notrunc 2>/dev/null
-    run --separate-stderr "$TRAIN" $LONG -o "$DIR/damaged" "$DIR/train.tsv"
-    [ "$status" -eq 4 ]
-    [ -z "$output" ]
-    [[ $stderr == *"optimizer.bin: damaged; --restart begins the run anew"* ]]
+    open_gate
+    ends 143
+    wait $!
+    printf X | dd of=run/last/optimizer.bin bs=1 seek=2000 conv=notrunc 2>/dev/null
+    cp -r run kept
+    go "$TRAIN" $ARGS -o run "$DIR/train.tsv"
+    status_is 4
+    out_is ''
+    err_has 'optimizer.bin: damaged; --restart begins the run anew'
+    diff -r --no-dereference kept run
+    finishes run --restart
 }
 
 @test "in bf16 too: stopped and gone on with, the same bytes" {
     "$TRAIN" $ARGS --precision bf16 -o "$DIR/whole16" "$DIR/train.tsv" >/dev/null 2>&1
-    timeout -s TERM "$(awk -v ms="$TOOK" 'BEGIN { print ms / 2000 }')" "$TRAIN" $ARGS --precision bf16 -o "$DIR/parts16" "$DIR/train.tsv" \
-        >/dev/null 2>&1 || true
+    hold "$DIR/parts16" 0 --precision bf16
+    kill -TERM $pid
+    open_gate
+    ends 143
+    wait $!
     run --separate-stderr "$TRAIN" $ARGS --precision bf16 -o "$DIR/parts16" "$DIR/train.tsv"
     [ "$status" -eq 0 ]
     diff -r --no-dereference "$DIR/whole16" "$DIR/parts16"

@@ -360,16 +360,38 @@ __attribute__((unused)) static void lab_record_used(struct lab *lab, const char 
     lab_keep(lab, name, lab_bound(rows.type), used * rows.columns, values);
 }
 
-__attribute__((unused)) static void lab_record_slot(struct lab *lab, const char *name,
-                                                    int index, enum bs_slot slot) {
+/* Records rows whose own size says nothing, since they are what is left of terms that
+ * cancel: their differences from `expected` (NULL: from zero) in units of `magnitude`,
+ * the size of those terms, beside 1. */
+__attribute__((unused)) static void lab_record_beside(struct lab *lab, const char *name,
+                                                      struct bs_rows rows, double bound,
+                                                      const double *expected,
+                                                      double magnitude) {
+    int64_t n = rows.rows * rows.columns;
+    float *values = lab_download(lab, rows);
+    for (int64_t i = 0; i < n; i++) {
+        double difference = values[i] - (expected ? expected[i] : 0);
+        values[i] = (float)(1 + difference / magnitude);
+    }
+    lab_keep(lab, name, bound, n, values);
+}
+
+__attribute__((unused)) static float *lab_slot(struct lab *lab, int index,
+                                               enum bs_slot slot) {
     const struct bs_parameter *p = &lab->parameters[index];
-    int64_t n = p->rows * p->columns;
-    float *values = malloc((size_t)n * sizeof *values);
+    float *values = malloc((size_t)(p->rows * p->columns) * sizeof *values);
     lab_must(
         lab,
         bs_weights_download(lab->weights, index, slot, 0, p->rows, values, &lab->error),
         "download of weights");
-    lab_keep(lab, name, lab_bound(BS_F32), n, values);
+    return values;
+}
+
+__attribute__((unused)) static void lab_record_slot(struct lab *lab, const char *name,
+                                                    int index, enum bs_slot slot) {
+    const struct bs_parameter *p = &lab->parameters[index];
+    lab_keep(lab, name, lab_bound(BS_F32), p->rows * p->columns,
+             lab_slot(lab, index, slot));
 }
 
 __attribute__((unused)) static void lab_record_loss(struct lab *lab) {

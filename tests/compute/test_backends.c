@@ -3,6 +3,7 @@
  * error, guards around every buffer, outputs that begin as NaN. Each is also run with
  * 1, 2 and 3 threads, which must give the same bytes.
  */
+#include "compute/bf16.h"
 #include "compute/lab.h"
 
 /* One experiment's shape. */
@@ -237,6 +238,30 @@ static void activations_backward(struct lab *lab, const struct setting *s, int64
 
 /* ---- attention ---------------------------------------------------------------- */
 
+/* The length of the first row. */
+static double norm_of(struct lab *lab, struct bs_rows rows) {
+    double sum = 0;
+    float *values = lab_download(lab, rows);
+    for (int64_t c = 0; c < rows.columns; c++)
+        sum += (double)values[c] * values[c];
+    free(values);
+    return sqrt(sum);
+}
+
+/* Over one key the probability is 1 whatever the score: dq and dk are zero but for
+ * rounding of dout . v - dout . out, each of which is as large as `score` at most. The
+ * bounds allow a few units in the last place of fp32, or of bf16 (2^-9). */
+static void record_vanishing(struct lab *lab, struct bs_rows q, struct bs_rows k,
+                             struct bs_rows v, struct bs_rows dout, struct bs_rows dq,
+                             struct bs_rows dk, const struct setting *s) {
+    double kept = 1 / (1 - (double)s->dropout);
+    double score = norm_of(lab, dout) * norm_of(lab, v) * kept /
+                   sqrt((double)(s->columns / s->heads));
+    double bound = lab->type == BS_BF16 ? 1e-6 : 1e-12;
+    lab_record_beside(lab, "dq", dq, bound, NULL, score * norm_of(lab, k));
+    lab_record_beside(lab, "dk", dk, bound, NULL, score * norm_of(lab, q));
+}
+
 static void attention(struct lab *lab, const struct setting *s, int64_t tile) {
     struct bs_attention a = {s->heads, s->first_only, {s->dropout, 9}};
     lab_batch(lab, s->lengths, tile, 50, s->labels);
@@ -263,8 +288,10 @@ static void attention(struct lab *lab, const struct setting *s, int64_t tile) {
     struct bs_rows dv = bs_rows_columns(dqkv, 2 * columns, columns);
     bs_attention_backward(lab->queue, a, q, k, v, lse, out, dout, dq, dk, dv);
     lab_record(lab, "dv", dv);
-    if (s->lengths[0] == 1 && !s->lengths[1])
-        return; /* one key: the others vanish but for rounding */
+    if (s->lengths[0] == 1 && !s->lengths[1]) {
+        record_vanishing(lab, q, k, v, dout, dq, dk, s);
+        return;
+    }
     lab_record(lab, "dq", dq);
     lab_record(lab, "dk", dk);
 }
@@ -317,6 +344,31 @@ static void losses(struct lab *lab, const struct setting *s, int64_t tile) {
     lab_record_loss(lab);
 }
 
+/* y against x W^T + b of this device's own values, rounded as products see them: two
+ * devices may differ in the last bit of a value, which may tip its bf16. */
+static void record_product(struct lab *lab, struct bs_linear l, struct bs_rows x,
+                           struct bs_rows y) {
+    int64_t rows = y.rows, n = y.columns, m = x.columns;
+    bool low = lab->precision == BS_PRECISION_BF16;
+    float *weight = lab_slot(lab, l.weight, BS_SLOT_VALUE);
+    float *bias = lab_slot(lab, l.bias, BS_SLOT_VALUE), *input = lab_download(lab, x);
+    double *expected = malloc((size_t)(rows * n) * sizeof *expected), power = 0;
+    for (int64_t i = 0; i < rows * n; i++) {
+        expected[i] = bias[i % n];
+        for (int64_t j = 0; j < m; j++) {
+            float w = weight[i % n * m + j];
+            expected[i] += (double)input[i / n * m + j] * (low ? bs_bf16_round(w) : w);
+        }
+        power += expected[i] * expected[i];
+    }
+    lab_record_beside(lab, "y after the update", y, lab_bound(BS_F32), expected,
+                      sqrt(power / (double)(rows * n)));
+    free(expected);
+    free(input);
+    free(bias);
+    free(weight);
+}
+
 /* Two updates; the second sees what the first left of moments and gradients. */
 static void update(struct lab *lab, const struct setting *s, int64_t tile) {
     struct bs_linear l = linear_parameters(lab, s->columns + 1, s->columns);
@@ -328,8 +380,7 @@ static void update(struct lab *lab, const struct setting *s, int64_t tile) {
     struct bs_adamw adamw = {0.9, 0.999, 1e-8, 0.01, s->absent ? 0 : 1.0};
     struct bs_rows x = lab_input(lab, lab->type, lab->batch.n_tokens, s->columns, 1);
     struct bs_rows dy = lab_input(lab, lab->type, lab->batch.n_tokens, s->columns + 1, 1);
-    /* Of the lab's type for its bound: a last bit of a value may tip its bf16. */
-    struct bs_rows y = lab_output(lab, lab->type, lab->batch.n_tokens, s->columns + 1);
+    struct bs_rows y = lab_output(lab, BS_F32, lab->batch.n_tokens, s->columns + 1);
     for (uint32_t i = 0; i < 2; i++) {
         struct bs_step step = {.seed = 77,
                                .update = i,
@@ -341,7 +392,7 @@ static void update(struct lab *lab, const struct setting *s, int64_t tile) {
         bs_update(lab->queue, lab->weights, adamw);
     }
     bs_linear(lab->queue, lab->weights, l, BS_IDENTITY, x, absent, y);
-    lab_record(lab, "y after the update", y);
+    record_product(lab, l, x, y);
     for (int i = 0; i < lab->n_parameters; i++) {
         lab_record_slot(lab, "value", i, BS_SLOT_VALUE);
         if (!lab->parameters[i].trainable)

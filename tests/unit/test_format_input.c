@@ -55,6 +55,41 @@ static void test_compressed(void) {
     }
 }
 
+/* 100,000 lines of "a", their gzip data, and that with a fault in it. */
+static void test_gzip(void) {
+    make_text("turn.pl", SPAN("my ($at) = @ARGV; local $/; $_ = <STDIN>;\n"
+                              "substr($_, $at, 1) ^= \"\\x01\"; print"));
+    if (!run("yes a | head -n 100000 > lines && gzip -c lines > lines.gz && "
+             "head -c -1 lines.gz > short.gz && perl turn.pl -6 < lines.gz > sum.gz && "
+             "perl turn.pl 40 < lines.gz > bits.gz && cat lines.gz lines > more.gz && "
+             "head -c 512 /dev/zero | cat lines.gz - lines.gz - > filled.gz"))
+        abort();
+    static const struct {
+        const char *path, *end;
+        int records;
+    } faults[] = {
+        {"lines.gz", "{\"text\":\"a\"}\n", 100000},
+        {"filled.gz", "{\"text\":\"a\"}\n", 200000},
+        {"short.gz", "= 4: short.gz: truncated gzip input", 100000},
+        {"sum.gz", "= 4: sum.gz: damaged gzip input: incorrect data check", 100000},
+        {"more.gz", "= 4: more.gz: damaged gzip input: incorrect header check", 100000},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        char *path = (char *)faults[i].path;
+        struct outcome out = read_paths(&path, 1, NULL);
+        size_t size = strlen(faults[i].end);
+        check(out.records == faults[i].records && out.text.size > size &&
+                  memcmp(out.text.data + out.text.size - 1 - size, faults[i].end, size) ==
+                      0,
+              "%s: %d records", path, out.records);
+        bs_buffer_free(&out.text);
+    }
+    char *path = (char *)"bits.gz";
+    struct outcome out = read_paths(&path, 1, NULL);
+    check(out.code == BS_DATA, "a turned bit within");
+    bs_buffer_free(&out.text);
+}
+
 static const char tree_expected[] =
     "{\"label\":\"neg\",\"text\":\"bad\\n\",\"path\":\"set/neg/1.txt\"}\n"
     "{\"label\":\"pos\",\"text\":\"good\",\"path\":\"set/pos/1.txt\"}\n"
@@ -110,6 +145,14 @@ static void test_trees(void) {
     free(got);
     got = read_file("cut.tar", NULL);
     check(strstr(got, "= 4: cut.tar: ") != NULL, "an archive cut off");
+    free(got);
+    if (!run("head -c -1 t.tar.gz > short.tar.gz"))
+        abort();
+    got = read_file("short.tar.gz", NULL);
+    check(strncmp(got, tree_expected, strlen(tree_expected)) == 0 &&
+              strcmp(got + strlen(tree_expected),
+                     "= 4: short.tar.gz: truncated gzip input") == 0,
+          "a compressed archive cut off behind its members");
     free(got);
     struct bs_reader_options lines = {.format = BS_FORMAT_LINES};
     check_file("t", &lines, "= 4: t: is a folder; read it with --from tree",
@@ -213,6 +256,26 @@ static void test_live_sniffing(void) {
     live_close(&live);
 }
 
+/* What one read of compressed bytes turns into is more than the window takes at once. */
+static void test_live_gzip(void) {
+    struct live live;
+    struct bs_error error;
+    struct bs_buffer data = {0};
+    int n = 0;
+    if (!run("yes aaaaaaa | head -n 100000 | gzip > live.gz") ||
+        bs_file_read("live.gz", 65536, &data, &error))
+        abort();
+    live_open(&live, BS_FORMAT_AUTO);
+    live_write(&live, bs_buffer_span(&data));
+    while (bs_reader_ready(live.reader) && live_next(&live, "aaaaaaa"))
+        n++;
+    check(n == 100000, "%d lines out of a pipe that stays open", n);
+    close(live.to);
+    check(bs_reader_next(live.reader, &live.record, &error) == BS_END, "and the end");
+    live_close(&live);
+    bs_buffer_free(&data);
+}
+
 /* A stream that arrives byte by byte. */
 static void test_live_stream(void) {
     struct live live;
@@ -266,10 +329,12 @@ int main(void) {
     bs_log_setup("test", true, false);
     help_begin();
     test_compressed();
+    test_gzip();
     test_trees();
     test_member_name();
     test_live();
     test_live_sniffing();
+    test_live_gzip();
     test_live_stream();
     test_position();
     return help_end();

@@ -219,7 +219,7 @@ static void test_concatenated(void) {
     check_read(
         "s", bs_buffer_span(&mixed), NULL,
         "{\"x\":1}\n= 4: s: the header of the stream differs from the first one's (s) "
-        "in tokenizer",
+        "in tokenizer; make both again with the same -m",
         "cat a b of different tokenizers");
     check_read(
         "s", bs_buffer_span(&open), NULL,

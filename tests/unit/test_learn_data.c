@@ -23,10 +23,16 @@ static void test_labels(void) {
           "collected in order of appearance");
     check(index_of(&labels, "") < 0 && index_of(&labels, "\xff") < 0,
           "empty and invalid names are refused");
+    int32_t none;
+    check(bs_labels_index(&labels, bs_span_of("abstain"), &none, &error) == BS_DATA &&
+              strstr(error.text, "another name"),
+          "so is that of no prediction: %s", error.text);
     check(!bs_labels_order(&labels, NULL, 0, &moved, &error) && moved[0] == 1 &&
               moved[1] == 0 && moved[2] == 2 && strcmp(labels.names[0], "neg") == 0,
           "then in order of bytes");
     check(index_of(&labels, "pos") == 1 && index_of(&labels, "new") < 0, "and fixed");
+    check(bs_labels_index(&labels, bs_span_of("abstain"), &none, &error) == BS_REJECTED,
+          "then every other name is unknown: %s", error.text);
     free(moved);
     bs_labels_free(&labels);
 
@@ -40,6 +46,11 @@ static void test_labels(void) {
 
     char *twice[] = {pos, pos};
     check(bs_labels_fix(&labels, twice, 2, &error) == BS_USAGE, "a name twice");
+    bs_labels_free(&labels);
+    char none_name[] = "abstain", *unusable[] = {pos, none_name};
+    check(bs_labels_fix(&labels, unusable, 2, &error) == BS_USAGE &&
+              strstr(error.text, "another name"),
+          "a name that cannot be given: %s", error.text);
     bs_labels_free(&labels);
     check(!bs_labels_fix(&labels, head, 2, &error) &&
               !bs_labels_order(&labels, NULL, 0, &moved, &error) && moved[0] == 0 &&
@@ -197,6 +208,20 @@ static void test_scores(void) {
           scores.recall);
 }
 
+static void test_absent_class(void) {
+    const float logits[] = {1, 0, 0, 0, 0, 1, 0, 0, 1};
+    const int32_t labels[] = {0, 2, 0};
+    struct bs_score_counts counts;
+    struct bs_scores scores = {0};
+    struct bs_error error;
+    check(!bs_scores_begin(&counts, 3, &error), "begins");
+    bs_scores_add(&counts, logits, labels, 3);
+    bs_scores_end(&counts, &scores);
+    check(scores.precision == 0.75 && scores.recall == 0.75,
+          "a class that does not occur is not in the mean: precision %g, recall %g",
+          scores.precision, scores.recall);
+}
+
 static void test_table(void) {
     struct bs_buffer rows = {0}, text = {0};
     struct bs_scores scores = {.loss = 0.25, .accuracy = 1, .f1 = 0.5};
@@ -227,6 +252,7 @@ int main(void) {
     test_split();
     test_identity();
     test_scores();
+    test_absent_class();
     test_table();
     return tap_end();
 }

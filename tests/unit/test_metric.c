@@ -57,6 +57,33 @@ static void test_bootstrap(void) {
     bs_measure_end(&measure);
 }
 
+/* Every score of a set that has its records several times. */
+static void test_weights(void) {
+    enum { N = 7, N_VALUES = BS_SCORE_CLASSES + 3 * 2 };
+    static const uint32_t weights[N] = {2, 0, 3, 2, 1, 4, 1};
+    struct bs_scored some[N], all[13];
+    double weighted[N_VALUES], written_out[N_VALUES];
+    size_t n = 0;
+    for (int i = 0; i < N; i++) {
+        double p = 0.1 + 0.12 * i;
+        int gold = i == 3 ? -1 : i % 2, predicted = i == 2 || i == 3 ? -1 : i / 2 % 2;
+        some[i] = (struct bs_scored){gold, predicted, p, p, p};
+        for (uint32_t k = 0; k < weights[i]; k++)
+            all[n++] = some[i];
+    }
+    struct bs_measure few = {.records = some, .n_records = N, .n_classes = 2},
+                      many = {.records = all, .n_records = n, .n_classes = 2};
+    few.log_loss = few.two_classes = many.log_loss = many.two_classes = true;
+    check(bs_measure_begin(&few) && bs_measure_begin(&many), "%zu records", n);
+    bs_measure_run(&few, weights, weighted);
+    bs_measure_run(&many, NULL, written_out);
+    for (int i = 0; i < N_VALUES; i++)
+        check(near(weighted[i], written_out[i], 1e-12) && !isnan(weighted[i]),
+              "score %d of weighted records: %.6f", i, weighted[i]);
+    bs_measure_end(&few);
+    bs_measure_end(&many);
+}
+
 static void add(struct bs_metrics *metrics, const char *gold, const char *predicted,
                 double probability) {
     struct bs_error error;
@@ -148,6 +175,7 @@ static void test_names(void) {
 int main(void) {
     test_wilson();
     test_bootstrap();
+    test_weights();
     test_table();
     test_refusals();
     test_names();

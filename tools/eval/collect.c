@@ -24,7 +24,7 @@ static int get_prediction(const struct bs_record *record,
         prediction->outcome = BS_PREDICTION_REJECTED;
         return BS_OK;
     }
-    if (bs_span_is(prediction->label, "abstain"))
+    if (bs_span_is(prediction->label, BS_ABSTAIN_NAME))
         prediction->outcome = BS_ABSTAINED;
     code = bs_record_real(record, BS_FIELD_PROBABILITY, &prediction->probability, error);
     if (code && code != BS_END)
@@ -47,33 +47,41 @@ static int add_record(struct bs_metrics *metrics, const struct bs_record *record
     return BS_OK;
 }
 
-/* What was opened must be predictions; seen once the first record has been read. */
-static int check_input(const struct bs_reader *reader, struct bs_error *error) {
+/* What was opened must be predictions; seen once the first record of `file` has been
+ * read. */
+static int check_input(const struct bs_reader *reader, const char *file,
+                       struct bs_error *error) {
     const struct bs_stream_header *header = bs_reader_header(reader);
     enum bs_format format = bs_reader_format(reader);
     if (header && header->kind != BS_STREAM_PREDICTIONS)
         return bs_fail(error, BS_DATA,
-                       "these are token records, not predictions; label them with "
-                       "bs-predict, or here with -m MODEL");
+                       "%s: token records, not predictions; label them with bs-predict, "
+                       "or here with -m MODEL",
+                       file);
     if (format == BS_FORMAT_LINES || format == BS_FORMAT_TREE)
         return bs_fail(error, BS_DATA,
-                       "%s hold no predictions; choose another format with -f, or label "
-                       "texts with -m MODEL",
-                       format == BS_FORMAT_LINES ? "lines" : "folders of texts");
+                       "%s: %s hold no predictions; choose another format with -f, or "
+                       "label texts with -m MODEL",
+                       file, format == BS_FORMAT_LINES ? "lines" : "folders of texts");
     return BS_OK;
 }
+
+/* A signal ends the wait; this bounds it for one that slips in just before. */
+static const double signal_wait = 0.5;
 
 static int read_all(struct bs_reader *reader, struct bs_rejects *rejects,
                     struct bs_metrics *metrics, struct bs_record *record,
                     struct bs_error *error) {
     while (!bs_tool_signal()) {
+        if (!bs_reader_wait(reader, signal_wait))
+            continue;
         int code = bs_reader_next(reader, record, error);
         if (code == BS_END)
             return BS_OK;
         if (code && code != BS_REJECTED)
             return code;
         struct bs_error wrong_input;
-        if (check_input(reader, &wrong_input)) {
+        if (check_input(reader, record->file, &wrong_input)) {
             *error = wrong_input;
             return error->code;
         }

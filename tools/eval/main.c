@@ -52,8 +52,8 @@ static const struct bs_command command = {
     .tool = "bs-eval",
     .arguments = "[FILE...]",
     .about =
-        "  bs-predict -m models/reviews -t msgpack test.tsv | bs-eval -f msgpack "
-        "--require 'macro_f1>=0.9'\n\n"
+        "  bs-predict -m models/reviews -t msgpack test.tsv |\n"
+        "      bs-eval -f msgpack --require 'macro_f1>=0.9'\n\n"
         "Scores predictions against gold labels: prediction records of bs-predict in any "
         "format, or with -m labelled texts or token records. Several FILEs count as one; "
         "standard input is read if there is none, or -.\v"
@@ -82,8 +82,9 @@ static void say_what_is_missing(const struct bs_metric_table *table) {
                 "there is no log_loss");
     if (table->n_without)
         bs_note("log_loss, expected_calibration_error and roc_auc are without %lld "
-                "records that have no probability",
-                (long long)table->n_without);
+                "record%s no probability",
+                (long long)table->n_without,
+                table->n_without == 1 ? " that has" : "s that have");
 }
 
 static int write_report(const struct bs_metric_table *table, const char *path,
@@ -106,6 +107,13 @@ static int write_report(const struct bs_metric_table *table, const char *path,
     return code;
 }
 
+static const char *input_name(const struct bs_options *options) {
+    if (options->n_paths > 1)
+        return "the input";
+    bool standard = options->n_paths == 0 || strcmp(options->paths[0], "-") == 0;
+    return standard ? "standard input" : options->paths[0];
+}
+
 /* Scores what was collected. A metric that is required and unknown stops it before
  * anything is written. */
 static int score(struct bs_metrics *metrics, const struct bs_options *options,
@@ -116,7 +124,8 @@ static int score(struct bs_metrics *metrics, const struct bs_options *options,
     struct bs_metric_table table;
     struct bs_error verdict = {0};
     if (bs_metrics_count(metrics) == 0)
-        return bs_fail(error, BS_DATA, "the input holds no record that can be scored");
+        return bs_fail(error, BS_DATA, "%s: holds no record that can be scored",
+                       input_name(options));
     if (bs_metrics_score(metrics, &scoring, &table, error))
         return error->code;
     say_what_is_missing(&table);
@@ -151,9 +160,6 @@ int main(int argc, char **argv) {
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, &settings);
     bs_tool_catch_signals();
-    bs_tool_mute_signals();
-    if (!options.model)
-        bs_tool_hear_signals(); /* there is no other thread that reads */
     int code = run(&options, &settings, &error);
     bs_options_free(&options);
     return bs_tool_end(code, &error);

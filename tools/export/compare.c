@@ -162,13 +162,11 @@ static int compare_files(struct comparison *c, const struct bs_options *options,
         .rejects = rejects,
         .context = c,
         .take = take_block};
-    bs_tool_mute_signals(); /* the source's reader hears them */
     int code = bs_source_open(&source, options->paths, options->n_paths, &how, error);
     if (!code) {
         code = bs_source_run(source, error);
         bs_source_close(source);
     }
-    bs_tool_hear_signals();
     if (!code && c->texts == 0 && !bs_tool_signal())
         return bs_fail(error, BS_DATA, "%s: no text to compare models with",
                        options->paths[0]);

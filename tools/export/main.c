@@ -13,17 +13,22 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { OPTION_VERIFY = BS_OPTION_OWN };
 
 enum layout { NO_LAYOUT, HUGGING_FACE, BUNDLE };
 
 struct settings {
+    const char *output;
     enum layout layout;
     bool verify;
 };
 
 static const struct argp_option own_options[] = {
+    {.doc = "Output:", .group = 4},
+    {"output", 'o', "PATH", 0,
+     "The directory or file to write, which appears when it is complete and compared", 4},
     {"to", 't', "LAYOUT", 0,
      "hf: a directory as Hugging Face has it; bundle: one file, with checksums", 4},
     {"verify", OPTION_VERIFY, NULL, 0,
@@ -34,6 +39,8 @@ static int parse_own(void *own, int key, const char *value, struct bs_error *err
     struct settings *settings = own;
     if (key == OPTION_VERIFY)
         settings->verify = true;
+    else if (key == 'o')
+        settings->output = value;
     else if (strcmp(value, "hf") == 0)
         settings->layout = HUGGING_FACE;
     else if (strcmp(value, "bundle") == 0)
@@ -48,8 +55,8 @@ static const struct bs_command command = {
     .tool = "bs-export",
     .arguments = "[FILE...]",
     .about =
-        "  bs-export -m models/demo -o demo.bundle --to bundle && "
-        "bs-predict -m demo.bundle reviews.txt\n\n"
+        "  bs-export -m models/demo -o demo.bundle --to bundle &&\n"
+        "      bs-predict -m demo.bundle reviews.txt\n\n"
         "Writes a model as a Hugging Face directory or as a single file, which every "
         "tool takes in place of a directory. The result is read back, and its logits on "
         "the texts of FILE... (default: a dozen sentences) must be equal to the "
@@ -61,8 +68,7 @@ static const struct bs_command command = {
         "rejected; 4 bad model, or a copy that differs; 5 no space or memory; 6 device "
         "failure; 128+N ended by signal N.",
     .shared = BS_OPT_FROM | BS_OPT_COLUMNS | BS_OPT_HEADER | BS_OPT_MEMBERS |
-              BS_OPT_LENGTH | BS_OPT_MODEL | BS_OPT_DEVICE | BS_OPT_THREADS |
-              BS_OPT_OUTPUT,
+              BS_OPT_LENGTH | BS_OPT_MODEL | BS_OPT_DEVICE | BS_OPT_THREADS,
     .required = BS_OPT_MODEL,
     .own = own_options,
     .parse_own = parse_own,
@@ -115,11 +121,15 @@ static bool is_ours(const char *name) {
     return false;
 }
 
-/* A folder with anything else in it is not removed. */
+/* A folder with anything else in it is not removed, nor one that is protected. */
 static int check_folder(const char *path, struct bs_error *error) {
     DIR *folder = opendir(path);
     if (!folder)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", path);
+    if (access(path, W_OK | X_OK)) {
+        closedir(folder);
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot be replaced", path);
+    }
     int code = BS_OK;
     for (struct dirent *entry; !code && (entry = readdir(folder));)
         if (!is_ours(entry->d_name))
@@ -179,8 +189,8 @@ static int compare_written(const struct bs_options *options, struct bs_model_fil
 
 static void report(const struct bs_options *options, int64_t texts) {
     if (texts > 0)
-        bs_note("%s: written and read back; logits of %lld texts are those of %s",
-                options->output, (long long)texts, options->model);
+        bs_note("%s: written and read back; logits of %lld text%s are those of %s",
+                options->output, (long long)texts, bs_plural(texts), options->model);
     else
         bs_note("%s: written and read back; no classifier, all weights are those of %s",
                 options->output, options->model);
@@ -253,6 +263,7 @@ int main(int argc, char **argv) {
     struct bs_error error = {0};
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, &settings);
+    options.output = settings.output;
     bs_tool_catch_signals();
     int code = run(&options, &settings, &error);
     bs_options_free(&options);

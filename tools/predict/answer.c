@@ -1,46 +1,40 @@
 /* The window of bs-predict: labels it, turns logits into fields, writes in order. */
 #include "answer.h"
 
-#include "metric/probabilities.h"
-
 #include <stdlib.h>
 
 /* Enough for batches of like lengths; few enough that answers flow. */
-enum { WINDOW_RECORDS = 4096, WINDOW_TOKENS = 1 << 18, WINDOW_BYTES = 1 << 25 };
+enum { WINDOW_TOKENS = 1 << 18, WINDOW_BYTES = 1 << 25 };
 enum { KEPT_BYTES = 1 << 18 };
 
 struct answer {
-    struct bs_infer *infer;
+    struct bs_labeller *labeller;
     struct bs_writer *writer;
     struct answer_options options;
-    struct bs_token_record *records; /* [WINDOW_RECORDS], `count` of them in use */
+    struct bs_token_record *records; /* [BS_LABELLER_WINDOW], `count` of them in use */
     size_t count;
     int64_t tokens;
     size_t bytes;
     bool columns_known, broken;
 
-    struct bs_sequence *sequences; /* [WINDOW_RECORDS], of usable records */
-    float *logits;                 /* [WINDOW_RECORDS, n_labels] */
-    double *probabilities;         /* [n_labels], of the record at hand */
     struct bs_buffer encoded;
-    uint32_t *sizes; /* [WINDOW_RECORDS] */
+    uint32_t *sizes; /* [BS_LABELLER_WINDOW] */
 };
 
-int answer_new(struct answer **result, struct bs_infer *infer, struct bs_writer *writer,
-               const struct answer_options *options, struct bs_error *error) {
+int answer_new(struct answer **result, struct bs_labeller *labeller,
+               struct bs_writer *writer, const struct answer_options *options,
+               struct bs_error *error) {
     struct answer *answer = bs_alloc(1, sizeof *answer);
     if (!answer)
         return bs_fail_memory(error, sizeof *answer, "answers");
-    *answer = (struct answer){.infer = infer, .writer = writer, .options = *options};
-    answer->records = bs_alloc(WINDOW_RECORDS, sizeof *answer->records);
-    answer->sequences = bs_alloc(WINDOW_RECORDS, sizeof *answer->sequences);
-    answer->sizes = bs_alloc(WINDOW_RECORDS, sizeof *answer->sizes);
-    answer->logits = bs_alloc(options->n_labels, WINDOW_RECORDS * sizeof(float));
-    answer->probabilities = bs_alloc(options->n_labels, sizeof(double));
-    if (!answer->records || !answer->sequences || !answer->sizes || !answer->logits ||
-        !answer->probabilities) {
+    *answer =
+        (struct answer){.labeller = labeller, .writer = writer, .options = *options};
+    answer->records = bs_alloc(BS_LABELLER_WINDOW, sizeof *answer->records);
+    answer->sizes = bs_alloc(BS_LABELLER_WINDOW, sizeof *answer->sizes);
+    if (!answer->records || !answer->sizes) {
         answer_free(answer);
-        return bs_fail_memory(error, WINDOW_RECORDS * sizeof *answer->records, "answers");
+        return bs_fail_memory(error, BS_LABELLER_WINDOW * sizeof *answer->records,
+                              "answers");
     }
     *result = answer;
     return BS_OK;
@@ -49,45 +43,54 @@ int answer_new(struct answer **result, struct bs_infer *infer, struct bs_writer 
 void answer_free(struct answer *answer) {
     if (!answer)
         return;
-    for (size_t i = 0; answer->records && i < WINDOW_RECORDS; i++) {
+    for (size_t i = 0; answer->records && i < BS_LABELLER_WINDOW; i++) {
         bs_record_free(&answer->records[i].record);
         bs_encoding_free(&answer->records[i].encoding);
     }
     bs_buffer_free(&answer->encoded);
     free(answer->records);
-    free(answer->sequences);
     free(answer->sizes);
-    free(answer->logits);
-    free(answer->probabilities);
     free(answer);
 }
 
 /* ---- columns --------------------------------------------------------------------- */
 
-/* Ours are set already, and ids are not for people. */
-static bool has_column(const struct answer *answer, struct bs_span name) {
-    static const char *const without[] = {BS_FIELD_IDS,          BS_FIELD_TYPE_IDS,
-                                          BS_FIELD_N_TOKENS,     BS_FIELD_TRUNCATED,
-                                          BS_FIELD_PREDICTED,    BS_FIELD_PROBABILITY,
-                                          BS_FIELD_PROBABILITIES};
-    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
-        if (bs_span_is(name, without[i]))
-            return false;
-    return !answer->options.drop_text ||
-           !(bs_span_is(name, BS_FIELD_TEXT) || bs_span_is(name, BS_FIELD_TEXT2));
+static bool is_one_of(struct bs_span name, const char *const *names) {
+    for (; *names; names++)
+        if (bs_span_is(name, *names))
+            return true;
+    return false;
 }
 
-static const struct bs_record *first_usable(const struct answer *answer) {
-    for (size_t i = 0; i < answer->count; i++)
-        if (answer->records[i].record.n_fields)
-            return &answer->records[i].record;
-    return NULL;
+/* Ours are set already, and token ids are not for people; a user's own column of such a
+ * name, which is text, is kept. */
+static bool has_column(const struct answer *answer, struct bs_span name, bool is_text) {
+    static const char *const ours[] = {BS_FIELD_PREDICTED, BS_FIELD_PROBABILITY,
+                                       BS_FIELD_PROBABILITIES, NULL};
+    static const char *const tokens[] = {BS_FIELD_IDS, BS_FIELD_TYPE_IDS,
+                                         BS_FIELD_N_TOKENS, BS_FIELD_TRUNCATED, NULL};
+    static const char *const texts[] = {BS_FIELD_TEXT, BS_FIELD_TEXT2, NULL};
+    return !is_one_of(name, ours) && (is_text || !is_one_of(name, tokens)) &&
+           (!answer->options.drop_text || !is_one_of(name, texts));
+}
+
+/* The first record that says which fields there are: rejected ones may be torn. */
+static const struct bs_record *telling_record(const struct answer *answer) {
+    const struct bs_record *torn = NULL;
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct bs_token_record *record = &answer->records[i];
+        if (!record->rejected)
+            return &record->record;
+        if (!torn && record->record.n_fields)
+            torn = &record->record;
+    }
+    return torn;
 }
 
 /* Ours, then those of the first record there is, else of the header row. */
 static int set_columns(struct answer *answer, const struct bs_source_info *info,
                        struct bs_error *error) {
-    const struct bs_record *record = first_usable(answer);
+    const struct bs_record *record = telling_record(answer);
     size_t n_others = record ? record->n_fields : info->n_columns, n = 0;
     struct bs_span *names = bs_alloc(n_others + 4, sizeof *names);
     if (!names)
@@ -101,7 +104,8 @@ static int set_columns(struct answer *answer, const struct bs_source_info *info,
     for (size_t i = 0; i < n_others; i++) {
         struct bs_span name =
             record ? record->fields[i].name : bs_span_of(info->columns[i]);
-        if (has_column(answer, name))
+        if (has_column(answer, name,
+                       !record || record->fields[i].value.kind == BS_VALUE_TEXT))
             names[n++] = name;
     }
     int code = bs_writer_columns(answer->writer, names, n, error);
@@ -117,25 +121,22 @@ static struct bs_field text_field(const char *name, const char *text) {
                              .value = {.kind = BS_VALUE_TEXT, .bytes = bs_span_of(text)}};
 }
 
-/* A rejected record has an empty prediction and no probability. `logits` NULL: it is
- * rejected. */
-static int add_prediction(struct answer *answer, struct bs_record *record,
-                          const float *logits, struct bs_error *error) {
+/* A rejected record has an empty prediction and no probability; else `place` is its own
+ * in the labeller's window. */
+static int add_prediction(struct answer *answer, struct bs_token_record *token,
+                          size_t place, struct bs_error *error) {
     const struct answer_options *options = &answer->options;
+    const struct bs_model_config *config = answer->labeller->config;
+    struct bs_record *record = &token->record;
     struct bs_field fields[3];
     size_t n = 0;
     bs_record_remove(record, BS_FIELD_PROBABILITY);
     bs_record_remove(record, BS_FIELD_PROBABILITIES);
-    if (options->columns) {
-        bs_record_remove(record, BS_FIELD_IDS);
-        bs_record_remove(record, BS_FIELD_TYPE_IDS);
-    }
     fields[n++] = text_field(BS_FIELD_PREDICTED, "");
-    if (logits) {
-        double *p = answer->probabilities;
-        size_t best = bs_label_probabilities(logits, options->n_labels, p);
-        const char *label =
-            p[best] < options->threshold ? ABSTAIN : options->labels[best];
+    if (!token->rejected) {
+        size_t best = bs_labeller_answer(answer->labeller, place);
+        const double *p = answer->labeller->probabilities;
+        const char *label = p[best] < options->threshold ? ABSTAIN : config->labels[best];
         fields[0] = text_field(BS_FIELD_PREDICTED, label);
         fields[n++] =
             (struct bs_field){.name = bs_span_of(BS_FIELD_PROBABILITY),
@@ -144,8 +145,8 @@ static int add_prediction(struct answer *answer, struct bs_record *record,
             fields[n++] =
                 (struct bs_field){.name = bs_span_of(BS_FIELD_PROBABILITIES),
                                   .value = {.kind = BS_VALUE_MAP,
-                                            .map = {(const char *const *)options->labels,
-                                                    p, options->n_labels}}};
+                                            .map = {(const char *const *)config->labels,
+                                                    p, (size_t)config->num_labels}}};
     }
     return bs_record_put_first(record, fields, n, error);
 }
@@ -153,36 +154,22 @@ static int add_prediction(struct answer *answer, struct bs_record *record,
 /* ---- the window ------------------------------------------------------------------- */
 
 static int label_window(struct answer *answer, struct bs_error *error) {
-    int64_t n = 0;
-    for (size_t i = 0; i < answer->count; i++) {
-        const struct bs_encoding *encoding = &answer->records[i].encoding;
-        if (answer->records[i].rejected)
-            continue;
-        answer->sequences[n++] = (struct bs_sequence){
-            .ids = encoding->ids.values,
-            .type_ids = encoding->type_ids.count ? encoding->type_ids.values : NULL,
-            .length = (int64_t)encoding->ids.count};
-    }
-    if (n == 0)
-        return BS_OK;
-    if (bs_infer_run(answer->infer, answer->sequences, n, answer->logits, error))
-        return error->code;
-    return bs_infer_check_logits(answer->logits, n * (int64_t)answer->options.n_labels,
-                                 error);
+    for (size_t i = 0; i < answer->count; i++)
+        if (!answer->records[i].rejected)
+            bs_labeller_add(answer->labeller, &answer->records[i].encoding);
+    return bs_labeller_run(answer->labeller, error);
 }
 
 static int encode_window(struct answer *answer, struct bs_error *error) {
-    const float *logits = answer->logits;
+    size_t place = 0;
     answer->encoded.size = 0;
     for (size_t i = 0; i < answer->count; i++) {
         struct bs_token_record *record = &answer->records[i];
         size_t before = answer->encoded.size;
-        if (add_prediction(answer, &record->record, record->rejected ? NULL : logits,
-                           error) ||
+        if (add_prediction(answer, record, place, error) ||
             bs_writer_encode(answer->writer, &record->record, &answer->encoded, error))
             return error->code;
-        if (!record->rejected)
-            logits += answer->options.n_labels;
+        place += !record->rejected;
         if (answer->encoded.size - before > UINT32_MAX)
             return bs_fail(error, BS_RESOURCE, "%s: record %lld is too large to write",
                            record->record.file, (long long)record->record.number);
@@ -231,8 +218,8 @@ int answer_block(struct answer *answer, const struct bs_source_info *info,
                  struct bs_token_block *block, struct bs_error *error) {
     for (size_t i = 0; i < block->count; i++) {
         take_record(answer, &block->records[i]);
-        bool full = answer->count == WINDOW_RECORDS || answer->tokens >= WINDOW_TOKENS ||
-                    answer->bytes >= WINDOW_BYTES;
+        bool full = answer->count == BS_LABELLER_WINDOW ||
+                    answer->tokens >= WINDOW_TOKENS || answer->bytes >= WINDOW_BYTES;
         if (full && answer_window(answer, info, error))
             return error->code;
     }

@@ -8,25 +8,23 @@
 #define BS_PREDICT_ANSWER_H
 
 #include "format/writer.h"
-#include "front/source.h"
-#include "infer/infer.h"
+#include "front/labeller.h"
+#include "metric/metric.h"
 
 struct answer_options {
-    char *const *labels; /* [n_labels], borrowed */
-    size_t n_labels;
     double threshold;   /* below it the prediction is "abstain"; 0: never */
     bool probabilities; /* of all labels */
     bool columns;       /* the output format has columns */
     bool drop_text;     /* text and text2 get none */
 };
 
-#define ABSTAIN "abstain"
+#define ABSTAIN BS_ABSTAIN_NAME
 
 struct answer;
 
-/* `infer` and `writer` are borrowed. */
-int answer_new(struct answer **answer, struct bs_infer *infer, struct bs_writer *writer,
-               const struct answer_options *options,
+/* `labeller` and `writer` are borrowed. */
+int answer_new(struct answer **answer, struct bs_labeller *labeller,
+               struct bs_writer *writer, const struct answer_options *options,
                struct bs_error *error) BS_MUST_CHECK;
 void answer_free(struct answer *answer);
 

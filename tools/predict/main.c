@@ -6,11 +6,8 @@
 #include "common/log.h"
 #include "common/number.h"
 #include "common/version.h"
-#include "front/options.h"
 #include "front/result.h"
-#include "front/source.h"
 #include "front/tool.h"
-#include "store/model_files.h"
 
 enum { OPTION_LINGER = BS_OPTION_OWN, OPTION_PROBABILITIES, OPTION_THRESHOLD };
 
@@ -72,31 +69,13 @@ static const char *const written[] = {BS_FIELD_PREDICTED, BS_FIELD_PROBABILITY,
                                       BS_FIELD_PROBABILITIES, NULL};
 
 struct job {
-    struct bs_model_files *files;
-    struct bs_tokenizer *tokenizer;
-    struct bs_device *device;
-    struct bs_model *model;
-    struct bs_infer *infer;
+    struct bs_labeller labeller;
     struct answer *answer;
     struct bs_source *source;
     struct bs_result result;
     struct bs_progress progress;
     bool length_given, warned;
 };
-
-static int open_model(struct job *job, const struct bs_options *options,
-                      struct bs_error *error) {
-    struct bs_infer_options infer = {.threads = options->threads,
-                                     .batch_tokens = options->batch_tokens};
-    enum bs_precision precision;
-    if (bs_model_files_open(&job->files, options->model, error) ||
-        bs_model_files_tokenizer(job->files, &job->tokenizer, error) ||
-        bs_device_open(&job->device, options->device, error) ||
-        bs_options_precision(options, job->device, &precision, error) ||
-        bs_model_open(&job->model, job->device, job->files, precision, error))
-        return error->code;
-    return bs_infer_new(&job->infer, job->model, infer, error);
-}
 
 static int check_labels(const struct bs_model_config *config,
                         const struct settings *settings, struct bs_error *error) {
@@ -111,22 +90,19 @@ static int check_labels(const struct bs_model_config *config,
 static int open_answer(struct job *job, const struct bs_options *options,
                        const struct settings *settings, int64_t max_length,
                        struct bs_error *error) {
-    const struct bs_model_config *config = bs_model_files_config(job->files);
     struct bs_stream_header header = {.kind = BS_STREAM_PREDICTIONS,
                                       .max_length = max_length,
                                       .tool = "bs-predict " BS_VERSION};
-    struct answer_options answer = {.labels = config->labels,
-                                    .n_labels = (size_t)config->num_labels,
-                                    .threshold = settings->threshold,
+    struct answer_options answer = {.threshold = settings->threshold,
                                     .probabilities = settings->probabilities,
                                     .columns = options->to == BS_FORMAT_TSV ||
                                                options->to == BS_FORMAT_CSV,
                                     .drop_text = options->drop_text};
-    memcpy(header.tokenizer, bs_tokenizer_digest(job->tokenizer), 64);
-    if (check_labels(config, settings, error) ||
+    memcpy(header.tokenizer, bs_tokenizer_digest(job->labeller.tokenizer), 64);
+    if (check_labels(job->labeller.config, settings, error) ||
         bs_result_open(&job->result, options, &header, error))
         return error->code;
-    return answer_new(&job->answer, job->infer, job->result.writer, &answer, error);
+    return answer_new(&job->answer, &job->labeller, job->result.writer, &answer, error);
 }
 
 static int take_block(void *context, struct bs_token_block *block,
@@ -142,23 +118,12 @@ static int take_block(void *context, struct bs_token_block *block,
     return code;
 }
 
+/* `source`: as the labeller wants it. */
 static int work(struct job *job, const struct bs_options *options,
-                const struct settings *settings, int64_t max_length,
-                struct bs_error *error) {
-    struct bs_source_options source = {.reader = bs_options_reader(options, NULL),
-                                       .tokenizer = job->tokenizer,
-                                       .max_length = max_length,
-                                       .truncation = options->truncation,
-                                       .literal_special_tokens =
-                                           options->literal_special_tokens,
-                                       .config = bs_model_files_config(job->files),
-                                       .writes = written,
-                                       .overwrite = options->overwrite,
-                                       .linger = settings->linger,
-                                       .threads = options->threads,
-                                       .rejects = job->result.rejects,
-                                       .context = job,
-                                       .take = take_block};
+                struct bs_source_options source, struct bs_error *error) {
+    source.rejects = job->result.rejects;
+    source.context = job;
+    source.take = take_block;
     if (bs_source_open(&job->source, options->paths, options->n_paths, &source, error))
         return error->code;
     bs_progress_begin(&job->progress, "texts", 0, 0);
@@ -171,32 +136,28 @@ static int work(struct job *job, const struct bs_options *options,
     return code ? code : rest;
 }
 
-static void close_job(struct job *job) {
-    bs_source_close(job->source);
-    answer_free(job->answer);
-    bs_infer_free(job->infer);
-    bs_model_free(job->model);
-    bs_device_close(job->device);
-    bs_tokenizer_free(job->tokenizer);
-    bs_model_files_close(job->files);
+static int label_all(struct job *job, const struct bs_options *options,
+                     const struct settings *settings, struct bs_error *error) {
+    struct bs_source_options source = bs_labeller_source(&job->labeller, options);
+    source.writes = written;
+    source.overwrite = options->overwrite;
+    source.linger = settings->linger;
+    if (open_answer(job, options, settings, source.max_length, error))
+        return error->code;
+    return work(job, options, source, error);
 }
 
 static int run(const struct bs_options *options, const struct settings *settings,
                struct bs_error *error) {
     struct job job = {.length_given = options->max_length >= 0};
-    int64_t max_length = 0;
-    int code = open_model(&job, options, error);
-    if (!code) {
-        const struct bs_model_config *config = bs_model_files_config(job.files);
-        max_length =
-            bs_source_length(options->max_length, config->max_position_embeddings);
-        code = open_answer(&job, options, settings, max_length, error);
-    }
+    int code = bs_labeller_open(&job.labeller, options, error);
     if (!code)
-        code = work(&job, options, settings, max_length, error);
+        code = label_all(&job, options, settings, error);
     if (job.result.output)
         code = bs_result_close(&job.result, code, error);
-    close_job(&job);
+    bs_source_close(job.source);
+    answer_free(job.answer);
+    bs_labeller_close(&job.labeller);
     return code;
 }
 
@@ -207,7 +168,6 @@ int main(int argc, char **argv) {
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, &settings);
     bs_tool_catch_signals();
-    bs_tool_mute_signals();
     int code = run(&options, &settings, &error);
     bs_options_free(&options);
     return bs_tool_end(code, &error);

@@ -147,7 +147,8 @@ static int work(struct job *job, const struct bs_options *options, int64_t max_l
     bs_progress_begin(&job->progress, "texts", 0, 0);
     int code = bs_source_run(job->source, error);
     bs_progress_end(&job->progress);
-    bs_detail("%lld records", (long long)bs_source_records(job->source));
+    int64_t records = bs_source_records(job->source);
+    bs_detail("%lld record%s", (long long)records, bs_plural(records));
     return code;
 }
 
@@ -173,7 +174,6 @@ int main(int argc, char **argv) {
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, NULL);
     bs_tool_catch_signals();
-    bs_tool_mute_signals();
     int code = run(&options, &error);
     bs_options_free(&options);
     return bs_tool_end(code, &error);

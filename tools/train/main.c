@@ -50,6 +50,34 @@ static int order_labels(struct job *job, struct bs_error *error) {
     return BS_OK;
 }
 
+/* For messages. */
+static const char *input_name(char *const *paths, size_t n_paths) {
+    if (n_paths > 1)
+        return "the training data";
+    return n_paths == 0 || strcmp(paths[0], "-") == 0 ? "standard input" : paths[0];
+}
+
+static int check_filled(const struct job *job, struct bs_error *error) {
+    const char *name = input_name(job->options.paths, job->options.n_paths);
+    double fraction = job->own.settings.eval_fraction;
+    int64_t rejected = bs_rejects_count(job->rejects);
+    if (job->train.count + job->eval.count == 0)
+        return bs_fail(error, BS_DATA,
+                       "%s: holds no record to train on (%" PRId64 " rejected); labelled "
+                       "texts or token records are needed",
+                       name, rejected);
+    if (job->own.eval_data && job->eval.count == 0)
+        return bs_fail(error, BS_DATA, "%s: holds no record to evaluate with",
+                       input_name((char **)&job->own.eval_data, 1));
+    if (fraction > 0 && (job->eval.count == 0 || job->train.count == 0))
+        return bs_fail(error, BS_DATA,
+                       "--eval-fraction %g of %" PRId64 " example%s leaves nothing to %s",
+                       fraction, job->eval.count + job->train.count,
+                       bs_plural(job->eval.count + job->train.count),
+                       job->eval.count == 0 ? "evaluate with" : "train on");
+    return BS_OK;
+}
+
 static int read_examples(struct job *job, struct bs_error *error) {
     struct train_input input = {.options = &job->options,
                                 .config = job->train.config,
@@ -69,12 +97,12 @@ static int read_examples(struct job *job, struct bs_error *error) {
                                  &job->eval, error);
     if (code || bs_tool_signal())
         return code;
-    if ((eval_path || fraction > 0) && job->eval.count == 0)
-        return bs_fail(error, BS_DATA, "%s: there is nothing to evaluate with",
-                       eval_path ? eval_path : "--eval-fraction");
-    bs_note("%" PRId64 " examples to train on, %" PRId64 " to evaluate, %" PRId64
-            " labels",
-            job->train.count, job->eval.count, job->labels.count);
+    if (check_filled(job, error))
+        return error->code;
+    bs_note("%" PRId64 " example%s to train on, %" PRId64 " to evaluate, %" PRId64
+            " label%s",
+            job->train.count, bs_plural(job->train.count), job->eval.count,
+            job->labels.count, bs_plural(job->labels.count));
     return BS_OK;
 }
 

@@ -3,6 +3,8 @@
 
 #include "front/source.h"
 
+#include <inttypes.h>
+
 struct reading {
     const struct train_input *input;
     struct bs_examples *examples;
@@ -11,7 +13,8 @@ struct reading {
 };
 
 /* Names that a stream's header gives are the labels, in that order. */
-static int take_header(struct reading *reading, struct bs_error *error) {
+static int take_header(struct reading *reading, const char *file,
+                       struct bs_error *error) {
     struct bs_labels *labels = reading->input->labels;
     const struct bs_source_info *info = bs_source_info(reading->source);
     if (reading->began)
@@ -19,7 +22,11 @@ static int take_header(struct reading *reading, struct bs_error *error) {
     reading->began = true;
     if (!info->has_header || info->header.n_labels == 0 || labels->count > 0)
         return BS_OK;
-    return bs_labels_fix(labels, info->header.labels, info->header.n_labels, error);
+    if (!bs_labels_fix(labels, info->header.labels, info->header.n_labels, error))
+        return BS_OK;
+    if (error->code == BS_USAGE)
+        error->code = BS_DATA; /* nobody typed them */
+    return bs_error_prefix(error, "%s: header: ", file);
 }
 
 static int add(struct reading *reading, const struct bs_token_record *record,
@@ -41,13 +48,17 @@ static int add(struct reading *reading, const struct bs_token_record *record,
 
 static int take(void *context, struct bs_token_block *block, struct bs_error *error) {
     struct reading *reading = context;
-    if (take_header(reading, error))
-        return error->code;
     for (size_t i = 0; i < block->count; i++) {
         struct bs_token_record *record = &block->records[i];
+        if (take_header(reading, record->record.file, error))
+            return error->code;
         int code = record->rejected ? BS_OK : add(reading, record, error);
         if (code == BS_REJECTED)
             code = bs_rejects_add(reading->input->rejects, &record->record, error);
+        else if (code == BS_DATA)
+            bs_error_prefix(error, "%s: %s %" PRId64 ": ", record->record.file,
+                            record->record.unit ? record->record.unit : "record",
+                            record->record.number);
         if (code)
             return code;
     }

@@ -62,7 +62,7 @@ static const struct argp_option list[] = {
      "How the rate falls after the warm-up: linear (default), cosine or constant",
      GROUP_TRAINING},
     {"warmup-steps", KEY_WARMUP_STEPS, "N", 0,
-     "Steps in which the rate rises from 0 (default 500)", GROUP_TRAINING},
+     "Steps while the rate rises from 0 (default 500)", GROUP_TRAINING},
     {"weight-decay", KEY_WEIGHT_DECAY, "R", 0,
      "Of AdamW, not on biases and layer norms (default 0.01)", GROUP_TRAINING},
     {"max-grad-norm", KEY_MAX_GRAD_NORM, "R", 0,
@@ -167,7 +167,7 @@ static int parse_own(void *context, int key, const char *value, struct bs_error 
 
 static const struct bs_command command = {
     .tool = "bs-train",
-    .arguments = "TRAIN...",
+    .arguments = "[TRAIN...]",
     .shared = BS_OPT_INPUT | BS_OPT_TOKENS | BS_OPT_LABELS | BS_OPT_MODEL |
               BS_OPT_PRECISION | BS_OPT_DEVICE | BS_OPT_THREADS | BS_OPT_SEED,
     .required = BS_OPT_MODEL,
@@ -175,12 +175,13 @@ static const struct bs_command command = {
     .parse_own = parse_own,
     .shows_backends = true,
     .about =
-        "  bs-train -m models/all-minilm-l6-v2 -o models/mine --eval-fraction 0.1 "
-        "train.tsv\n\n"
+        "  bs-train -m models/all-minilm-l6-v2 -o models/mine \\\n"
+        "      --eval-fraction 0.1 train.tsv\n\n"
         "Fine-tunes BERT to classify texts. TRAIN is token records or labelled text in "
-        "any format; -o names the folder of the run, whose best and last checkpoints "
-        "are model directories. A run that was stopped or killed goes on when the same "
-        "command is given again, and ends in the same bytes."
+        "any format (standard input if there is none, or -); -o names the folder of the "
+        "run, whose best and last checkpoints are model directories. A run that was "
+        "stopped or killed goes on when the same command is given again, and ends in the "
+        "same bytes."
         "\v"
         "Exit status: 0 done or already finished; 2 wrong command line, or the folder "
         "holds another run or is in use; 3 done, but records were rejected; 4 bad model "

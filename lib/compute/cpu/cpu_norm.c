@@ -33,73 +33,56 @@ static int64_t dropped_rows(const struct norm_job *job, int64_t first, int64_t c
 }
 
 static void drop_rows(const struct norm_job *job, int64_t first, int64_t count,
-                      struct bs_dropout dropout, struct bs_rows x, struct bs_rows y,
-                      struct bs_rows y_low) {
+                      struct bs_dropout dropout, struct bs_rows x,
+                      struct bs_rows residual, struct bs_rows y, struct bs_rows y_low) {
     if (!count)
         return;
     struct bs_cpu_dropout mask =
         cpu_dropout_at(job->queue, dropout, job->first_only, first);
-    job->data->kernels->dropout(&mask, bs_rows_slice(x, first, count),
-                                bs_rows_slice(y, first, count),
-                                bs_rows_slice(y_low, first, count));
+    job->data->kernels->dropout(
+        &mask, bs_rows_slice(x, first, count), bs_rows_slice(residual, first, count),
+        bs_rows_slice(y, first, count), bs_rows_slice(y_low, first, count));
 }
 
 static void dropout_rows(const struct norm_job *job, int64_t first, int64_t count,
-                         struct bs_rows x, struct bs_rows y, struct bs_rows y_low) {
+                         struct bs_rows x, struct bs_rows residual, struct bs_rows y,
+                         struct bs_rows y_low) {
     int64_t dropped = dropped_rows(job, first, count);
     struct bs_dropout none = {0};
-    drop_rows(job, first, dropped, job->dropout, x, y, y_low);
-    drop_rows(job, first + dropped, count - dropped, none, x, y, y_low);
+    drop_rows(job, first, dropped, job->dropout, x, residual, y, y_low);
+    drop_rows(job, first + dropped, count - dropped, none, x, residual, y, y_low);
 }
 
 static void dropout_tile(void *context, int64_t first, int64_t count, int worker) {
     const struct norm_job *job = context;
     (void)worker;
-    dropout_rows(job, first, count, job->x, job->y, job->y_low);
+    dropout_rows(job, first, count, job->x, job->residual, job->y, job->y_low);
 }
 
-void cpu_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
-                 struct bs_rows x, struct bs_rows y, struct bs_rows y_low) {
-    struct norm_job job = {.queue = q,
-                           .data = cpu_queue(q),
-                           .dropout = dropout,
-                           .first_only = first_only,
-                           .x = x,
-                           .y = y,
-                           .y_low = y_low};
-    cpu_for_rows(q, x.rows, dropout_tile, &job);
-}
-
-static void add_rows(const struct norm_job *job, int64_t first, int64_t count,
-                     struct bs_dropout dropout) {
-    if (!count)
-        return;
-    struct bs_cpu_dropout mask =
-        cpu_dropout_at(job->queue, dropout, job->first_only, first);
-    job->data->kernels->dropout_add(&mask, bs_rows_slice(job->x, first, count),
-                                    bs_rows_slice(job->residual, first, count),
-                                    bs_rows_slice(job->sum, first, count));
-}
-
-static void dropout_add_tile(void *context, int64_t first, int64_t count, int worker) {
-    const struct norm_job *job = context;
-    int64_t dropped = dropped_rows(job, first, count);
-    struct bs_dropout none = {0};
-    (void)worker;
-    add_rows(job, first, dropped, job->dropout);
-    add_rows(job, first + dropped, count - dropped, none);
-}
-
-void cpu_dropout_add(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
-                     struct bs_rows x, struct bs_rows residual, struct bs_rows sum) {
+static void run_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
+                        struct bs_rows x, struct bs_rows residual, struct bs_rows y,
+                        struct bs_rows y_low) {
     struct norm_job job = {.queue = q,
                            .data = cpu_queue(q),
                            .dropout = dropout,
                            .first_only = first_only,
                            .x = x,
                            .residual = residual,
-                           .sum = sum};
-    cpu_for_rows(q, x.rows, dropout_add_tile, &job);
+                           .y = y,
+                           .y_low = y_low};
+    cpu_for_rows(q, x.rows, dropout_tile, &job);
+}
+
+void cpu_dropout(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
+                 struct bs_rows x, struct bs_rows y, struct bs_rows y_low) {
+    struct bs_rows none = {0};
+    run_dropout(q, dropout, first_only, x, none, y, y_low);
+}
+
+void cpu_dropout_add(struct bs_queue *q, struct bs_dropout dropout, bool first_only,
+                     struct bs_rows x, struct bs_rows residual, struct bs_rows sum) {
+    struct bs_rows none = {0};
+    run_dropout(q, dropout, first_only, x, residual, sum, none);
 }
 
 static void norm_rows(const struct norm_job *job, int64_t first, int64_t count,
@@ -126,7 +109,9 @@ void cpu_layer_norm(struct bs_queue *q, const struct bs_weights *w, struct bs_no
 
 static void add_norm_tile(void *context, int64_t first, int64_t count, int worker) {
     const struct norm_job *job = context;
-    dropout_add_tile(context, first, count, worker);
+    struct bs_rows none = {0};
+    (void)worker;
+    dropout_rows(job, first, count, job->x, job->residual, job->sum, none);
     norm_rows(job, first, count, job->sum);
 }
 
@@ -161,7 +146,7 @@ static void add_norm_back_tile(void *context, int64_t first, int64_t count, int 
     const struct norm_job *job = context;
     struct bs_rows none = {0};
     norm_back_tile(context, first, count, worker);
-    dropout_rows(job, first, count, job->dx, job->y, none);
+    dropout_rows(job, first, count, job->dx, none, job->y, none);
 }
 
 static bool reserve_sums(struct bs_queue *q, const struct bs_weights *w,

@@ -42,11 +42,9 @@ struct bs_cpu_kernels {
     /* sum[i] += over the rows of x. */
     void (*column_sums)(struct bs_rows x, float *sums);
 
-    /* y and y_low as in bs_dropout. */
+    /* y = dropout(x) + residual, F32 or absent; y and y_low as in bs_dropout. */
     void (*dropout)(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                    struct bs_rows y, struct bs_rows y_low);
-    void (*dropout_add)(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                        struct bs_rows residual, struct bs_rows sum);
+                    struct bs_rows residual, struct bs_rows y, struct bs_rows y_low);
 
     void (*layer_norm)(const float *gain, const float *bias, float epsilon,
                        struct bs_rows x, struct bs_rows stats, struct bs_rows y,

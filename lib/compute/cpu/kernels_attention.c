@@ -157,13 +157,19 @@ static void forward_block(const struct bs_cpu_attention *a, struct workspace *w,
     store_rows(w->out, w->width, a->out, first, count);
 }
 
+/* Keys and values into a workspace in scratch memory. */
+static void begin(const struct bs_cpu_attention *a, struct workspace *w, bool backward,
+                  float *scratch) {
+    int64_t keys = a->k.rows;
+    carve(w, keys, a->k.columns, backward, scratch);
+    load_rows(a->k, 0, keys, w->k, w->width);
+    load_rows(a->v, 0, keys, w->v, w->width);
+    turn(w->k, w->width, keys, a->k.columns, w->k_turned, w->keys);
+}
+
 void attention_head(const struct bs_cpu_attention *a, float *scratch) {
     struct workspace w;
-    int64_t keys = a->k.rows;
-    carve(&w, keys, a->k.columns, false, scratch);
-    load_rows(a->k, 0, keys, w.k, w.width);
-    load_rows(a->v, 0, keys, w.v, w.width);
-    turn(w.k, w.width, keys, a->k.columns, w.k_turned, w.keys);
+    begin(a, &w, false, scratch);
     for (int64_t first = 0; first < a->q.rows; first += QUERIES) {
         int64_t left = a->q.rows - first;
         forward_block(a, &w, first, left < QUERIES ? left : QUERIES);
@@ -222,10 +228,7 @@ static void backward_block(const struct bs_cpu_attention *a, struct workspace *w
 void attention_head_back(const struct bs_cpu_attention *a, float *scratch) {
     struct workspace w;
     int64_t keys = a->k.rows;
-    carve(&w, keys, a->k.columns, true, scratch);
-    load_rows(a->k, 0, keys, w.k, w.width);
-    load_rows(a->v, 0, keys, w.v, w.width);
-    turn(w.k, w.width, keys, a->k.columns, w.k_turned, w.keys);
+    begin(a, &w, true, scratch);
     turn(w.v, w.width, keys, a->v.columns, w.v_turned, w.keys);
     memset(w.dk, 0, (size_t)(keys * w.width) * sizeof(float));
     memset(w.dv, 0, (size_t)(keys * w.width) * sizeof(float));

@@ -77,7 +77,7 @@ static void block_bits(const struct bs_cpu_dropout *dropout, int64_t row, int64_
 }
 
 void dropout_rows(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                  struct bs_rows y, struct bs_rows y_low) {
+                  struct bs_rows residual, struct bs_rows y, struct bs_rows y_low) {
     uint16_t bits[BLOCK];
     float scale = scale_of(dropout->threshold);
     for (int64_t r = 0; r < x.rows; r++)
@@ -89,28 +89,11 @@ void dropout_rows(const struct bs_cpu_dropout *dropout, struct bs_rows x,
                 vf v = vload_row(row_of(x, r), x.type, c, end - c);
                 if (dropout->threshold)
                     v = keep(v, bits + (c - start), dropout->threshold, scale);
+                if (residual.data)
+                    v += vload_row(row_of(residual, r), BS_F32, c, end - c);
                 vstore_row(row_of(y, r), y.type, c, end - c, v);
                 if (y_low.data)
                     vstore_row(row_of(y_low, r), y_low.type, c, end - c, v);
-            }
-        }
-}
-
-void dropout_add_rows(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                      struct bs_rows residual, struct bs_rows sum) {
-    uint16_t bits[BLOCK];
-    float scale = scale_of(dropout->threshold);
-    for (int64_t r = 0; r < x.rows; r++)
-        for (int64_t start = 0; start < x.columns; start += BLOCK) {
-            int64_t end = start + BLOCK < x.columns ? start + BLOCK : x.columns;
-            if (dropout->threshold)
-                block_bits(dropout, r, start, end - start, bits);
-            for (int64_t c = start; c < end; c += BS_LANES) {
-                vf v = vload_row(row_of(x, r), x.type, c, end - c);
-                if (dropout->threshold)
-                    v = keep(v, bits + (c - start), dropout->threshold, scale);
-                v += vload_row(row_of(residual, r), BS_F32, c, end - c);
-                vstore_row(row_of(sum, r), BS_F32, c, end - c, v);
             }
         }
 }

@@ -13,7 +13,6 @@
 #define tanh_backward_rows   BS_KERNEL(tanh_backward)
 #define sum_columns          BS_KERNEL(column_sums)
 #define dropout_rows         BS_KERNEL(dropout)
-#define dropout_add_rows     BS_KERNEL(dropout_add)
 #define dropout_bits         BS_KERNEL(dropout_bits)
 #define layer_norm_rows      BS_KERNEL(layer_norm)
 #define layer_norm_back_rows BS_KERNEL(layer_norm_backward)
@@ -31,9 +30,7 @@ void tanh_rows(struct bs_rows x, struct bs_rows y);
 void tanh_backward_rows(struct bs_rows y, struct bs_rows dy, struct bs_rows dpre);
 void sum_columns(struct bs_rows x, float *sums);
 void dropout_rows(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                  struct bs_rows y, struct bs_rows y_low);
-void dropout_add_rows(const struct bs_cpu_dropout *dropout, struct bs_rows x,
-                      struct bs_rows residual, struct bs_rows sum);
+                  struct bs_rows residual, struct bs_rows y, struct bs_rows y_low);
 void layer_norm_rows(const float *gain, const float *bias, float epsilon,
                      struct bs_rows x, struct bs_rows stats, struct bs_rows y,
                      struct bs_rows y_low);

@@ -19,7 +19,6 @@ const struct bs_cpu_kernels BS_KERNEL(kernels) = {
     .tanh_backward = tanh_backward_rows,
     .column_sums = sum_columns,
     .dropout = dropout_rows,
-    .dropout_add = dropout_add_rows,
     .layer_norm = layer_norm_rows,
     .layer_norm_backward = layer_norm_back_rows,
     .attention_scratch = head_scratch,

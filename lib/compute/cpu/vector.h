@@ -191,7 +191,7 @@ BS_INLINE vf vexp(vf x) {
     p = vfma(p, r, vsplat(1.6666665459e-1F));
     p = vfma(p, r, vsplat(5.0000001201e-1F));
     p = vfma(p, r * r, r) + 1.0F;
-    vf scaled = (vf)((vi)p + (vi)((vu)shifted << 23));
+    vf scaled = (vf)((vu)p + ((vu)shifted << 23));
     scaled = vselect(x != x, x, scaled);
     return vselect(tiny, (vf){0}, scaled);
 }

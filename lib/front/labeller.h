@@ -1,0 +1,54 @@
+/*
+ * Labelling with -m MODEL: the model as tools open it, and a window of texts that are
+ * labelled together.
+ *
+ * Order of calls: bs_labeller_open; bs_labeller_add for each text, BS_LABELLER_WINDOW
+ * at most; bs_labeller_run; bs_labeller_answer for each, by its place in the window;
+ * then the next window; bs_labeller_close.
+ */
+#ifndef BS_FRONT_LABELLER_H
+#define BS_FRONT_LABELLER_H
+
+#include "front/options.h"
+#include "front/source.h"
+#include "infer/infer.h"
+#include "store/model_files.h"
+
+enum { BS_LABELLER_WINDOW = 4096 };
+
+struct bs_labeller {
+    struct bs_model_files *files;
+    const struct bs_model_config *config; /* of files: num_labels, labels */
+    struct bs_tokenizer *tokenizer;
+    struct bs_device *device;
+    struct bs_model *model;
+    struct bs_infer *infer;
+    struct bs_sequence *sequences; /* [BS_LABELLER_WINDOW], `count` of them in use */
+    size_t count;
+    float *logits;         /* [BS_LABELLER_WINDOW, num_labels], of the last window */
+    double *probabilities; /* [num_labels], of the last answer */
+};
+
+/* As -m, --device, --precision, --threads and --batch-tokens say. After a failure there
+ * is nothing to close, and closing does no harm. */
+int bs_labeller_open(struct bs_labeller *labeller, const struct bs_options *options,
+                     struct bs_error *error) BS_MUST_CHECK;
+void bs_labeller_close(struct bs_labeller *labeller);
+
+/* How a token source reads the command line's input for this model; `rejects`, `context`
+ * and `take` are left to the tool. */
+struct bs_source_options bs_labeller_source(const struct bs_labeller *labeller,
+                                            const struct bs_options *options);
+
+/* Puts a text into the window. Its ids are borrowed until bs_labeller_run. */
+void bs_labeller_add(struct bs_labeller *labeller, const struct bs_encoding *encoding);
+
+/* Labels the window, which may be empty, and empties it. BS_DATA for logits that are not
+ * finite. */
+int bs_labeller_run(struct bs_labeller *labeller, struct bs_error *error) BS_MUST_CHECK;
+
+/* The label of text number `place` of the window last labelled, an index of
+ * config->labels; leaves `probabilities`. */
+size_t bs_labeller_answer(struct bs_labeller *labeller, size_t place);
+
+#endif

@@ -1,0 +1,84 @@
+/* The folder of a run: locked by one process, given up when nothing was saved, never
+ * taken from under another. */
+#include "learn/run_folder.h"
+#include "tap.h"
+
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char scratch[] = "/tmp/test_learn_folder.XXXXXX";
+static char *path; /* of the run */
+static const char
+    *vanishes; /* a file that whoever holds it removes before the next lock */
+
+/* Stands before the C library's. */
+int flock(int fd, int operation) {
+    if (vanishes)
+        unlink(vanishes);
+    vanishes = NULL;
+    return (int)syscall(SYS_flock, fd, operation);
+}
+
+static void test_one(void) {
+    struct bs_run_folder folder, other;
+    struct bs_error error = {0};
+    check(!bs_run_folder_open(&folder, path, &error) && bs_is_directory(path), "made %s",
+          error.text);
+    check(bs_run_folder_open(&other, path, &error) == BS_USAGE &&
+              strstr(error.text, "another run is using this folder"),
+          "not twice: %s", error.text);
+    check(bs_is_directory(path), "which leaves it alone");
+    bs_run_folder_close(&folder);
+    check(!bs_file_exists(path), "without a checkpoint it goes away");
+}
+
+static void test_kept(void) {
+    struct bs_run_folder folder;
+    struct bs_error error = {0};
+    int code = bs_run_folder_open(&folder, path, &error);
+    char *checkpoint = bs_run_folder_checkpoint(&folder, 3);
+    check(!code && checkpoint && !bs_make_directories(checkpoint, &error),
+          "a checkpoint");
+    bs_run_folder_close(&folder);
+    check(checkpoint && bs_is_directory(checkpoint), "stays");
+    free(checkpoint);
+    char *notes = bs_path_join(path, "notes");
+    check(notes && !bs_file_write(notes, bs_span_of("mine"), &error) &&
+              bs_run_folder_open(&folder, path, &error) == BS_USAGE &&
+              strstr(error.text, "\"notes\""),
+          "other things: %s", error.text);
+    check(notes && bs_file_exists(notes), "stay too");
+    free(notes);
+}
+
+/* A lock that was opened, and removed by its holder before it was free, protects nothing:
+ * the next process would make another. */
+static void test_vanished(void) {
+    struct bs_error error = {0};
+    char *name = bs_path_join(scratch, "lock");
+    int first, second;
+    vanishes = name;
+    check(name && !bs_lock(name, &first, &error) && bs_file_exists(name),
+          "a lock that vanished is made again %s", error.text);
+    check(bs_lock(name, &second, &error) == BS_USAGE, "and holds");
+    bs_unlock(first);
+    check(!bs_lock(name, &second, &error), "until it is given back");
+    bs_unlock(second);
+    free(name);
+}
+
+int main(void) {
+    struct bs_error error = {0};
+    if (!mkdtemp(scratch) || !(path = bs_path_join(scratch, "run"))) {
+        check(0, "set-up");
+        return tap_end();
+    }
+    test_one();
+    test_kept();
+    test_vanished();
+    check(!bs_remove_tree(scratch, &error), "cleaned up");
+    free(path);
+    return tap_end();
+}
