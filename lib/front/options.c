@@ -144,6 +144,7 @@ static int set_literal(struct bs_options *o, const char *value, struct bs_error 
 static int set_precision(struct bs_options *o, const char *value,
                          struct bs_error *error) {
     o->precision_auto = strcmp(value, "auto") == 0;
+    o->precision_given = !o->precision_auto;
     return o->precision_auto ? BS_OK : bs_precision_parse(value, &o->precision, error);
 }
 
@@ -284,10 +285,13 @@ static const struct shared_option {
     {BS_OPT_MODEL, 'm', "model", "MODEL", set_model,
      "A model directory, training folder or bundle", GROUP_MODEL},
     {BS_OPT_PRECISION, 0, "precision", "NAME", set_precision,
-     "fp32 (default), bf16, or auto: bf16 where the processor has it", GROUP_MODEL},
+     "fp32, bf16, fp16, tf32, or auto: the fastest that is safe on the device "
+     "(default: fp32, on a GPU auto)",
+     GROUP_MODEL},
     {BS_OPT_BATCH_TOKENS, 0, "batch-tokens", "N", set_batch_tokens,
      "Tokens that a thread works on at once, which bounds memory", GROUP_MODEL},
-    {BS_OPT_DEVICE, 0, "device", "NAME", set_device, "auto (default), cpu or ref",
+    {BS_OPT_DEVICE, 0, "device", "NAME", set_device,
+     "cpu, cuda or cuda:N (a GPU), ref, or auto: a GPU if there is one (default)",
      GROUP_MODEL},
     {BS_OPT_THREADS, 0, "threads", "N", set_threads,
      "Threads (default: the processors this process may use)", GROUP_MODEL},
@@ -489,10 +493,16 @@ static enum bs_precision fastest_precision(const struct bs_device_info *info) {
 
 int bs_options_precision(const struct bs_options *options, const struct bs_device *device,
                          enum bs_precision *precision, struct bs_error *error) {
+    const struct bs_device_info *info = bs_device_info(device);
+    bool gpu = strcmp(info->backend, "cuda") == 0;
     *precision = options->precision;
-    if (options->precision_auto)
-        *precision = fastest_precision(bs_device_info(device));
-    return bs_device_check(device, *precision, error);
+    if (options->precision_auto || (gpu && !options->precision_given))
+        *precision = fastest_precision(info);
+    if (bs_device_check(device, *precision, error))
+        return error->code;
+    if (gpu && (strcmp(options->device, "auto") == 0 || !options->precision_given))
+        bs_note("on the GPU (%s), in %s", info->hardware, bs_precision_name(*precision));
+    return BS_OK;
 }
 
 static int add_name(struct bs_span name, const char *what, char ***names, size_t *count,

@@ -82,9 +82,9 @@ struct bs_options {
     int64_t max_record;        /* --max-record BYTES; 0: the reader's default */
     bool reject_invalid_utf8;  /* --invalid-utf8 keep|reject; keep */
     bool literal_special_tokens;
-    enum bs_precision precision; /* --precision fp32|bf16|auto; fp32. What auto means is
-                                    known when the device is: bs_options_precision */
-    bool precision_auto;
+    enum bs_precision precision;   /* --precision NAME; ask bs_options_precision */
+    bool precision_auto;           /* --precision auto */
+    bool precision_given;          /* --precision, anything but auto */
     int64_t max_length;            /* --max-length N; -1 not given, 0 no limit */
     enum bs_truncation truncation; /* --truncation head|tail|head-tail; head */
     int64_t batch_tokens;          /* --batch-tokens N; 0 not given */
