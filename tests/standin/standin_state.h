@@ -23,7 +23,6 @@
 #include "standin.h"
 
 #include <mutex>
-#include <string>
 
 namespace standin {
 
@@ -43,7 +42,7 @@ struct State {
     uint64_t random = 1;
     cudaError_t sticky = cudaSuccess; /* the device is lost */
     cudaError_t last = cudaSuccess;   /* cudaGetLastError */
-    std::string fault;
+    char fault[1024] = "";
     bool running = false; /* work of the device runs in this moment */
 };
 

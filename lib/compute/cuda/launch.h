@@ -65,10 +65,9 @@ static inline cudaError_t bs_launch(const char *name, void (*kernel)(P...), dim3
                                     dim3 block, size_t shared_bytes, cudaStream_t stream,
                                     typename bs_identity<P>::type... arguments) {
 #ifdef BS_STANDIN
-    return bs_standin_launch(name, grid, block, shared_bytes, stream,
-                             reinterpret_cast<const void *>(kernel),
-                             [=] { kernel(arguments...); },
-                             {bs_standin_pointer(arguments)...});
+    return bs_standin_launch(
+        name, grid, block, shared_bytes, stream, reinterpret_cast<const void *>(kernel),
+        [=] { kernel(arguments...); }, {bs_standin_pointer(arguments)...});
 #else
     (void)name;
     cudaError_t status = cudaSuccess;
