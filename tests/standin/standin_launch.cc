@@ -3,6 +3,7 @@
 #include "standin_memory.h"
 #include "standin_state.h"
 #include "standin_streams.h"
+#include "standin_watch.h"
 
 #include <map>
 #include <numeric>
@@ -68,6 +69,7 @@ static void run_grid(const Launch &launch) {
     while (std::gcd(step, blocks) != 1)
         step++;
     shared_open(launch.shared_bytes);
+    watch_launch();
     for (uint64_t i = 0; i < blocks && state.sticky == cudaSuccess; i++) {
         run_block(launch, place(launch.grid, at));
         at = (at + step) % blocks;
@@ -101,10 +103,11 @@ static cudaError_t put_on_stream(Launch launch, cudaStream_t stream, const void 
 /* Leaves no error behind, as BS_LAUNCH says. */
 cudaError_t bs_standin_launch(const char *name, dim3 grid, dim3 block,
                               size_t shared_bytes, cudaStream_t stream,
-                              const void *kernel, std::function<void()> body,
+                              const void *kernel, bs_standin_body body,
                               std::initializer_list<const void *> pointers) {
+    std::shared_ptr<const void> closure(body.closure, body.discard);
     cudaError_t status = put_on_stream(
-        {name, grid, block, shared_bytes, std::move(body), pointers}, stream, kernel);
+        {name, grid, block, shared_bytes, body.run, closure, pointers}, stream, kernel);
     if (status != cudaSuccess)
         (void)cudaGetLastError();
     return status;

@@ -77,6 +77,13 @@ static void test_guards(void) {
     test_guard(1001, "guard after it was overwritten, 0 bytes from the end");
     test_guard(1500, "guard after it was overwritten, 499 bytes from the end");
     test_guard(-1, "guard before it was overwritten, 1 bytes from the beginning");
+    fresh();
+    char *pinned;
+    MUST(cudaMallocHost(&pinned, 10));
+    poke(pinned + 10);
+    check(cudaFreeHost(pinned) == cudaErrorIllegalAddress &&
+              fault_says("pinned memory") && fault_says("after it was overwritten"),
+          "pinned memory is looked at when it is freed: \"%s\"", bs_standin_fault_text());
     if (!SANITIZED)
         return skip("the sanitizer's part: not built with it");
     fresh();

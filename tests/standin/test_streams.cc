@@ -105,7 +105,24 @@ static bool uses_too_early(void) {
     return status == cudaSuccess && got == std::vector<int>({0, 1, 1, 0});
 }
 
+/* How much of 64 kernels has run when nobody has waited. */
+static long run_early(uint64_t seed) {
+    fresh(seed);
+    Streams streams;
+    Array<int> list(std::vector<int>(128, 0));
+    MUST(cudaDeviceSynchronize());
+    long before = bs_standin_count(BS_STANDIN_LAUNCHES);
+    for (int i = 0; i < 64; i++)
+        MUST(BS_LAUNCH(append, 1, 1, 0, i % 2 ? streams.a : streams.b, list.data, i));
+    long ran = bs_standin_count(BS_STANDIN_LAUNCHES) - before;
+    MUST(cudaDeviceSynchronize());
+    return ran;
+}
+
 static void test_orders(void) {
+    long never = run_early(4), often = run_early(7);
+    check(never == 0 && often > 0 && often < 64,
+          "seed 4 runs nothing before someone waits, seed 7 some (%ld of 64)", often);
     int shown = seeds_that_show(16, reads_too_early);
     check(shown > 4, "reading a result too early shows (%d of 16 seeds)", shown);
     shown = seeds_that_show(16, [] { return two_streams(true); });

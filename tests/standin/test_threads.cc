@@ -79,6 +79,7 @@ static void test_races(void) {
 
 static void test_orders(void) {
     std::vector<int> lasts;
+    std::vector<std::vector<unsigned>> orders_seen;
     bool whole = true, distinct = true;
     for (int seed = 1; seed <= 16; seed++) {
         fresh(static_cast<uint64_t>(seed));
@@ -89,6 +90,7 @@ static void test_orders(void) {
         Array<unsigned> counter(std::vector<unsigned>{0}), ticket(64);
         RUN(take_tickets, 1, 64, 0, counter.data, ticket.data);
         std::vector<unsigned> tickets = ticket.get();
+        orders_seen.push_back(tickets);
         std::sort(tickets.begin(), tickets.end());
         for (unsigned i = 0; i < 64; i++)
             distinct = distinct && tickets[i] == i;
@@ -97,6 +99,11 @@ static void test_orders(void) {
     check(distinct, "integer atomics are atomic");
     std::sort(lasts.begin(), lasts.end());
     long orders = std::unique(lasts.begin(), lasts.end()) - lasts.begin();
+    std::sort(orders_seen.begin(), orders_seen.end());
+    long threads =
+        std::unique(orders_seen.begin(), orders_seen.end()) - orders_seen.begin();
+    check(threads > 8, "threads come in other orders for other seeds (%ld of 16)",
+          threads);
     check(orders > 4, "the last block is another for other seeds (%ld blocks)", orders);
     fresh(3);
     bool same = reverses(NoBarrierBeforeRead);
