@@ -62,30 +62,48 @@ endif
 # for the CPU, by g++, against the stand-in for the CUDA run time and cuBLASLt that lies
 # in tests/standin, and are part of libbs.a with it. The stand-in itself is not
 # sanitized: it is fast and may look at what is poisoned.
-CUDA_SRC     := $(wildcard lib/compute/cuda/*.cu)
-STANDIN_SRC  := $(wildcard tests/standin/standin_*.cc)
-CUDA_TESTS   := $(patsubst %.cu,build/standin/%,$(wildcard tests/cuda/test_*.cu)) \
-                $(patsubst %.cc,build/standin/%,$(wildcard tests/standin/test_*.cc))
-LIB_OBJ      := $(filter-out $(B)/lib/compute/cuda/%,$(LIB_OBJ))
+#
+# NAME.race is test NAME with device code that is watched for races instead: the calls of
+# -fsanitize=thread go to the stand-in.
+CUDA_SRC    := $(wildcard lib/compute/cuda/*.cu)
+STANDIN_SRC := $(wildcard tests/standin/standin_*.cc)
+CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(wildcard tests/cuda/test_*.cu)) \
+               $(patsubst %.cc,build/standin/%,$(filter-out %_races.cc,$(wildcard tests/standin/test_*.cc))) \
+               $(patsubst %.cu,build/standin/%.race,$(wildcard tests/cuda/test_*.cu)) \
+               build/standin/tests/standin/test_races.race
+LIB_OBJ     := $(filter-out $(B)/lib/compute/cuda/%,$(LIB_OBJ))
 ifeq ($(VARIANT),standin)
 CPPFLAGS += -DBS_STANDIN -DBS_WITH_CUDA -Itests/standin
 CXXFLAGS := -std=c++17 $(filter-out -Wshadow -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) \
             -Wno-unknown-pragmas $(FLOATING) $(CFLAGS_EXTRA)
 SANITIZE := $(VARIANT_FLAGS_standin) -fno-sanitize=vptr
+WATCH    := -O1 -g -fsanitize=thread --param tsan-instrument-func-entry-exit=0
 LDLIBS   += -lstdc++
 LIB_OBJ  += $(patsubst %.c,$(B)/%.o,$(wildcard lib/compute/cuda/*.c)) \
-            $(CUDA_SRC:%.cu=$(B)/%.o) $(STANDIN_SRC:%.cc=$(B)/%.o)
+            $(STANDIN_SRC:%.cc=$(B)/%.o)
+RACE_OBJ := $(LIB_OBJ) $(CUDA_SRC:%.cu=$(B)/%.race.o)
+LIB_OBJ  += $(CUDA_SRC:%.cu=$(B)/%.o)
 
+define cxx_rule
+$(B)/%$(1): %$(2)
+	$$(Q)mkdir -p $$(@D)
+	$$(if $$(V),,@echo "  CXX   $$<$(if $(filter %.race.o,$(1)), (watched))")
+	$$(Q)$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$($(3)) -x c++ -c $$< -o $$@
+endef
+$(eval $(call cxx_rule,.race.o,.cc,WATCH))
+$(eval $(call cxx_rule,.race.o,.cu,WATCH))
+$(eval $(call cxx_rule,.o,.cc,SANITIZE))
+$(eval $(call cxx_rule,.o,.cu,SANITIZE))
 $(B)/tests/standin/standin_%.o: SANITIZE := -O2 -g -fno-strict-aliasing
-$(B)/%.o: %.cc
-	$(Q)mkdir -p $(@D)
-	$(if $(V),,@echo "  CXX   $<")
-	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -c $< -o $@
 
-$(B)/%.o: %.cu
-	$(Q)mkdir -p $(@D)
-	$(if $(V),,@echo "  CXX   $<")
-	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(SANITIZE) -x c++ -c $< -o $@
+$(B)/libbs-race.a: $(RACE_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(B)/tests/%.race: $(B)/tests/%.race.o $(B)/libbs-race.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(patsubst %.c,$(B)/%.race,$(wildcard tests/*/test_*.c)): %.race: %.o $(B)/libbs-race.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: cuda-tests-build
 cuda-tests-build: $(CUDA_TESTS)

@@ -90,18 +90,28 @@ template <int W> static void test_groups(void) {
 
 /* ---- blocks -------------------------------------------------------------------- */
 
+/* Uses the scratch memory itself, up to the call and from its return on. */
+template <class T> BS_GPU T use(T *scratch) {
+    if (threadIdx.x < 32)
+        scratch[threadIdx.x] = static_cast<T>(7);
+    __syncthreads();
+    return scratch[(threadIdx.x + 1) % 32];
+}
+
 /* Three reductions that use the same scratch one behind the other, twice. */
 template <class T> BS_KERNEL(1024, 1) void blocks(T *out, const T *x) {
     BS_SHARED(T, scratch);
     T mine = x[threadIdx.x];
     for (int turn = 0; turn < 2; turn++) {
+        T *to = out + 5 * threadIdx.x;
         T pair[2] = {mine, static_cast<T>(2) * mine};
-        scratch[threadIdx.x % 32] = static_cast<T>(7);
-        T sum = bs_block_sum(mine, scratch);
+        to[4] = use(scratch);
+        to[0] = bs_block_sum(mine, scratch);
+        to[4] += use(scratch);
         bs_block_sums<2>(pair, scratch);
-        T most = bs_block_max(mine, scratch);
-        T *to = out + 4 * threadIdx.x;
-        to[0] = sum, to[1] = pair[0], to[2] = pair[1], to[3] = most;
+        to[1] = pair[0], to[2] = pair[1];
+        to[4] += use(scratch);
+        to[3] = bs_block_max(mine, scratch);
         mine += static_cast<T>(1);
     }
 }
@@ -127,7 +137,7 @@ template <class T> static void test_blocks(const char *name, int threads) {
     std::vector<float> odd = odd_numbers(threads);
     for (int i = 0; i < threads; i++)
         x[i] = static_cast<T>(odd[i] * 16);
-    Array<T> from(x), to(static_cast<size_t>(4 * threads));
+    Array<T> from(x), to(static_cast<size_t>(5 * threads));
     RUN((blocks<T>), 1, threads, 64 * sizeof(T), to.data, from.data);
     std::vector<T> got = to.get(), twice(threads);
     T most = x[0] + T(1);
@@ -139,8 +149,8 @@ template <class T> static void test_blocks(const char *name, int threads) {
     T sum = block_sum_by_hand(x)[0], two = block_sum_by_hand(twice)[0];
     int wrong = 0;
     for (int i = 0; i < threads; i++)
-        wrong += got[4 * i] != sum || got[4 * i + 1] != sum || got[4 * i + 2] != two ||
-                 got[4 * i + 3] != most;
+        wrong += got[5 * i] != sum || got[5 * i + 1] != sum || got[5 * i + 2] != two ||
+                 got[5 * i + 3] != most || got[5 * i + 4] != T(21);
     check(wrong == 0, "%s: sums and maximum of %d threads (%d wrong)", name, threads,
           wrong);
 }

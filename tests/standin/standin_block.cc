@@ -1,8 +1,9 @@
-/* Threads of a block: scheduling, barriers, warps, shared memory. */
+/* Threads of a block: scheduling, barriers, warps. */
 #include "standin_block.h"
 #include "standin_fiber.h"
 #include "standin_memory.h"
 #include "standin_state.h"
+#include "standin_watch.h"
 
 #include <cstdarg>
 #include <cstdio>
@@ -41,6 +42,10 @@ static struct {
 
 Thread &here() {
     return *running;
+}
+
+bool in_kernel() {
+    return running != nullptr;
 }
 
 /* ---- who is next -------------------------------------------------------------- */
@@ -89,7 +94,7 @@ static void end_thread();
 /* What a fiber does: one thread after another, as long as there are some to begin. */
 static void fiber_loop() {
     for (;;) {
-        launch->body();
+        launch->run(launch->closure.get());
         Fiber *mine = running->fiber;
         end_thread();
         Thread *next = choose();
@@ -201,6 +206,7 @@ static int barrier(Barrier kind, int yes) {
     check_barrier_whole();
     if (block.arrived == block.threads) {
         block.arrived = 0;
+        watch_barrier();
         block.result = kind == And  ? block.yes == block.threads
                        : kind == Or ? block.yes > 0
                                     : block.yes;
@@ -263,43 +269,6 @@ static void end_thread() {
     me.fiber = nullptr;
 }
 
-/* ---- shared memory ------------------------------------------------------------ */
-
-constexpr size_t shared_most = 228 * 1024, shared_guard = 1024;
-constexpr unsigned char guard_byte = 0x5A;
-alignas(1024) static unsigned char shared_area[shared_guard + shared_most + shared_guard];
-static unsigned char *const shared = shared_area + shared_guard;
-static size_t shared_bytes;
-
-bool is_shared(const void *pointer, size_t bytes) {
-    const unsigned char *at = static_cast<const unsigned char *>(pointer);
-    return at >= shared && at + bytes <= shared + shared_bytes;
-}
-
-void shared_open(size_t bytes) {
-    shared_bytes = bytes;
-    fill_bytes(shared_area, guard_byte, shared_guard);
-    fill_bytes(shared + bytes, guard_byte, shared_guard);
-    poison(shared_area, sizeof shared_area);
-    unpoison(shared, bytes);
-}
-
-void shared_close() {
-    shared_bytes = 0;
-    poison(shared_area, sizeof shared_area);
-}
-
-static void check_shared() {
-    for (size_t i = 0; i < shared_guard; i++) {
-        if (shared[shared_bytes + i] != guard_byte)
-            return describe(cudaErrorIllegalAddress, nullptr,
-                            "wrote behind the end of its shared memory");
-        if (shared_area[i] != guard_byte)
-            return describe(cudaErrorIllegalAddress, nullptr,
-                            "wrote before the beginning of its shared memory");
-    }
-}
-
 /* ---- one block ---------------------------------------------------------------- */
 
 /* The order of warps for blocks that keep one. */
@@ -351,7 +320,8 @@ void run_block(const Launch &now, uint3 index) {
     gridDim = now.grid;
     set_up_warps();
     set_up_threads();
-    fill_bytes(shared, 0xFF, shared_bytes);
+    watch_block();
+    shared_renew();
     Thread *first = choose();
     first->fiber = idle_fiber();
     become(first);
@@ -360,17 +330,15 @@ void run_block(const Launch &now, uint3 index) {
         describe_deadlock();
     if (block.faulted)
         give_up_threads();
-    check_shared();
+    const char *overwritten = shared_overwritten();
+    if (overwritten)
+        describe(cudaErrorIllegalAddress, nullptr, overwritten);
     running = nullptr;
 }
 
 } // namespace standin
 
 using namespace standin;
-
-void *bs_standin_shared(void) {
-    return shared;
-}
 
 void __syncthreads(void) {
     barrier(Sync, 0);
@@ -390,10 +358,15 @@ int __syncthreads_or(int yes) {
 
 /* As if others had been faster. */
 void bs_standin_pause(void) {
+    watch_atomic();
     if (random_below(4) != 0)
         return;
     make_ready(running->warp, 1U << running->lane);
     suspend();
+}
+
+void __threadfence(void) {
+    watch_fence();
 }
 
 void bs_standin_trap(void) {

@@ -7,7 +7,7 @@
 
 #include <cuda_runtime.h>
 
-#include <functional>
+#include <memory>
 #include <vector>
 
 namespace standin {
@@ -16,7 +16,8 @@ struct Launch {
     const char *name;
     dim3 grid, block;
     size_t shared_bytes;
-    std::function<void()> body;
+    void (*run)(const void *closure);
+    std::shared_ptr<const void> closure;
     std::vector<const void *> pointers;
 };
 
@@ -68,9 +69,26 @@ kernel_fault(cudaError_t error, const char *format, ...);
 /* Whether these bytes lie in the block's shared memory. */
 bool is_shared(const void *pointer, size_t bytes);
 
+/* Where an address lies: shared memory, an allocation of device memory, or nowhere. */
+struct Area {
+    const char *begin;  /* null: nowhere */
+    struct Cell *cells; /* null: not watched */
+    bool shared;
+};
+Area area_of(const void *pointer, size_t bytes);
+
+/* Whether a thread of a block runs now. */
+bool in_kernel();
+
 /* Before the first and after the last block of a launch. */
 void shared_open(size_t bytes);
 void shared_close();
+
+/* Fills it with NaN. */
+void shared_renew();
+
+/* What happened to its guards, or null. */
+const char *shared_overwritten();
 
 /* Copies of a thread that ends without waiting are a fault. */
 void check_pending_copies(Thread &thread);

@@ -94,15 +94,15 @@ bool is_sticky(cudaError_t error) {
 }
 
 void fault(cudaError_t error, const char *format, ...) {
-    char text[1024];
+    char text[sizeof state.fault];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (!state.settings.quiet)
         fprintf(stderr, "stand-in: %s\n", text);
-    if (state.fault.empty())
-        state.fault = text;
+    if (!*state.fault)
+        memcpy(state.fault, text, sizeof text);
     if (state.sticky == cudaSuccess)
         state.sticky = error;
 }
@@ -216,8 +216,8 @@ static void report() {
         fprintf(file, "%s\t%ld\n", bs_standin_counter_name(counter),
                 bs_standin_count(counter));
     }
-    if (!state.fault.empty())
-        fprintf(file, "fault\t%s\n", state.fault.c_str());
+    if (*state.fault)
+        fprintf(file, "fault\t%s\n", state.fault);
     fclose(file);
 }
 
@@ -272,7 +272,7 @@ void bs_standin_fault(long work, cudaError_t error) {
 }
 
 const char *bs_standin_fault_text(void) {
-    return state.fault.c_str();
+    return state.fault;
 }
 
 void bs_standin_quiet(int quiet) {

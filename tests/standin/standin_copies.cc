@@ -3,6 +3,8 @@
 #include "standin_state.h"
 #include "standin_streams.h"
 
+#include <string>
+
 namespace standin {
 
 struct Copy {

@@ -19,7 +19,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <initializer_list>
 #include <type_traits>
 
@@ -67,11 +66,33 @@ extern dim3 blockDim, gridDim;
 /* The block's shared memory, of the size that the launch asked for. */
 void *bs_standin_shared(void);
 
-/* Queues a kernel; `body` runs it as one thread. `pointers`: those among its arguments,
- * which must point into device memory when it runs. */
+/* Code that is not watched for races (standin_watch.h). */
+#define BS_STANDIN_UNWATCHED __attribute__((no_sanitize_thread))
+
+/* A kernel with its arguments: run(closure) runs it as one thread. */
+struct bs_standin_body {
+    void *closure;
+    void (*run)(const void *closure);
+    void (*discard)(void *closure);
+};
+
+template <class Body> BS_STANDIN_UNWATCHED void bs_standin_run(const void *closure) {
+    (*static_cast<const Body *>(closure))();
+}
+
+template <class Body> void bs_standin_discard(void *closure) {
+    delete static_cast<Body *>(closure);
+}
+
+template <class Body> static inline bs_standin_body bs_standin_body_of(Body body) {
+    return {new Body(body), bs_standin_run<Body>, bs_standin_discard<Body>};
+}
+
+/* Queues a kernel; the body becomes its own. `pointers`: those among its arguments, which
+ * must point into device memory when it runs. */
 cudaError_t bs_standin_launch(const char *name, dim3 grid, dim3 block,
                               size_t shared_bytes, cudaStream_t stream,
-                              const void *kernel, std::function<void()> body,
+                              const void *kernel, bs_standin_body body,
                               std::initializer_list<const void *> pointers);
 
 template <class T> static inline const void *bs_standin_pointer(const T &) {
@@ -159,7 +180,7 @@ void bs_standin_copy_wait(int newest);
 void bs_standin_pause(void);
 
 #define BS_STANDIN_ATOMIC(name, type, change)                                            \
-    static inline type name(type *address, type value) {                                 \
+    BS_STANDIN_UNWATCHED static inline type name(type *address, type value) {            \
         bs_standin_pause();                                                              \
         type old = *address;                                                             \
         *address = change;                                                               \
@@ -173,7 +194,8 @@ void bs_standin_pause(void);
     BS_STANDIN_ATOMIC(atomicExch, type, value)                                           \
     BS_STANDIN_ATOMIC(atomicOr, type, old | value)                                       \
     BS_STANDIN_ATOMIC(atomicAnd, type, old &value)                                       \
-    static inline type atomicCAS(type *address, type compare, type value) {              \
+    BS_STANDIN_UNWATCHED static inline type atomicCAS(type *address, type compare,       \
+                                                      type value) {                      \
         bs_standin_pause();                                                              \
         type old = *address;                                                             \
         if (old == compare)                                                              \
@@ -189,8 +211,7 @@ BS_STANDIN_ATOMICS(unsigned long long)
 float atomicAdd(float *, float) = delete;
 double atomicAdd(double *, double) = delete;
 
-static inline void __threadfence(void) {
-}
+void __threadfence(void);
 static inline void __threadfence_block(void) {
 }
 

@@ -6,7 +6,11 @@
 #include <cstdlib>
 #include <sys/mman.h>
 
-#ifndef __x86_64__
+/* BS_STANDIN_UCONTEXT: the portable way on x86-64 as well. */
+#if defined(__x86_64__) && !defined(BS_STANDIN_UCONTEXT)
+#define OWN_SWITCH 1
+#else
+#define OWN_SWITCH 0
 #include <ucontext.h>
 #endif
 
@@ -44,7 +48,7 @@ static void begin() {
     abort();
 }
 
-#ifdef __x86_64__
+#if OWN_SWITCH
 
 extern "C" void bs_standin_swap(void **save, void *load);
 __asm__(".text\n"

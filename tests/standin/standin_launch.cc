@@ -3,6 +3,7 @@
 #include "standin_memory.h"
 #include "standin_state.h"
 #include "standin_streams.h"
+#include "standin_watch.h"
 
 #include <map>
 #include <numeric>
@@ -68,6 +69,7 @@ static void run_grid(const Launch &launch) {
     while (std::gcd(step, blocks) != 1)
         step++;
     shared_open(launch.shared_bytes);
+    watch_launch();
     for (uint64_t i = 0; i < blocks && state.sticky == cudaSuccess; i++) {
         run_block(launch, place(launch.grid, at));
         at = (at + step) % blocks;
@@ -79,26 +81,36 @@ static void run_grid(const Launch &launch) {
 
 using namespace standin;
 
-cudaError_t bs_standin_launch(const char *name, dim3 grid, dim3 block,
-                              size_t shared_bytes, cudaStream_t stream,
-                              const void *kernel, std::function<void()> body,
-                              std::initializer_list<const void *> pointers) {
-    if (shared_bytes > shared_without_asking) {
+static cudaError_t put_on_stream(Launch launch, cudaStream_t stream, const void *kernel) {
+    if (launch.shared_bytes > shared_without_asking) {
         cudaError_t status =
             cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(shared_bytes));
+                                 static_cast<int>(launch.shared_bytes));
         if (status != cudaSuccess)
             return status;
     }
     Call call;
     if (call.status != cudaSuccess)
         return call.status;
-    Launch launch = {name, grid, block, shared_bytes, std::move(body), pointers};
     cudaError_t status = check(launch, kernel);
     if (status != cudaSuccess)
         return status;
+    const char *name = launch.name;
     auto run = [launch = std::move(launch)] { run_grid(launch); };
     return enqueue(stream, {name, Work::Kernel, std::move(run)});
+}
+
+/* Leaves no error behind, as BS_LAUNCH says. */
+cudaError_t bs_standin_launch(const char *name, dim3 grid, dim3 block,
+                              size_t shared_bytes, cudaStream_t stream,
+                              const void *kernel, bs_standin_body body,
+                              std::initializer_list<const void *> pointers) {
+    std::shared_ptr<const void> closure(body.closure, body.discard);
+    cudaError_t status = put_on_stream(
+        {name, grid, block, shared_bytes, body.run, closure, pointers}, stream, kernel);
+    if (status != cudaSuccess)
+        (void)cudaGetLastError();
+    return status;
 }
 
 extern "C" cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute which,

@@ -6,6 +6,7 @@
 #include "standin_memory.h"
 #include "standin_numbers.h"
 #include "standin_state.h"
+#include "standin_watch.h"
 
 namespace standin {
 
@@ -186,6 +187,8 @@ uint32_t bs_standin_tf32(float value) {
 }
 
 void bs_standin_ldmatrix(uint32_t *r, const void *row, int matrices, bool transposed) {
+    if (here().lane < 8 * matrices && is_shared(row, 16))
+        watch_access(row, 16, false, __builtin_return_address(0));
     here().r = r;
     here().row = row;
     warp_wait(whole_warp, matrices == 4 ? (transposed ? load_4_transposed : load_4)
@@ -210,6 +213,8 @@ void bs_standin_copy_async(void *to, const void *from, int bytes) {
     if (reinterpret_cast<uintptr_t>(to) % 16 || reinterpret_cast<uintptr_t>(from) % 16)
         kernel_fault(cudaErrorMisalignedAddress,
                      "an asynchronous copy is not aligned to 16 bytes");
+    watch_access(to, 16, true, __builtin_return_address(0));
+    watch_access(from, static_cast<size_t>(bytes), false, __builtin_return_address(0));
     PendingCopy copy = {to, from, bytes, here().groups};
     if (state.settings.sm < 80)
         return carry_out(copy);
@@ -225,9 +230,11 @@ void bs_standin_copy_commit(void) {
 void bs_standin_copy_wait(int newest) {
     std::vector<PendingCopy> &copies = here().copies, later;
     for (const PendingCopy &copy : copies)
-        if (copy.group + newest < here().groups)
+        if (copy.group + newest < here().groups) {
+            watch_access(copy.to, 16, true, __builtin_return_address(0));
             carry_out(copy);
-        else
+        } else {
             later.push_back(copy);
+        }
     copies = later;
 }

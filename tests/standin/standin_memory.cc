@@ -1,7 +1,9 @@
 /* Allocations with guards. */
 #include "standin_memory.h"
+#include "standin_block.h"
 #include "standin_state.h"
 #include "standin_streams.h"
+#include "standin_watch.h"
 
 #include <cstdlib>
 #include <map>
@@ -23,6 +25,7 @@ struct Allocation {
     bool device;
     int device_number;
     long serial;
+    Cell *cells; /* null: not watched yet */
 };
 
 static std::map<uintptr_t, Allocation> table; /* by the first byte */
@@ -76,7 +79,7 @@ bool host_memory_good(const void *pointer, size_t bytes, const char *use) {
 
 /* ---- the table ---------------------------------------------------------------- */
 
-static const Allocation *find(const void *pointer, size_t bytes) {
+static Allocation *find(const void *pointer, size_t bytes) {
     uintptr_t at = reinterpret_cast<uintptr_t>(pointer);
     auto after = table.upper_bound(at);
     if (after == table.begin())
@@ -97,6 +100,15 @@ bool is_pinned(const void *pointer, size_t bytes) {
     return found && !found->device;
 }
 
+Area device_area(const void *pointer, size_t bytes) {
+    Allocation *found = find(pointer, bytes);
+    if (!found || !found->device)
+        return {};
+    if (!found->cells)
+        found->cells = cells_new(found->bytes);
+    return {reinterpret_cast<char *>(found->raw) + guard_bytes, found->cells, false};
+}
+
 static size_t rounded(size_t bytes) {
     return (bytes + alignment - 1) / alignment * alignment;
 }
@@ -111,7 +123,7 @@ static cudaError_t allocate(void **pointer, size_t bytes, bool device) {
     if (bytes > SIZE_MAX / 2 ||
         (device && rounded(bytes) + static_cast<size_t>(used) > state.settings.memory))
         return cudaErrorMemoryAllocation;
-    Allocation made = {nullptr, bytes, 0, device, current_device(), ++serial};
+    Allocation made = {nullptr, bytes, 0, device, current_device(), ++serial, nullptr};
     made.raw_bytes = guard_bytes + rounded(bytes) + guard_bytes;
     made.raw = static_cast<unsigned char *>(aligned_alloc(alignment, made.raw_bytes));
     if (!made.raw)
@@ -171,6 +183,7 @@ static cudaError_t release(void *pointer, bool device) {
         in_use[gone.device_number] -= static_cast<long>(rounded(gone.bytes));
         count(BS_STANDIN_MEMORY_IN_USE, -static_cast<long>(rounded(gone.bytes)));
     }
+    cells_free(gone.cells, gone.bytes);
     unpoison(gone.raw, gone.raw_bytes);
     free(gone.raw);
     return cudaSuccess;

@@ -17,6 +17,9 @@ namespace standin {
 bool is_device(const void *pointer, size_t bytes);
 bool is_pinned(const void *pointer, size_t bytes);
 
+/* The allocation of device memory that all of it lies in; see standin_block.h. */
+struct Area device_area(const void *pointer, size_t bytes);
+
 /* Around the kernels of a burst of work. Hiding looks at the guards. */
 void memory_expose();
 void memory_hide();

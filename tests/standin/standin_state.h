@@ -2,17 +2,21 @@
  * Inside the stand-in: what its files share. Every public function takes the one lock
  * (Call), so that the rest may think itself alone.
  *
- *   standin_control.cc   settings, counters, ordered faults, errors     (this header)
- *   standin_devices.cc   properties and versions
- *   standin_memory.cc    allocations with guards                         standin_memory.h
- *   standin_copies.cc    copies and memset
- *   standin_streams.cc   queues and events standin_streams.h standin_graphs.cc    capture
- * and graphs                              standin_streams.h standin_fiber.cc switching
- * between stacks                        standin_fiber.h standin_block.cc     threads of a
- * block, barriers, shared memory     standin_block.h standin_warp.cc      votes and
- * shuffles standin_launch.cc    grids standin_matrix.cc    the matrix unit, asynchronous
- * copies standin_lt.cc        cuBLASLt's objects and checks standin_product.h
- *   standin_product.cc   matrix products
+ *   standin_control.cc  settings, counters, ordered faults, errors
+ *   standin_devices.cc  properties and versions
+ *   standin_memory.cc   allocations with guards
+ *   standin_copies.cc   copies and memset
+ *   standin_streams.cc  queues and events
+ *   standin_graphs.cc   capture and graphs
+ *   standin_fiber.cc    switching between stacks
+ *   standin_block.cc    threads of a block, barriers
+ *   standin_shared.cc   shared memory
+ *   standin_warp.cc     votes and shuffles
+ *   standin_launch.cc   grids
+ *   standin_matrix.cc   the matrix unit, asynchronous copies
+ *   standin_watch.cc    races in kernels
+ *   standin_lt*.cc      cuBLASLt's objects, algorithms and calls
+ *   standin_product.cc  matrix products
  *
  * These files are compiled without the address sanitizer (they are fast and may touch
  * what is poisoned) and use its interface where the program is linked with it.
@@ -23,7 +27,6 @@
 #include "standin.h"
 
 #include <mutex>
-#include <string>
 
 namespace standin {
 
@@ -43,7 +46,7 @@ struct State {
     uint64_t random = 1;
     cudaError_t sticky = cudaSuccess; /* the device is lost */
     cudaError_t last = cudaSuccess;   /* cudaGetLastError */
-    std::string fault;
+    char fault[1024] = "";
     bool running = false; /* work of the device runs in this moment */
 };
 

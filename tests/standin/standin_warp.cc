@@ -1,5 +1,6 @@
 /* Votes and shuffles of a warp. */
 #include "standin_block.h"
+#include "standin_watch.h"
 
 using namespace standin;
 
@@ -7,7 +8,8 @@ int bs_standin_lane(void) {
     return here().lane;
 }
 
-static void meet(Thread *, unsigned) {
+static void meet(Thread *lanes, unsigned) {
+    watch_warp(lanes->warp);
 }
 
 static void vote(Thread *lanes, unsigned alive) {

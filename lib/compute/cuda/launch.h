@@ -67,7 +67,8 @@ static inline cudaError_t bs_launch(const char *name, void (*kernel)(P...), dim3
 #ifdef BS_STANDIN
     return bs_standin_launch(
         name, grid, block, shared_bytes, stream, reinterpret_cast<const void *>(kernel),
-        [=] { kernel(arguments...); }, {bs_standin_pointer(arguments)...});
+        bs_standin_body_of([=]() BS_STANDIN_UNWATCHED { kernel(arguments...); }),
+        {bs_standin_pointer(arguments)...});
 #else
     (void)name;
     cudaError_t status = cudaSuccess;

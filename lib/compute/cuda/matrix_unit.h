@@ -34,12 +34,6 @@
 
 #include "compute/cuda/low.h"
 
-#ifdef BS_STANDIN
-#define BS_MATRIX_UNIT_BF16 1
-#else
-#define BS_MATRIX_UNIT_BF16 (__CUDA_ARCH__ >= 800)
-#endif
-
 /* ---- products ----------------------------------------------------------------- */
 
 #ifdef BS_STANDIN
