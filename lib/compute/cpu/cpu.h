@@ -9,6 +9,10 @@
  * is shorter is copied and filled up with zeros. So a row's result does not depend on
  * how many others there are.
  *
+ * bf16 without instructions for it goes through products of fp32, in which products of
+ * two bf16 numbers are exact: packed weights are fp32 rounded to bf16, rows are widened
+ * tile by tile, results are rounded when they are written.
+ *
  * cpu_device.c   instruction sets, the table of functions
  * cpu_weights.c  values, gradients, moments and packed copies
  * cpu_queue.c    threads, scratch memory, batch and step
@@ -33,12 +37,13 @@ struct cpu_device {
 };
 
 /* One parameter. Gradient and moments NULL unless it is trained; `forward` for x W^T and
- * `backward` for dy W only for matrices, the latter only where the values themselves do
- * not serve (bf16). */
+ * one of `backward` and `rounded` for dy W only for matrices, the latter only where the
+ * values themselves do not serve (bf16). */
 struct cpu_tensor {
     int64_t size;
     float *value, *gradient, *moment1, *moment2;
     struct bs_packed *forward, *backward;
+    float *rounded; /* plain, to bf16 */
 };
 
 struct cpu_weights {
@@ -67,6 +72,12 @@ struct cpu_queue {
     bool finite;
     int64_t first_bad_update;
 };
+
+/* The type that products take for operands of `type`. */
+static inline enum bs_type cpu_product_type(const struct bs_device *device,
+                                            enum bs_type type) {
+    return device->info.bf16 == BS_NATIVE ? type : BS_F32;
+}
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {
     return ((struct cpu_weights *)w->data)->tensors + index;
