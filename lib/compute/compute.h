@@ -57,6 +57,7 @@ const char *bs_precision_name(enum bs_precision precision);
 
 struct bs_device;
 
+/* Emulated: operands and results rounded as natively, no faster than fp32. */
 enum bs_support { BS_REFUSED, BS_EMULATED, BS_NATIVE };
 
 struct bs_device_info {

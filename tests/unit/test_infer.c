@@ -263,9 +263,9 @@ static void test_new_head(struct bs_device *device) {
     bs_model_free(c);
 }
 
-static void test_estimate(struct bs_device *device) {
+static void test_estimate(struct bs_device *device, enum bs_precision precision) {
     struct bs_model_memory memory;
-    struct bs_model_options options = {.training = true, .freeze = {true, 1}};
+    struct bs_model_options options = {precision, true, {true, 1}};
     struct bs_pass_size size = {1024, 8, 128, true}, infer = {1024, 8, 128, false};
     const struct bs_model_config *config = bs_model_files_config(files);
     must(bs_model_estimate(&memory, device, config, &options, size, &error));
@@ -278,6 +278,8 @@ static void test_estimate(struct bs_device *device) {
               held.gradients < memory.gradients * 11 / 10 &&
               held.moments >= memory.moments && held.moments < memory.moments * 11 / 10,
           "weights hold what was estimated");
+    check(held.derived < memory.derived * 11 / 10, "packed copies: %lld of %lld",
+          (long long)held.derived, (long long)memory.derived);
     must(bs_model_estimate(&memory, device, config, &options, infer, &error));
     check(memory.activations < training / 2, "inference needs less (%lld, %lld)",
           (long long)memory.activations, (long long)training);
@@ -304,8 +306,8 @@ static void test_device(const char *name, enum bs_precision precision) {
         test_worker_failure(model);
         test_small_things(model);
         test_new_head(device);
-        test_estimate(device);
     }
+    test_estimate(device, precision);
     bs_model_free(model);
     bs_device_close(device);
 }
