@@ -31,7 +31,7 @@ for test in "$@"; do
         tail -n 30 "$scratch/err"
     fi
     awk '/^ok /{ show = 0 } /^not ok /{ show = 1 } show' "$scratch/tap"
-    grep -iE '^ok .*# skip' "$scratch/tap" | sed 's/^ok [0-9]* *-* */skipped: /'
+    grep -iE '^ok .*# skip' "$scratch/tap" | sed -E 's/^ok [0-9]+ *-* *(# *skip *)?/skipped: /I'
     [ "$not_ok" -eq 0 ] || tail -n 30 "$scratch/err"
     echo "$test: $((ok - skip)) passed, $not_ok failed, $skip skipped, $(($(date +%s) - began)) s"
     passed=$((passed + ok - skip)) failed=$((failed + not_ok)) skipped=$((skipped + skip))

@@ -68,6 +68,7 @@ enum bs_type bs_precision_type(enum bs_precision precision);
 
 struct bs_device;
 
+/* Emulated: operands and results rounded as natively, no faster than fp32. */
 enum bs_support { BS_REFUSED, BS_EMULATED, BS_NATIVE };
 
 struct bs_device_info {

@@ -172,6 +172,12 @@ int bs_model_check_ids(const struct bs_model_config *config,
     return BS_OK;
 }
 
+/* Bytes of an element in a packed copy: what is emulated may be kept wide. */
+static int64_t packed_size(const struct bs_device *device, enum bs_precision precision) {
+    bool narrow = bs_device_info(device)->support[precision] == BS_NATIVE;
+    return (int64_t)bs_type_size(narrow ? bs_precision_type(precision) : BS_F32);
+}
+
 /* Elements of matrices, which a device may keep packed, forward and transposed. */
 static int64_t matrix_elements(const struct bs_parameters *parameters) {
     int64_t elements = 0;
@@ -193,7 +199,7 @@ int bs_model_estimate(struct bs_model_memory *memory, struct bs_device *device,
     if (pass_init(&pass, &model, size, &memory->activations, error) == BS_OK) {
         const struct bs_parameters *p = &model.parameters;
         int64_t trained = options->training ? bs_parameters_elements(p, true) : 0;
-        int64_t copy = (int64_t)bs_type_size(bs_precision_type(options->precision));
+        int64_t copy = packed_size(device, options->precision);
         memory->values = 4 * bs_parameters_elements(p, false);
         memory->gradients = 4 * trained;
         memory->moments = 8 * trained;

@@ -28,6 +28,21 @@ static void devices(void) {
     bs_arena_free(NULL);
 }
 
+/* Both precisions everywhere; bf16 is native only by instructions made for it. */
+static void precisions(struct target target) {
+    struct bs_error error = {0};
+    struct bs_device *device = lab_device(target, &error);
+    const struct bs_device_info *info = bs_device_info(device);
+    bool made_for_it = strstr(info->hardware, "bf16") || strstr(info->hardware, "AMX");
+    check(!bs_device_check(device, BS_PRECISION_FP32, &error) &&
+              !bs_device_check(device, BS_PRECISION_BF16, &error) &&
+              info->support[BS_PRECISION_FP32] == BS_NATIVE &&
+              info->support[BS_PRECISION_BF16] == (made_for_it ? BS_NATIVE : BS_EMULATED),
+          "%s: %s: both precisions, bf16 %s", info->backend, info->hardware,
+          made_for_it ? "native" : "emulated");
+    bs_device_close(device);
+}
+
 static void weights(struct target target) {
     static struct lab lab;
     float two[2 * 4], values[5 * 4], given[] = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -346,6 +361,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < n; i++) {
         if (!lab_available(targets[i], BS_PRECISION_FP32))
             continue;
+        precisions(targets[i]);
         weights(targets[i]);
         weights_without_training(targets[i]);
         arenas(targets[i]);

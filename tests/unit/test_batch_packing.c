@@ -52,8 +52,33 @@ static void test_reuse(struct bs_packer *packer) {
     check(batch->ids[batch->offset[99]] == 3 && batch->position[49599] == 990,
           "its last sequence");
     bs_packer_begin(packer, 0);
+    add(packer, many, NULL, 3, 0);
+    batch = bs_packer_finish(packer);
+    bool zero = batch->n_tokens == 8;
+    for (int i = 3; i < 8; i++)
+        zero = zero && !batch->ids[i] && !batch->position[i];
+    check(zero, "padding of a short batch after a long one is 0");
+    check(batch->labels && batch->labels[0] == 0, "label 0 is a label");
+    bs_packer_begin(packer, 0);
     batch = bs_packer_finish(packer);
     check(batch->n_sequences == 0 && batch->n_tokens == 0, "an empty batch");
+}
+
+/* Arrays grow: every number of sequences has room for the offset behind the last. */
+static void test_any_number(void) {
+    static const int32_t id = 1;
+    const struct bs_sequence one = {&id, NULL, 1};
+    int wrong = 0;
+    for (int32_t n = 1; n < 150; n++) {
+        struct bs_packer *packer = NULL;
+        wrong += bs_packer_new(&packer, 8, &error) != BS_OK;
+        for (int i = 0; i < n; i++)
+            wrong += bs_packer_add(packer, &one, i, &error) != BS_OK;
+        const struct bs_batch *batch = bs_packer_finish(packer);
+        wrong += batch->offset[n] != n || batch->labels[n - 1] != n - 1;
+        bs_packer_free(packer);
+    }
+    check(wrong == 0, "1 to 149 sequences");
 }
 
 static void test_bounds(struct bs_packer *packer) {
@@ -70,6 +95,7 @@ int main(void) {
     check(bs_packer_new(&packer, 8, &error) == BS_OK, "a packer");
     test_contents(packer);
     test_reuse(packer);
+    test_any_number();
     test_bounds(packer);
     bs_packer_free(packer);
     check(bs_round_rows(0, 64) == 0 && bs_round_rows(64, 64) == 64 &&

@@ -63,10 +63,19 @@ static int64_t padded_tokens(const struct bs_plan *plan) {
     return sum;
 }
 
+static bool longest_first(const struct bs_plan *plan) {
+    for (int64_t k = 0; k < plan->n_batches; k++)
+        for (int64_t i = plan->first[k] + 1; i < plan->first[k + 1]; i++)
+            if (lengths[plan->order[i - 1]] < lengths[plan->order[i]])
+                return false;
+    return true;
+}
+
 static void test_window(void) {
     struct bs_plan plain = epoch_plan(1, 0, 0), plan = epoch_plan(1, 0, 10), other;
     int64_t order[80], sorted[80], mixed = 0;
     check(is_permutation(&plan), "length windows take every sequence once");
+    check(longest_first(&plan), "every batch is sorted, those of the last window too");
     check(padded_tokens(&plan) * 4 < padded_tokens(&plain) * 3,
           "batches hold like lengths (%d against %d tokens)", (int)padded_tokens(&plan),
           (int)padded_tokens(&plain));

@@ -134,9 +134,33 @@ static void check_put_first(void) {
           "length by default");
 }
 
+/* auto means bf16 only where that is native; who asks for bf16 gets it. */
+static void check_precision(const char *name) {
+    struct bs_options automatic = {.precision_auto = true};
+    struct bs_options asked = {.precision = BS_PRECISION_BF16};
+    struct bs_device *device = NULL;
+    enum bs_precision precision, wanted;
+    struct bs_error error = {0};
+    if (bs_device_open(&device, name, &error)) {
+        skip("%s: %s", name, error.text);
+        return;
+    }
+    bool native = bs_device_info(device)->support[BS_PRECISION_BF16] == BS_NATIVE;
+    wanted = native ? BS_PRECISION_BF16 : BS_PRECISION_FP32;
+    check(!bs_options_precision(&automatic, device, &precision, &error) &&
+              precision == wanted,
+          "%s: auto is %s", name, bs_precision_name(wanted));
+    check(!bs_options_precision(&asked, device, &precision, &error) &&
+              precision == BS_PRECISION_BF16,
+          "%s: bf16 is there", name);
+    bs_device_close(device);
+}
+
 int main(void) {
     check_defaults();
     check_given();
+    check_precision("ref");
+    check_precision("cpu");
     check_names();
     check_put_first();
     return tap_end();

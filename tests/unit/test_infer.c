@@ -128,6 +128,41 @@ static void test_too_large(const struct bs_model *model) {
     bs_pass_free(pass);
 }
 
+/* A worker that fails: the run says so, and so does the next one. */
+static void test_worker_failure(struct bs_model *model) {
+    float row[64], logits[N * K];
+    const struct bs_linear head = bs_model_parameters(model)->classifier;
+    struct bs_weights *weights = bs_model_weights(model);
+    struct bs_infer *infer;
+    must(bs_infer_new(&infer, model, (struct bs_infer_options){.threads = 2}, &error));
+    must(bs_weights_download(weights, head.weight, BS_SLOT_VALUE, 0, 1, row, &error));
+    must(bs_weights_upload(weights, head.weight, BS_SLOT_VALUE, 0, 1, row, &error));
+    for (int i = 0; i < 2; i++) {
+        error = (struct bs_error){0};
+        check(bs_infer_run(infer, sequences, N, logits, &error) == BS_DEVICE &&
+                  strstr(error.text, "bs_weights_ready"),
+              "weights that are not ready: %s", error.text);
+    }
+    must(bs_weights_ready(weights, &error));
+    bs_infer_free(infer);
+}
+
+static void test_small_things(const struct bs_model *model) {
+    const float numbers[] = {0, -3e38F, NAN, INFINITY, -INFINITY};
+    check(bs_infer_check_logits(numbers, 2, &error) == BS_OK, "numbers are logits");
+    for (int i = 2; i < 5; i++)
+        check(bs_infer_check_logits(numbers + i, 1, &error) == BS_DATA, "%g is none",
+              (double)numbers[i]);
+    struct bs_infer *one, *three;
+    must(bs_infer_new(&one, model, (struct bs_infer_options){.threads = 1}, &error));
+    must(bs_infer_new(&three, model, (struct bs_infer_options){.threads = 3}, &error));
+    check(bs_infer_appetite(one) >= BS_INFER_BATCH_TOKENS &&
+              bs_infer_appetite(three) == 3 * bs_infer_appetite(one),
+          "three workers are as hungry as three");
+    bs_infer_free(one);
+    bs_infer_free(three);
+}
+
 static void test_round_trip(const struct bs_model *model, const char *name) {
     struct bs_model_tensors *tensors;
     size_t count, wrong = 0;
@@ -232,9 +267,9 @@ static void test_new_head(struct bs_device *device) {
     bs_model_free(c);
 }
 
-static void test_estimate(struct bs_device *device) {
+static void test_estimate(struct bs_device *device, enum bs_precision precision) {
     struct bs_model_memory memory;
-    struct bs_model_options options = {.training = true, .freeze = {true, 1}};
+    struct bs_model_options options = {precision, true, {true, 1}};
     struct bs_pass_size size = {1024, 8, 128, true}, infer = {1024, 8, 128, false};
     const struct bs_model_config *config = bs_model_files_config(files);
     must(bs_model_estimate(&memory, device, config, &options, size, &error));
@@ -247,6 +282,8 @@ static void test_estimate(struct bs_device *device) {
               held.gradients < memory.gradients * 11 / 10 &&
               held.moments >= memory.moments && held.moments < memory.moments * 11 / 10,
           "weights hold what was estimated");
+    check(held.derived < memory.derived * 11 / 10, "packed copies: %lld of %lld",
+          (long long)held.derived, (long long)memory.derived);
     must(bs_model_estimate(&memory, device, config, &options, infer, &error));
     check(memory.activations < training / 2, "inference needs less (%lld, %lld)",
           (long long)memory.activations, (long long)training);
@@ -270,9 +307,11 @@ static void test_device(const char *name, enum bs_precision precision) {
     if (precision == BS_PRECISION_FP32) {
         test_refusals(model);
         test_too_large(model);
+        test_worker_failure(model);
+        test_small_things(model);
         test_new_head(device);
-        test_estimate(device);
     }
+    test_estimate(device, precision);
     bs_model_free(model);
     bs_device_close(device);
 }

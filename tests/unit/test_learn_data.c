@@ -60,6 +60,38 @@ static void test_labels(void) {
     bs_labels_free(&labels);
 }
 
+/* Forty names, some the beginning of others, in an order of no kind. */
+static void test_many_labels(void) {
+    struct bs_labels labels = {0};
+    struct bs_error error;
+    char names[40][8], *list[40];
+    int32_t *moved = NULL;
+    int wrong = 0;
+    for (int i = 0; i < 40; i++) {
+        snprintf(names[i], sizeof *names, "%d", i * 23 % 40);
+        list[i] = names[i];
+        wrong += index_of(&labels, names[i]) != i;
+    }
+    for (int i = 0; i < 40; i++)
+        wrong += bs_labels_find(&labels, bs_span_of(names[i])) != i;
+    check(wrong == 0 && bs_labels_find(&labels, bs_span_of("40")) < 0,
+          "forty labels are numbered and found");
+    check(bs_labels_same(&labels, list, 40) && !bs_labels_same(&labels, list, 39),
+          "the same names");
+    char other[] = "other";
+    list[17] = other;
+    check(!bs_labels_same(&labels, list, 40), "as many, but one is another");
+    check(!bs_labels_order(&labels, list, 40, &moved, &error), "put in order");
+    for (int i = 0; i < 40; i++) {
+        int32_t now = index_of(&labels, names[i]);
+        wrong += now != moved[i] || strcmp(labels.names[moved[i]], names[i]) != 0;
+        wrong += i > 0 && strcmp(labels.names[i - 1], labels.names[i]) >= 0;
+    }
+    check(wrong == 0, "every one is where it was moved to, by bytes");
+    free(moved);
+    bs_labels_free(&labels);
+}
+
 static const struct bs_model_config config = {.vocab_size = 100,
                                               .max_position_embeddings = 8,
                                               .type_vocab_size = 2,
@@ -113,7 +145,40 @@ static void test_examples(void) {
         check(bs_examples_add(&examples, &bad[i], 0, &error) == BS_REJECTED,
               "rejected: %s", error.text);
     check(examples.count == 1000, "and nothing was added");
+    check(bs_examples_memory(&examples) == examples.n_ids * 3 + 1000 * 16,
+          "ids of two bytes, types of one");
+    const int32_t moved[] = {1, 0};
+    examples.labels[4] = 1;
+    bs_examples_relabel(&examples, moved);
+    check(examples.labels[3] == 0 && examples.labels[4] == 0 && examples.labels[6] == 1,
+          "labels are moved");
     bs_examples_free(&examples);
+}
+
+/* The largest ids of a vocabulary that two bytes hold, and of one that they do not. */
+static void test_wide_ids(void) {
+    for (int32_t more = 0; more < 2; more++) {
+        const struct bs_model_config wide = {.vocab_size = 65536 + more,
+                                             .max_position_embeddings = 8,
+                                             .type_vocab_size = 1000};
+        int32_t ids[] = {0, 65535 + more}, types[] = {0, 255};
+        struct bs_sequence sequence = {ids, types, 2}, got = {0};
+        struct bs_example_scratch scratch = {0};
+        struct bs_examples examples;
+        struct bs_error error;
+        bs_examples_init(&examples, &wide);
+        bool kept = !bs_examples_add(&examples, &sequence, 0, &error) &&
+                    !bs_examples_get(&examples, 0, &scratch, &got, &error) &&
+                    got.ids[1] == ids[1] && got.type_ids[1] == 255;
+        check(kept, "id %d and type 255 are kept", (int)ids[1]);
+        check(bs_examples_memory(&examples) == 2 * (more ? 5 : 3) + 16,
+              "in %d bytes an id", more ? 4 : 2);
+        types[1] = 256;
+        check(bs_examples_add(&examples, &sequence, 0, &error) == BS_REJECTED,
+              "rejected: %s", error.text);
+        bs_example_scratch_free(&scratch);
+        bs_examples_free(&examples);
+    }
 }
 
 static bool digest_is(const struct bs_examples *examples, const char *hex) {
@@ -134,8 +199,19 @@ static void test_digest(void) {
     b.labels[49] ^= 1;
     b.short_ids[3] ^= 1;
     check(!digest_is(&b, hex), "another id, another digest");
+    b.short_ids[3] ^= 1;
+    b.type_ids[b.first[3] + 2] ^= 1;
+    check(!digest_is(&b, hex), "another type, another digest");
     bs_examples_free(&a);
     bs_examples_free(&b);
+}
+
+/* Of examples as fill makes them: labels go where their texts go. */
+static bool labels_fit(const struct bs_examples *examples) {
+    for (int64_t i = 0; i < examples->count; i++)
+        if (examples->labels[i] != (examples->short_ids[examples->first[i]] & 1))
+            return false;
+    return true;
 }
 
 static void test_split(void) {
@@ -148,6 +224,7 @@ static void test_split(void) {
           "nothing is lost");
     check(back.count > 600 && back.count < 900, "about the fraction: %d",
           (int)back.count);
+    check(labels_fit(&all) && labels_fit(&back), "labels stay with their texts");
     char hex[65];
     fill(&other, 3000);
     struct bs_examples again;
@@ -176,6 +253,15 @@ static void test_identity(void) {
               strcmp(text, "seed is 43, was 42") == 0,
           "names the difference: %s", text);
     check(bs_identity_difference(a, b, text, sizeof text), "a missing line differs");
+    char was[80] = "data\t", is[80] = "data\t";
+    memset(was + 5, '1', 64), memset(is + 5, '2', 64);
+    check(bs_identity_difference(bs_span(was, 69), bs_span(is, 69), text, sizeof text) &&
+              strcmp(text, "data is not the same") == 0,
+          "digests are not shown: %s", text);
+    check(bs_identity_difference(bs_span_of("data\tnone"), bs_span(is, 69), text,
+                                 sizeof text) &&
+              strstr(text, "was none"),
+          "but that there was none is: %s", text);
     struct bs_buffer json = {0};
     check(bs_identity_json(bs_span_of("rate\t2e-05\nname\ta\"b\n"), "t", 5,
                            bs_span_of("5\t0.5\t\t\t\t\t\n"), &json) &&
@@ -185,6 +271,74 @@ static void test_identity(void) {
                          "\"metrics\": {\n    \"training_loss\": 0.5\n  }\n}\n"),
           "bs.json");
     bs_buffer_free(&json);
+    check(bs_identity_json(bs_span_of("a\t0x10\nb\tC:\\\x01\nc\t-1.5\n"), "t", 1,
+                           bs_span(NULL, 0), &json) &&
+              bs_buffer_append_byte(&json, '\0') &&
+              strstr(json.data, "\"a\": \"0x10\",\n    \"b\": \"C:\\\\\\u0001\",\n    "
+                                "\"c\": -1.5\n  },\n  \"metrics\": {}\n"),
+          "bs.json: only JSON's numbers are numbers, all else is escaped");
+    bs_buffer_free(&json);
+}
+
+/* Which lines of a run's identity another source changes: "name name ...". */
+static void changed_lines(struct bs_run_sources a, struct bs_run_sources b,
+                          char names[200]) {
+    struct bs_buffer left = {0}, right = {0};
+    struct bs_error error;
+    names[0] = '\0';
+    if (bs_identity_describe(&a, &left, &error) ||
+        bs_identity_describe(&b, &right, &error))
+        return;
+    struct bs_span x = bs_buffer_span(&left), y = bs_buffer_span(&right);
+    while (x.size && y.size) {
+        size_t n = (size_t)((char *)memchr(x.data, '\n', x.size) - x.data) + 1;
+        size_t m = (size_t)((char *)memchr(y.data, '\n', y.size) - y.data) + 1;
+        size_t name = strcspn(x.data, "\t");
+        if (!bs_span_equal(bs_span(x.data, n), bs_span(y.data, m)))
+            snprintf(names + strlen(names), 200 - strlen(names), "%.*s ", (int)name,
+                     x.data);
+        x = bs_span(x.data + n, x.size - n);
+        y = bs_span(y.data + m, y.size - m);
+    }
+    bs_buffer_free(&left);
+    bs_buffer_free(&right);
+}
+
+static void test_sources(void) {
+    struct bs_train_settings settings = bs_train_defaults();
+    struct bs_labels labels = {0}, moved = {0};
+    struct bs_examples train, eval;
+    char ab[] = "ab", c[] = "c", a[] = "a", bc[] = "bc", names[200];
+    char *list[] = {ab, c}, *others[] = {a, bc};
+    struct bs_error error;
+    fill(&train, 20);
+    fill(&eval, 7);
+    if (bs_labels_fix(&labels, list, 2, &error) ||
+        bs_labels_fix(&moved, others, 2, &error))
+        return;
+    const struct bs_run_sources run = {&settings, "b", "t", &labels, &train, &eval};
+    struct bs_run_sources other = run;
+    changed_lines(run, other, names);
+    check(names[0] == '\0', "the same sources, the same lines");
+    other = run, other.base = "x";
+    changed_lines(run, other, names);
+    check(strcmp(names, "base_model ") == 0, "another base model: %s", names);
+    other = run, other.tokenizer = "x";
+    changed_lines(run, other, names);
+    check(strcmp(names, "tokenizer ") == 0, "another tokenizer: %s", names);
+    other = run, other.labels = &moved;
+    changed_lines(run, other, names);
+    check(strcmp(names, "labels ") == 0, "labels cut elsewhere: %s", names);
+    other = run, other.train = &eval;
+    changed_lines(run, other, names);
+    check(strcmp(names, "training_data ") == 0, "other training data: %s", names);
+    other = run, other.eval = &train;
+    changed_lines(run, other, names);
+    check(strcmp(names, "evaluation_data ") == 0, "other evaluation data: %s", names);
+    bs_labels_free(&labels);
+    bs_labels_free(&moved);
+    bs_examples_free(&train);
+    bs_examples_free(&eval);
 }
 
 /* Expected: scikit-learn 1.x and PyTorch on the same numbers. */
@@ -247,10 +401,13 @@ static void test_table(void) {
 
 int main(void) {
     test_labels();
+    test_many_labels();
     test_examples();
+    test_wide_ids();
     test_digest();
     test_split();
     test_identity();
+    test_sources();
     test_scores();
     test_absent_class();
     test_table();

@@ -9,6 +9,10 @@
  * is shorter is copied and filled up with zeros. So a row's result does not depend on
  * how many others there are.
  *
+ * bf16 without instructions for it goes through products of fp32, in which products of
+ * two bf16 numbers are exact: packed weights are fp32 rounded to bf16, rows are widened
+ * tile by tile, results are rounded when they are written.
+ *
  * cpu_device.c   instruction sets, the table of functions
  * cpu_weights.c  packed copies of weights
  * cpu_queue.c    threads, scratch memory, batch and step
@@ -33,11 +37,13 @@ struct cpu_device {
 };
 
 /* What linear layers need of a parameter: its slots, and of a matrix packed copies,
- * `forward` for x W^T and `backward` for dy W, the latter only where the values
- * themselves do not serve (bf16). Slots alone are reached as w->slots[index]. */
+ * `forward` for x W^T and one of `backward` and `rounded` for dy W, the latter only where
+ * the values themselves do not serve (bf16). Slots alone are reached as w->slots[index].
+ */
 struct cpu_tensor {
     float *value, *gradient;
     struct bs_packed *forward, *backward;
+    float *rounded; /* plain, to bf16 */
 };
 
 struct cpu_worker {
@@ -58,6 +64,12 @@ struct cpu_queue {
     uint32_t *row_example, *row_place; /* [max_tokens], of the current batch */
     atomic_bool product_failed;        /* in a worker */
 };
+
+/* The type that products take for operands of `type`. */
+static inline enum bs_type cpu_product_type(const struct bs_device *device,
+                                            enum bs_type type) {
+    return device->info.support[BS_PRECISION_BF16] == BS_NATIVE ? type : BS_F32;
+}
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {
     return (struct cpu_tensor *)w->data + index;

@@ -1,7 +1,7 @@
 /* The CPU as a device: what this processor has, and the table of functions. */
 #include "compute/cpu/cpu.h"
-#include "compute/host.h"
 #include "compute/cpu/cpu_memory.h"
+#include "compute/host.h"
 
 #include "common/buffer.h"
 
@@ -59,9 +59,9 @@ static int choose_level(enum level *level, struct bs_error *error) {
 
 static void describe_hardware(struct cpu_device *cpu, struct bs_onednn_abilities able) {
     snprintf(cpu->hardware, sizeof cpu->hardware, "%s%s", cpu->kernels->name,
-             able.amx           ? " with AMX"
-             : able.bf16_native ? " with bf16"
-                                : "");
+             able.amx    ? " with AMX"
+             : able.bf16 ? " with bf16"
+                         : "");
 }
 
 static int device_open(struct bs_device *device, struct bs_error *error) {
@@ -86,9 +86,7 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
         .backend = "cpu",
         .hardware = cpu->hardware,
         .support = {[BS_PRECISION_FP32] = BS_NATIVE,
-                    [BS_PRECISION_BF16] = able.bf16_native ? BS_NATIVE
-                                          : able.bf16      ? BS_EMULATED
-                                                           : BS_REFUSED},
+                    [BS_PRECISION_BF16] = able.bf16 ? BS_NATIVE : BS_EMULATED},
         .row_tile = able.even_tiles ? LEAST_TILE : CPU_TILE,
     };
     return BS_OK;

@@ -1,6 +1,8 @@
 /* Linear layers: products on whole tiles of rows, the activation of a tile while it is
  * in the cache; gradients of weights by blocks of the matrix, over rows in a fixed
- * order. oneDNN is fast on dense operands alone: others go through scratch memory. */
+ * order. oneDNN is fast on dense operands alone: others go through scratch memory. So do
+ * bf16 operands where products take fp32 in their place: copying widens them, and
+ * narrows results. */
 #include "compute/cpu/cpu.h"
 
 #include <string.h>
@@ -18,6 +20,11 @@ static bool is_dense(struct bs_rows rows) {
     return rows.stride == rows.columns;
 }
 
+/* Products that take `type` can read these rows where they are. */
+static bool readable(struct bs_rows rows, enum bs_type type) {
+    return is_dense(rows) && rows.type == type;
+}
+
 /* Copies rows into a tile; what they do not fill becomes zero. */
 static void fill_tile(const struct bs_cpu_kernels *kernels, struct bs_rows from,
                       struct bs_rows tile) {
@@ -33,7 +40,8 @@ enum { SIZES = 3, FEW_ROWS = 512 };
 
 struct tile_job {
     struct cpu_queue *data;
-    int64_t item; /* rows of one item */
+    enum bs_type type; /* that products take */
+    int64_t item;      /* rows of one item */
     /* For tiles of CPU_TILE >> i rows; into y, accumulating if asked for, or into scratch
      * memory. */
     const struct bs_product *direct[SIZES], *staged[SIZES];
@@ -50,7 +58,7 @@ static struct bs_rows target(const struct tile_job *job) {
 
 /* Products of fp32 give fp32, those of bf16 either. */
 static enum bs_type product_type(const struct tile_job *job) {
-    return job->x.type == BS_F32 ? BS_F32 : target(job).type;
+    return job->type == BS_F32 ? BS_F32 : target(job).type;
 }
 
 static bool goes_direct(const struct tile_job *job, struct bs_rows y) {
@@ -66,15 +74,15 @@ static void tile_product(const struct tile_job *job, int size, struct bs_rows x,
     struct bs_operands operands = job->operands;
     operands.x = x.data;
     operands.y = y.data;
-    if (x.rows < tile || !is_dense(x)) {
+    if (x.rows < tile || !readable(x, job->type)) {
         operands.x = scratch;
-        fill_tile(kernels, x, dense(scratch, x.type, tile, x.columns));
+        fill_tile(kernels, x, dense(scratch, job->type, tile, x.columns));
     }
     if (y.rows == tile && goes_direct(job, y)) {
         cpu_run_product(job->data, job->direct[size], worker, &operands);
         return;
     }
-    operands.y = scratch + dense_bytes(x.type, tile, x.columns);
+    operands.y = scratch + dense_bytes(job->type, tile, x.columns);
     cpu_run_product(job->data, job->staged[size], worker, &operands);
     struct bs_rows result = dense(operands.y, product_type(job), y.rows, y.columns);
     (job->accumulate ? kernels->add : kernels->copy)(result, y);
@@ -120,7 +128,7 @@ static bool prepare_size(struct bs_queue *q, struct tile_job *job, int size) {
     struct bs_product_shape shape = {.m = tile,
                                      .n = to.columns,
                                      .k = job->x.columns,
-                                     .type = job->x.type,
+                                     .type = job->type,
                                      .y_type = product_type(job),
                                      .x = {job->x.columns, 1},
                                      .w = {to.columns, 1},
@@ -137,12 +145,13 @@ static bool prepare_size(struct bs_queue *q, struct tile_job *job, int size) {
 /* Finds the products of a job whose operands and views are set; false: queue failed. */
 static bool prepare_tiles(struct bs_queue *q, struct tile_job *job) {
     int64_t least = job->data->least_tile;
+    job->type = cpu_product_type(q->device, job->x.type);
     job->item = job->x.rows <= FEW_ROWS && least < CPU_TILE ? CPU_TILE / 2 : CPU_TILE;
     for (int size = 0; CPU_TILE >> size >= least; size++)
         if (CPU_TILE >> size <= job->item && !prepare_size(q, job, size))
             return false;
     return cpu_reserve_workers(
-        q, dense_bytes(job->x.type, CPU_TILE, job->x.columns) +
+        q, dense_bytes(job->type, CPU_TILE, job->x.columns) +
                dense_bytes(product_type(job), CPU_TILE, target(job).columns));
 }
 
@@ -178,7 +187,8 @@ enum { BLOCK = 96 /* rows of dW */, CHUNK_TILES = 4 };
 
 struct gradient_job {
     struct cpu_queue *data;
-    struct bs_rows x, dy;   /* x dense */
+    enum bs_type type;      /* that products take */
+    struct bs_rows x, dy;   /* x readable */
     struct bs_rows x_rest;  /* the last rows of x, filled up to a tile */
     float *dweight, *dbias; /* NULL: not wanted */
     /* For chunks of several tiles and of one; by whether the block is the last, narrow
@@ -192,7 +202,7 @@ static void add_chunk(const struct gradient_job *job, struct bs_rows dy, int64_t
     const struct bs_cpu_kernels *kernels = job->data->kernels;
     int64_t left = job->x.rows - row, used = left < count ? left : count;
     void *scratch = job->data->workers[worker].scratch;
-    struct bs_rows copy = dense(scratch, dy.type, count, dy.columns);
+    struct bs_rows copy = dense(scratch, job->type, count, dy.columns);
     fill_tile(kernels, bs_rows_slice(dy, row, used), copy);
     if (job->dbias)
         kernels->column_sums(copy, job->dbias + first);
@@ -224,7 +234,7 @@ static bool find_gradient_product(struct bs_queue *q, struct gradient_job *job,
     struct bs_product_shape shape = {.m = block,
                                      .n = job->x.columns,
                                      .k = CPU_TILE * (several ? CHUNK_TILES : 1),
-                                     .type = job->dy.type,
+                                     .type = job->type,
                                      .y_type = BS_F32,
                                      .x = {1, block},
                                      .w = {job->x.columns, 1},
@@ -245,20 +255,21 @@ static bool find_gradient_products(struct bs_queue *q, struct gradient_job *job)
     return true;
 }
 
-/* Makes x dense and fills its last rows up to a tile, in shared scratch memory. */
+/* Makes x readable and fills its last rows up to a tile, in shared scratch memory. */
 static bool stage_input(struct bs_queue *q, struct gradient_job *job) {
     int64_t tile = CPU_TILE, rest = job->x.rows % tile;
     struct bs_rows x = job->x;
-    int64_t bytes = is_dense(x) ? 0 : dense_bytes(x.type, x.rows, x.columns);
-    if (!cpu_reserve_shared(q, bytes + dense_bytes(x.type, tile, x.columns)))
+    enum bs_type type = job->type;
+    int64_t bytes = readable(x, type) ? 0 : dense_bytes(type, x.rows, x.columns);
+    if (!cpu_reserve_shared(q, bytes + dense_bytes(type, tile, x.columns)))
         return false;
     char *shared = job->data->shared;
     if (rest) {
-        job->x_rest = dense(shared + bytes, x.type, tile, x.columns);
+        job->x_rest = dense(shared + bytes, type, tile, x.columns);
         fill_tile(job->data->kernels, bs_rows_slice(x, x.rows - rest, rest), job->x_rest);
     }
-    if (!is_dense(x)) {
-        job->x = dense(shared, x.type, x.rows, x.columns);
+    if (bytes) {
+        job->x = dense(shared, type, x.rows, x.columns);
         cpu_copy(q, x, job->x);
     }
     return true;
@@ -266,7 +277,8 @@ static bool stage_input(struct bs_queue *q, struct gradient_job *job) {
 
 static bool prepare_gradient(struct bs_queue *q, struct gradient_job *job) {
     int64_t chunk = CHUNK_TILES * CPU_TILE;
-    return cpu_reserve_workers(q, dense_bytes(job->dy.type, chunk, BLOCK)) &&
+    job->type = cpu_product_type(q->device, job->dy.type);
+    return cpu_reserve_workers(q, dense_bytes(job->type, chunk, BLOCK)) &&
            (!job->dweight || (stage_input(q, job) && find_gradient_products(q, job)));
 }
 
@@ -292,6 +304,7 @@ void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
                          struct bs_rows dx, bool accumulate) {
     struct cpu_queue *data = q->data;
     const struct cpu_tensor *weight = cpu_tensor(w, linear.weight);
+    const float *plain = weight->rounded ? weight->rounded : weight->value;
     struct backward_job job = {
         .gradient = {.data = data,
                      .x = x,
@@ -300,7 +313,7 @@ void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
                      .dbias = cpu_tensor(w, linear.bias)->gradient},
         .input = {.data = data,
                   .operands = {.packed = weight->backward,
-                               .w = weight->backward ? NULL : weight->value},
+                               .w = weight->backward ? NULL : plain},
                   .x = dy,
                   .y = dx,
                   .accumulate = accumulate}};

@@ -1,6 +1,8 @@
 /* What products want of the matrices: a packed copy in the weights' precision for x W^T,
- * and in bf16 one for dy W. */
+ * and in bf16 one for dy W: packed too, or plain where products take fp32 in its place.
+ */
 #include "compute/cpu/cpu.h"
+#include "compute/cpu/cpu_memory.h"
 #include "compute/host.h"
 
 #include "common/buffer.h"
@@ -11,22 +13,34 @@ void cpu_weights_free(struct bs_weights *weights) {
     for (int i = 0; i < weights->n_parameters; i++) {
         bs_packed_free(cpu_tensor(weights, i)->forward);
         bs_packed_free(cpu_tensor(weights, i)->backward);
+        free(cpu_tensor(weights, i)->rounded);
     }
     free(weights->data);
+}
+
+/* The values are bf16 but products take them as fp32. */
+static bool is_rounded(const struct bs_weights *weights) {
+    return weights->precision == BS_PRECISION_BF16 &&
+           cpu_product_type(weights->device, BS_BF16) == BS_F32;
 }
 
 static int tensor_packed(struct bs_weights *weights, int index, struct bs_error *error) {
     const struct cpu_device *cpu = weights->device->data;
     const struct bs_parameter *p = &weights->parameters[index];
     struct cpu_tensor *tensor = cpu_tensor(weights, index);
-    bool low = weights->precision == BS_PRECISION_BF16;
-    enum bs_type type = low ? BS_BF16 : BS_F32;
+    bool low = weights->precision == BS_PRECISION_BF16, rounded = is_rounded(weights);
+    enum bs_type type = low && !rounded ? BS_BF16 : BS_F32;
     struct bs_strides turned = {1, p->columns}, straight = {p->columns, 1};
     if (bs_packed_new(&tensor->forward, cpu->products, CPU_TILE, p->rows, p->columns,
                       type, tensor->value, turned, error))
         return error->code;
     if (!low || !weights->training)
         return BS_OK;
+    if (rounded) {
+        size_t bytes = (size_t)weights->slots[index].size * sizeof(float);
+        tensor->rounded = cpu_alloc(bytes);
+        return tensor->rounded ? BS_OK : bs_fail_memory(error, bytes, "weights");
+    }
     return bs_packed_new(&tensor->backward, cpu->products, CPU_TILE, p->columns, p->rows,
                          type, tensor->value, straight, error);
 }
@@ -59,11 +73,26 @@ int cpu_weights_download(const struct bs_weights *weights, const float *from, fl
     return bs_host_weights_download(weights, from, to, n, error);
 }
 
-/* The packed copies are numbered: 2 i for x W^T of parameter i, 2 i + 1 for dy W. */
-static const struct bs_packed *packed_copy(const struct bs_weights *weights,
-                                           int64_t number) {
+/* Copies are numbered: 2 i for x W^T of parameter i, 2 i + 1 for dy W. Makes one anew,
+ * if there is one. Where products take fp32 in place of bf16, it is rounded here. */
+static bool refresh(const struct bs_weights *weights, int64_t number,
+                    struct bs_product_worker *worker) {
+    const struct cpu_device *cpu = weights->device->data;
     const struct cpu_tensor *tensor = cpu_tensor(weights, (int)(number / 2));
-    return number % 2 ? tensor->backward : tensor->forward;
+    const struct bs_packed *packed = number % 2 ? tensor->backward : tensor->forward;
+    if (number % 2 && tensor->rounded)
+        cpu->kernels->round(tensor->value, tensor->rounded,
+                            weights->slots[number / 2].size);
+    if (!packed)
+        return true;
+    if (!bs_packed_refresh(packed, worker))
+        return false;
+    if (is_rounded(weights)) {
+        float *values = bs_packed_data(packed);
+        int64_t n = bs_packed_bytes(packed) / (int64_t)sizeof *values;
+        cpu->kernels->round(values, values, n);
+    }
+    return true;
 }
 
 int cpu_repack(struct bs_weights *weights, struct bs_error *error) {
@@ -72,10 +101,8 @@ int cpu_repack(struct bs_weights *weights, struct bs_error *error) {
     if (bs_product_worker_new(&worker, cpu->products, error))
         return error->code;
     bool good = true;
-    for (int64_t n = 0; good && n < 2 * (int64_t)weights->n_parameters; n++) {
-        const struct bs_packed *packed = packed_copy(weights, n);
-        good = !packed || bs_packed_refresh(packed, worker);
-    }
+    for (int64_t n = 0; good && n < 2 * (int64_t)weights->n_parameters; n++)
+        good = refresh(weights, n, worker);
     bs_product_worker_free(worker);
     return good ? BS_OK : bs_fail(error, BS_DEVICE, "oneDNN failed to pack weights");
 }
@@ -87,9 +114,8 @@ struct repack_job {
 
 static void repack_item(void *context, int64_t item, int worker) {
     const struct repack_job *job = context;
-    const struct bs_packed *packed = packed_copy(job->weights, item);
-    if (packed && bs_weights_trains(job->weights, (int)(item / 2)) &&
-        !bs_packed_refresh(packed, job->data->workers[worker].products))
+    if (bs_weights_trains(job->weights, (int)(item / 2)) &&
+        !refresh(job->weights, item, job->data->workers[worker].products))
         atomic_store(&job->data->product_failed, true);
 }
 
@@ -105,6 +131,8 @@ struct bs_weights_memory cpu_weights_memory(const struct bs_weights *weights) {
         const struct cpu_tensor *tensor = cpu_tensor(weights, i);
         memory.derived += tensor->forward ? bs_packed_bytes(tensor->forward) : 0;
         memory.derived += tensor->backward ? bs_packed_bytes(tensor->backward) : 0;
+        memory.derived +=
+            tensor->rounded ? weights->slots[i].size * (int64_t)sizeof(float) : 0;
     }
     return memory;
 }

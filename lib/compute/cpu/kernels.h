@@ -35,6 +35,8 @@ struct bs_cpu_kernels {
 
     void (*copy)(struct bs_rows x, struct bs_rows y);
     void (*add)(struct bs_rows x, struct bs_rows y); /* y += x, F32 */
+    /* y = x rounded to bf16; in place allowed. */
+    void (*round)(const float *x, float *y, int64_t n);
     void (*gelu)(struct bs_rows x, struct bs_rows y);
     void (*gelu_backward)(struct bs_rows pre, struct bs_rows dy, struct bs_rows dpre);
     void (*tanh)(struct bs_rows x, struct bs_rows y);

@@ -7,6 +7,7 @@
 
 #define copy_rows            BS_KERNEL(copy)
 #define add_rows             BS_KERNEL(add)
+#define round_floats         BS_KERNEL(round)
 #define gelu_rows            BS_KERNEL(gelu)
 #define gelu_backward_rows   BS_KERNEL(gelu_backward)
 #define tanh_rows            BS_KERNEL(tanh)
@@ -24,6 +25,7 @@
 
 void copy_rows(struct bs_rows x, struct bs_rows y);
 void add_rows(struct bs_rows x, struct bs_rows y);
+void round_floats(const float *x, float *y, int64_t n);
 void gelu_rows(struct bs_rows x, struct bs_rows y);
 void gelu_backward_rows(struct bs_rows pre, struct bs_rows dy, struct bs_rows dpre);
 void tanh_rows(struct bs_rows x, struct bs_rows y);

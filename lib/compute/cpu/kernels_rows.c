@@ -64,6 +64,10 @@ BS_INLINE vf same(vf x) {
     return x;
 }
 
+BS_INLINE vf rounded(vf x) {
+    return vwiden(vnarrow(x));
+}
+
 BS_INLINE vf sum(vf a, vf b) {
     return a + b;
 }
@@ -99,6 +103,10 @@ void copy_rows(struct bs_rows x, struct bs_rows y) {
 
 void add_rows(struct bs_rows x, struct bs_rows y) {
     map2(x, y, y, sum);
+}
+
+void round_floats(const float *x, float *y, int64_t n) {
+    map_row(x, BS_F32, y, BS_F32, n, rounded);
 }
 
 void gelu_rows(struct bs_rows x, struct bs_rows y) {

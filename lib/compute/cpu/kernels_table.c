@@ -13,6 +13,7 @@ const struct bs_cpu_kernels BS_KERNEL(kernels) = {
     .name = NAME,
     .copy = copy_rows,
     .add = add_rows,
+    .round = round_floats,
     .gelu = gelu_rows,
     .gelu_backward = gelu_backward_rows,
     .tanh = tanh_rows,

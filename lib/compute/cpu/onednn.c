@@ -78,7 +78,7 @@ struct bs_onednn_abilities bs_onednn_abilities(void) {
     bool amx = (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
     /* The kernels for AVX-512 sum each dot product in the same order for any number of
      * rows; those for AVX2 do not, and those for AMX are not known to. */
-    return (struct bs_onednn_abilities){avx512, bf16, amx, avx512 && !amx};
+    return (struct bs_onednn_abilities){bf16, amx, avx512 && !amx};
 }
 
 const char *bs_onednn_version(void) {
@@ -350,6 +350,10 @@ void bs_packed_free(struct bs_packed *packed) {
 
 int64_t bs_packed_bytes(const struct bs_packed *packed) {
     return (int64_t)dnnl_memory_desc_get_size(&packed->layout);
+}
+
+void *bs_packed_data(const struct bs_packed *packed) {
+    return packed->data;
 }
 
 bool bs_packed_refresh(const struct bs_packed *packed, struct bs_product_worker *worker) {

@@ -23,8 +23,7 @@ enum bs_onednn_limit { BS_ONEDNN_ANY, BS_ONEDNN_AVX2, BS_ONEDNN_LEAST };
 void bs_onednn_limit(enum bs_onednn_limit limit);
 
 struct bs_onednn_abilities {
-    bool bf16;        /* bf16 products, at all */
-    bool bf16_native; /* by instructions made for it */
+    bool bf16; /* products of bf16 by instructions made for them */
     bool amx;
     bool even_tiles; /* a row's bits do not depend on the number of rows, 16 to 64 */
 };
@@ -61,6 +60,8 @@ int bs_packed_new(struct bs_packed **packed, struct bs_products *products, int64
                   struct bs_strides strides, struct bs_error *error) BS_MUST_CHECK;
 void bs_packed_free(struct bs_packed *packed);
 int64_t bs_packed_bytes(const struct bs_packed *packed);
+/* The elements, in an order of oneDNN's own: for work that treats all alike. */
+void *bs_packed_data(const struct bs_packed *packed);
 
 /* What a thread needs to run products; used by one thread at a time. */
 struct bs_product_worker;
