@@ -62,6 +62,7 @@ value() {
 @test "intervals hold the value, and depend on nothing but the seed" {
     go eval_ "$GOLDEN/two.jsonl"
     status_is 0
+    err_is ''
     cp out first
     awk -F '\t' '
         $1 ~ /:low$/ { if (!($2 <= value && $1 == name ":low")) bad = 1; next }
@@ -86,6 +87,7 @@ value() {
     eval_ "$GOLDEN/two.jsonl" >whole
     go eval_ a.jsonl b.jsonl
     status_is 0
+    err_is ''
     cmp out whole
 }
 
@@ -107,6 +109,7 @@ value() {
     printf '{"predicted":"a","label":"a","probability":0.75}\n' >p.jsonl
     go eval_ p.jsonl
     status_is 0
+    err_is ''
     [ "$(value accuracy)" = 1.000000 ]
     [ "$(value log_loss)" = 0.287682 ]
     [ -z "$(value roc_auc)" ]
@@ -131,6 +134,7 @@ value() {
     printf '{"predicted":"a\\tb\\\\","label":"a\\tb\\\\"}\n' >p.jsonl
     go eval_ -q p.jsonl
     status_is 0
+    err_is ''
     out_has 'f1:a\tb\\	1.000000'
 }
 
@@ -220,6 +224,7 @@ END
     tool tokenize -m "$TINY" t.tsv >t.msgpack
     go eval_ -m "$TINY" --threads 2 t.msgpack
     status_is 0
+    err_is ''
     cmp out wanted
 }
 
