@@ -51,6 +51,7 @@ value() {
 @test "intervals hold the value, and depend on nothing but the seed" {
     go eval_ "$GOLDEN/two.jsonl"
     status_is 0
+    err_is ''
     cp out first
     awk -F '\t' '
         $1 ~ /:low$/ { if (!($2 <= value && $1 == name ":low")) bad = 1; next }
@@ -75,6 +76,7 @@ value() {
     eval_ "$GOLDEN/two.jsonl" >whole
     go eval_ a.jsonl b.jsonl
     status_is 0
+    err_is ''
     cmp out whole
 }
 
@@ -96,6 +98,7 @@ value() {
     printf '{"predicted":"a","label":"a","probability":0.75}\n' >p.jsonl
     go eval_ p.jsonl
     status_is 0
+    err_is ''
     [ "$(value accuracy)" = 1.000000 ]
     [ "$(value log_loss)" = 0.287682 ]
     [ -z "$(value roc_auc)" ]
@@ -120,6 +123,7 @@ value() {
     printf '{"predicted":"a\\tb\\\\","label":"a\\tb\\\\"}\n' >p.jsonl
     go eval_ -q p.jsonl
     status_is 0
+    err_is ''
     out_has 'f1:a\tb\\	1.000000'
 }
 
@@ -209,6 +213,7 @@ END
     tool tokenize -m "$TINY" t.tsv >t.msgpack
     go eval_ -m "$TINY" --threads 2 t.msgpack
     status_is 0
+    err_is ''
     cmp out wanted
 }
 

@@ -29,6 +29,7 @@ labels() {
 @test "--version names the back ends" {
     go tool predict --version
     status_is 0
+    err_is ''
     [ "$(sed -n 1p out)" = 'bs-predict 0.1.0' ]
     out_has 'ref'
 }
@@ -67,6 +68,7 @@ labels() {
     printf 'text\ttext2\ngood film\tbad\n' >pair.tsv
     go predict pair.tsv
     status_is 0
+    err_is ''
     [ "$(labels)" = 'negative' ]
     tail -n 1 out | cut -f 2 | awk '{ exit !($1 > 0.5960 && $1 < 0.5962) }'
 }
@@ -74,6 +76,7 @@ labels() {
 @test "--probabilities, as TSV and as JSON lines" {
     go predict --probabilities -t jsonl <<<'good film'
     status_is 0
+    err_is ''
     perl -ne 'exit !(/^\{"predicted":"positive","probability":(0\.7509\d+),"probabilities":\{"negative":(0\.2490\d+),"positive":\1\},"text":"good film"\}$/ && abs($1 + $2 - 1) < 1e-8)' out
     go predict --probabilities <<<'good film'
     [ "$(head -n 1 out)" = $'predicted\tprobability\tprobabilities\ttext' ]
@@ -92,6 +95,7 @@ labels() {
     printf 'id\tsentence\tnote\n7\tawful\ta\\tb\n8\tfine\t\n' >t.tsv
     go predict t.tsv
     status_is 0
+    err_is ''
     [ "$(head -n 1 out)" = $'predicted\tprobability\tid\ttext\tnote' ]
     [ "$(cut -f 3- out | tail -n 2)" = $'7\tawful\ta\\tb\n8\tfine\t' ]
 }
@@ -99,6 +103,7 @@ labels() {
 @test "fields pass through: JSON lines byte for byte" {
     go predict -f jsonl -t jsonl <<<'{"n":1.50,"text":"\u0061wful","deep":{"a":[1e3,"\/"]},"z":null}'
     status_is 0
+    err_is ''
     [[ $(cat out) == '{"predicted":"negative","probability":0.7393'*',"n":1.50,"text":"\u0061wful","deep":{"a":[1e3,"\/"]},"z":null}' ]]
 }
 
@@ -137,6 +142,7 @@ labels() {
 @test "--threshold: abstain" {
     go predict --threshold 0.745 <<<$'good film\nawful\nnot good'
     status_is 0
+    err_is ''
     [ "$(labels)" = 'positive abstain negative' ]
     sed -n 3p out | cut -f 2 | grep -q '^0\.739'
     make_model labels labels=abstain,b
@@ -161,12 +167,14 @@ labels() {
 @test "--drop text, --header no, csv" {
     go predict --drop text --header no <<<'awful'
     status_is 0
+    err_is ''
     has_lines out 1
     [ "$(wc -l <out)" -eq 1 ]
     [ "$(cut -f 1 out)" = negative ]
     [ "$(awk -F '\t' '{ print NF }' out)" -eq 2 ]
     go predict -t csv <<<'awful, truly'
     status_is 0
+    err_is ''
     [ "$(head -n 1 out | tr -d '\r')" = 'predicted,probability,text' ]
     out_has '"awful, truly"'
 }

@@ -87,12 +87,14 @@ ids() {
 END
     go ids --max-length 0 < <(yes good | head -n 100 | tr '\n' ' ')
     status_is 0
+    err_is ''
     [ "$(wc -w <out)" -eq 102 ]
 }
 
 @test "default length: the smaller of 512 and the model's positions" {
     go ids < <(yes good | head -n 100 | tr '\n' ' ')
     status_is 0
+    err_is ''
     [ "$(wc -w <out)" -eq 64 ]
 }
 
@@ -117,6 +119,7 @@ END
     out_is '2 5 3 6 3'
     go ids --text text2 --text2 text pairs.tsv
     status_is 0
+    err_is ''
     out_is '2 6 3 5 7 3'
 }
 
@@ -139,6 +142,7 @@ END
 @test "--drop text" {
     go tokenize -f jsonl -t jsonl --drop text <<<'{"text":"good","id":7}'
     status_is 0
+    err_is ''
     out_is '{"ids":[2,5,3],"n_tokens":3,"truncated":false,"id":7}'
 }
 
@@ -195,6 +199,7 @@ END
     printf 'good film' >tree/pos/1.txt
     go tokenize -t jsonl -f tree --drop text tree
     status_is 0
+    err_is ''
     [ "$(grep -c '"label":"neg"' out)" -eq 1 ]
     out_has '"ids":[2,5,7,3]'
     go ids -f tree --members '*pos/*' tree
@@ -202,6 +207,7 @@ END
     tar cf tree.tar tree
     go ids -f tree tree.tar
     status_is 0
+    err_is ''
     has_lines out 2
 }
 
