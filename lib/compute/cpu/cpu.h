@@ -38,7 +38,8 @@ struct cpu_device {
 
 /* What linear layers need of a parameter: its slots, and of a matrix packed copies,
  * `forward` for x W^T and one of `backward` and `rounded` for dy W, the latter only where
- * the values themselves do not serve (bf16). Slots alone are reached as w->slots[index]. */
+ * the values themselves do not serve (bf16). Slots alone are reached as w->slots[index].
+ */
 struct cpu_tensor {
     float *value, *gradient;
     struct bs_packed *forward, *backward;
