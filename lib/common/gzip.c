@@ -1,7 +1,6 @@
 /* Reading gzip data through zlib. */
 #include "common/gzip.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -41,13 +40,10 @@ int bs_gzip_open(struct bs_gzip **result, int fd, struct bs_span begun, const ch
 }
 
 static int read_block(struct bs_gzip *gzip, struct bs_error *error) {
-    ssize_t n;
     gzip->block.size = 0;
     if (!bs_buffer_reserve(&gzip->block, BLOCK))
         return bs_fail_memory(error, BLOCK, gzip->name);
-    do {
-        n = read(gzip->fd, gzip->block.data, BLOCK);
-    } while (n < 0 && errno == EINTR);
+    ssize_t n = read(gzip->fd, gzip->block.data, BLOCK);
     if (n < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot read", gzip->name);
     gzip->ended = n == 0;

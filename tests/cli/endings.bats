@@ -276,7 +276,9 @@ met_by() {
     echo good >tree/one
     tar cf tree.tar tree
     gzip -k answers.tsv
-    for command in 'tokenize -m model -t ids:answers.tsv.gz:15' 'eval -q -f tsv:answers.tsv.gz:15' \
+    xz -k answers.tsv
+    for command in 'tokenize -m model -t ids:answers.tsv.gz:15' \
+        'tokenize -m model -t ids:answers.tsv.xz:30' 'eval -q -f tsv:answers.tsv.gz:15' \
         'tokenize -m model -t ids -f tree:tree.tar:1200'; do
         IFS=: read -r command file bytes <<<"$command"
         rm -f in

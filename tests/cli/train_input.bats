@@ -218,7 +218,7 @@ bs-train: the training data has one class only, "positive"; two are needed'
     said="foreign.msgpack: made with another vocabulary ($(digest foreign.msgpack), the model has $(digest own.msgpack)); tokenize the texts again with bs-tokenize -m of this model"
     refuses 4 "$said" foreign.msgpack
     [ "$(wc -l <err)" -eq 1 ]
-    refuses 4 "foreign.msgpack: the header of the stream differs from the first one's (own.msgpack) in tokenizer" \
+    refuses 4 "foreign.msgpack: the header of the stream differs from the first one's (own.msgpack) in tokenizer; make both again with the same -m" \
         own.msgpack foreign.msgpack
     refuses 4 "$said" train.tsv foreign.msgpack
     refuses 4 "$said" --eval-data foreign.msgpack train.tsv
@@ -228,7 +228,8 @@ bs-train: the training data has one class only, "positive"; two are needed'
     tool tokenize -m "$TINY" -o whole.msgpack train.tsv
     size=$(stat -c %s whole.msgpack)
     head -c $((size - 3)) whole.msgpack >cut.msgpack
-    refuses 4 'cut.msgpack: records 1-11: cut off within a record' cut.msgpack
+    refuses 4 'cut.msgpack: records 1-10: the stream has no end: it was cut off, or what wrote it failed' \
+        cut.msgpack
     perl -0777 -pe 's/\x93\xa3end.*//s' whole.msgpack >endless.msgpack
     refuses 4 'endless.msgpack: records 1-10: the stream has no end: it was cut off, or what wrote it failed' \
         endless.msgpack
@@ -236,7 +237,7 @@ bs-train: the training data has one class only, "positive"; two are needed'
     refuses 4 'flipped.msgpack: records 1-10: checksum mismatch: the stream is damaged' \
         flipped.msgpack
     tool predict -m "$TINY" -t msgpack -o predictions.msgpack train.tsv
-    refuses 4 'predictions.msgpack: a stream of predictions where text or tokens are expected' \
+    refuses 4 'predictions.msgpack: a stream of predictions where text or tokens are expected; bs-eval reads those' \
         predictions.msgpack
     refuses 4 'train.tsv: not a stream of records (msgpack with a header)' -f msgpack train.tsv
 }
