@@ -79,6 +79,9 @@ __attribute__((unused)) static int lab_targets(int argc, char **argv,
     }
     int n = 0;
     targets[n++] = (struct target){"ref", NULL};
+#ifdef BS_WITH_CUDA
+    targets[n++] = (struct target){"cuda", NULL};
+#endif
     if (strstr(bs_compute_backends(), "cpu")) {
         targets[n++] = (struct target){"cpu", "avx512"};
         targets[n++] = (struct target){"cpu", "avx2"};
@@ -111,6 +114,12 @@ __attribute__((unused)) static bool lab_available(struct target target,
     return there;
 }
 
+/* Whether a device has attention for heads of that size: the GPU's are multiples of 8. */
+__attribute__((unused)) static bool lab_serves_heads(struct target target,
+                                                     int head_size) {
+    return strncmp(target.device, "cuda", 4) != 0 || head_size % 8 == 0;
+}
+
 /* ---- life --------------------------------------------------------------------- */
 
 static void lab_must(struct lab *lab, int code, const char *what) {
@@ -124,7 +133,7 @@ static void lab_open(struct lab *lab, struct target target, enum bs_precision pr
                      int threads, uint64_t seed) {
     memset(lab, 0, sizeof *lab);
     lab->precision = precision;
-    lab->type = precision == BS_PRECISION_BF16 ? BS_BF16 : BS_F32;
+    lab->type = bs_precision_type(precision);
     lab->random = (struct bs_random){.seed = seed};
     lab->device = lab_device(target, &lab->error);
     lab_must(lab, !lab->device, target.device);
@@ -326,7 +335,7 @@ __attribute__((unused)) static int64_t lab_used(const struct lab *lab) {
  * erf: relative errors of a few 1e-6 at most. bf16: the last bit of what is stored, and
  * probabilities that pass through bf16 inside: 2^-8 and less. */
 static double lab_bound(enum bs_type type) {
-    return type == BS_BF16 ? 3e-5 : 1e-10;
+    return type == BS_BF16 ? 3e-5 : type == BS_F16 ? 1e-6 : 1e-10;
 }
 
 static float *lab_download(struct lab *lab, struct bs_rows rows) {

@@ -484,15 +484,19 @@ static void check_target(struct target target, enum bs_precision precision) {
     bs_device_close(device);
     for (size_t i = 0; i < sizeof experiments / sizeof experiments[0]; i++)
         for (size_t j = 0; j < sizeof settings / sizeof settings[0]; j++)
-            check_experiment(target, precision, tile, experiments[i].name,
-                             experiments[i].run, &settings[j]);
+            if (experiments[i].run == attention &&
+                !lab_serves_heads(target, settings[j].columns / settings[j].heads))
+                skip("%s: attention, %s", target.device, settings[j].name);
+            else
+                check_experiment(target, precision, tile, experiments[i].name,
+                                 experiments[i].run, &settings[j]);
 }
 
 int main(int argc, char **argv) {
     struct target targets[8];
     int n = lab_targets(argc, argv, targets);
     for (int i = 0; i < n; i++) {
-        for (int p = BS_PRECISION_FP32; p <= BS_PRECISION_BF16; p++)
+        for (int p = BS_PRECISION_FP32; p < BS_N_PRECISIONS; p++)
             if (lab_available(targets[i], (enum bs_precision)p))
                 check_target(targets[i], (enum bs_precision)p);
     }

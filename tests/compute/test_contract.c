@@ -33,7 +33,8 @@ static void precisions(struct target target) {
     struct bs_error error = {0};
     struct bs_device *device = lab_device(target, &error);
     const struct bs_device_info *info = bs_device_info(device);
-    bool made_for_it = strstr(info->hardware, "bf16") || strstr(info->hardware, "AMX");
+    bool made_for_it = strstr(info->hardware, "bf16") || strstr(info->hardware, "AMX") ||
+                       !strcmp(info->backend, "cuda");
     check(!bs_device_check(device, BS_PRECISION_FP32, &error) &&
               !bs_device_check(device, BS_PRECISION_BF16, &error) &&
               info->support[BS_PRECISION_FP32] == BS_NATIVE &&

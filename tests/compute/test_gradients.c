@@ -295,7 +295,7 @@ static void attention_forward(struct lab *lab, const void *context) {
 static void attention(struct target target, bool first_only, float dropout,
                       const char *name) {
     static struct lab lab;
-    enum { COLUMNS = 10, HEADS = 2 };
+    enum { COLUMNS = 16, HEADS = 2 };
     open_lab(&lab, target);
     set_batch(&lab);
     int64_t tokens = lab.batch.n_tokens;

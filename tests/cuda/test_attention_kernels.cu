@@ -1,0 +1,226 @@
+/*
+ * The attention kernels against ref/: odd lengths, one sequence and many, views, every
+ * type and head size, dropout; that a sequence's bytes do not depend on what else is in
+ * the batch; and what is refused.
+ */
+#include "cuda/attention_run.h"
+
+#ifdef BS_STANDIN
+#include "standin.h"
+#endif
+
+/* ---- against ref ------------------------------------------------------------------ */
+
+/* The normalised mean square error allowed. fp32: another order of sums, 2^-22 in exp.
+ * 16 bits: probabilities, slopes and results are rounded, each to 2^-9 or 2^-12 of
+ * itself; delta is made of the rounded result. */
+static double bound_of(enum bs_type type) {
+    return type == BS_F32 ? 1e-11 : type == BS_BF16 ? 2e-5 : 4e-7;
+}
+
+struct comparison {
+    double error, worst; /* mean square, and largest difference; in units of `wanted` */
+    bool padding;        /* from `used` on all is zero */
+};
+
+static struct comparison compare(const floats &made, const floats &wanted, size_t used,
+                                 double least) {
+    double difference = 0, power = 0, worst = 0;
+    bool padding = made.size() == wanted.size();
+    for (size_t i = used; padding && i < made.size(); i++)
+        padding = made[i] == 0;
+    for (size_t i = 0; i < used; i++) {
+        double error = static_cast<double>(made[i]) - wanted[i];
+        difference += error * error;
+        power += static_cast<double>(wanted[i]) * wanted[i];
+        worst = fabs(error) > worst ? fabs(error) : worst;
+    }
+    double scale = fmax(power, least * static_cast<double>(used));
+    return {difference / scale, worst / sqrt(scale / static_cast<double>(used)), padding};
+}
+
+/* `least`: a mean square below which `wanted` is taken for as large. */
+static bool near(const char *name, const floats &made, const floats &wanted, size_t used,
+                 double least, double bound) {
+    struct comparison c = compare(made, wanted, used, least);
+    bool agree = c.padding && c.error <= bound && c.worst <= 40 * sqrt(bound);
+    if (!agree || getenv("BS_TEST_VERBOSE"))
+        printf("# %s: error %.3g, worst %.3g, wanted %.3g, %.3g; padding %s\n", name,
+               c.error, c.worst, bound, 40 * sqrt(bound),
+               c.padding ? "zero" : "not zero");
+    return agree;
+}
+
+static bool all_near(const struct setting &s, const struct packing &p,
+                     const struct result &made, const struct result &wanted) {
+    struct batch b = make_batch(s, p);
+    size_t columns = static_cast<size_t>(s.heads * s.width);
+    size_t keys = static_cast<size_t>(b.offset.back());
+    size_t queries = s.first_only ? static_cast<size_t>(b.queries) : keys;
+    double bound = bound_of(s.type);
+    /* One key alone: its scores have no gradient, only rounding is left of it. */
+    double least = b.longest - p.longer == 1 ? 1 : 1e-12;
+    floats lse(made.lse.begin(), made.lse.begin() + static_cast<long>(queries) * s.heads);
+    floats sums(wanted.lse.begin(), wanted.lse.begin() + static_cast<long>(lse.size()));
+    bool agree = near("lse", lse, sums, lse.size(), 1e-12, fmin(bound, 1e-9));
+    agree &= near("out", made.out, wanted.out, queries * columns, 1e-12, bound);
+    agree &= near("dq", made.dq, wanted.dq, queries * columns, least, bound);
+    agree &= near("dk", made.dk, wanted.dk, keys * columns, least, bound);
+    return near("dv", made.dv, wanted.dv, keys * columns, 1e-12, bound) && agree;
+}
+
+static const char *type_name(enum bs_type type) {
+    return type == BS_F32 ? "fp32" : type == BS_BF16 ? "bf16" : "fp16";
+}
+
+static struct packing all_of(const struct setting &s, int padding) {
+    struct packing p = {{}, padding, 0};
+    for (size_t i = 0; i < s.lengths.size(); i++)
+        p.which.push_back(static_cast<int>(i));
+    return p;
+}
+
+static void against_ref(const struct setting &s, int padding) {
+    struct packing p = all_of(s, padding);
+    bool whole;
+    struct result made = run_device(s, p, &whole);
+    bool agree = all_near(s, p, made, run_ref(s, p));
+    check(agree && whole, "%s D %d H %d%s%s dropout %g, %zu of length %d ...%s",
+          type_name(s.type), s.width, s.heads, s.first_only ? " first" : "",
+          s.strided ? " strided" : "", static_cast<double>(s.dropout), s.lengths.size(),
+          s.lengths[0], whole ? "" : ": a guard was written");
+}
+
+static void lengths_against_ref(enum bs_type type) {
+    for (int length : {1, 2, 7, 31, 32, 33, 63, 64, 65, 128, 200, 512})
+        against_ref({type,
+                     length % 2 ? 32 : 64,
+                     1,
+                     false,
+                     length % 3 == 0,
+                     length % 4 ? 0.1F : 0,
+                     {length}},
+                    length % 5);
+}
+
+static void many_against_ref(enum bs_type type) {
+    const std::vector<int> lengths = {33, 1, 64, 7, 130, 2, 32, 65};
+    for (int width : {8, 16, 32, 40, 64, 96, 128})
+        for (bool first_only : {false, true})
+            against_ref({type, width, 2, first_only, width % 32 != 0,
+                         first_only == (width > 32) ? 0.1F : 0, lengths},
+                        first_only ? 0 : 70);
+}
+
+/* ---- independence ------------------------------------------------------------------ */
+
+/* Rows of sequence number `at` of a batch. */
+static floats rows_of(const floats &all, const struct setting &s, const struct batch &b,
+                      size_t at, bool by_query, int columns) {
+    size_t row = static_cast<size_t>(b.offset[at]),
+           end = static_cast<size_t>(b.offset[at + 1]);
+    if (by_query && s.first_only)
+        row = at, end = at + 1;
+    auto place = [&](size_t r) { return all.begin() + static_cast<long>(r) * columns; };
+    return floats(place(row), place(end));
+}
+
+static bool same(const char *name, const floats &a, const floats &b) {
+    if (a.size() == b.size() && !memcmp(a.data(), b.data(), a.size() * sizeof(float)))
+        return true;
+    printf("# %s differs\n", name);
+    return false;
+}
+
+static bool same_sequence(const struct setting &s, const struct packing &p, size_t at,
+                          const struct packing &other, size_t there,
+                          const struct result &x, const struct result &y) {
+    struct batch b = make_batch(s, p), o = make_batch(s, other);
+    int columns = s.heads * s.width;
+    auto equal = [&](const char *name, const floats &m, const floats &n, bool by_query,
+                     int width) {
+        return same(name, rows_of(m, s, b, at, by_query, width),
+                    rows_of(n, s, o, there, by_query, width));
+    };
+    return equal("lse", x.lse, y.lse, true, s.heads) &&
+           equal("out", x.out, y.out, true, columns) &&
+           equal("dq", x.dq, y.dq, true, columns) &&
+           equal("dk", x.dk, y.dk, false, columns) &&
+           equal("dv", x.dv, y.dv, false, columns);
+}
+
+/* Each sequence alone, and all of them backwards under a larger max_length. */
+static void independence(enum bs_type type, bool first_only) {
+    const struct setting s = {type, 32, 2, first_only, false, 0.1F, {40, 1, 65, 32, 7}};
+    struct packing all = all_of(s, 3), backwards = {{}, 70, 300};
+    for (size_t i = s.lengths.size(); i > 0; i--)
+        backwards.which.push_back(static_cast<int>(i - 1));
+    bool whole, agree = true;
+    struct result together = run_device(s, all, &whole);
+    struct result turned = run_device(s, backwards, &whole);
+    for (size_t i = 0; i < s.lengths.size(); i++) {
+        struct packing alone = {{static_cast<int>(i)}, 0, 0};
+        struct result single = run_device(s, alone, &whole);
+        agree &= same_sequence(s, all, i, alone, 0, together, single);
+        agree &= same_sequence(s, all, i, backwards, s.lengths.size() - 1 - i, together,
+                               turned);
+    }
+    check(agree, "%s%s: the same bytes in any company", type_name(type),
+          first_only ? " first" : "");
+}
+
+#ifdef BS_STANDIN
+/* The order of threads and blocks is the seed's. */
+static void any_order(enum bs_type type) {
+    const struct setting s = {type, 64, 2, false, true, 0.1F, {70, 33, 128}};
+    struct packing p = all_of(s, 9);
+    bool whole, agree = true;
+    struct result first = run_device(s, p, &whole);
+    for (uint64_t seed = 2; seed < 7; seed++) {
+        bs_standin_seed(seed);
+        struct result again = run_device(s, p, &whole);
+        agree &= same("out", first.out, again.out) && same("dq", first.dq, again.dq);
+        agree &= same("dk", first.dk, again.dk) && same("dv", first.dv, again.dv);
+    }
+    check(agree, "%s: the same bytes in any order of threads", type_name(type));
+}
+#endif
+
+/* ---- special values -----------------------------------------------------------------
+ */
+
+/* No lse asked for; scores that overflow spoil their own sequence alone. */
+static void refusals(void) {
+    check(bs_cuda_attention_serves(32, BS_F32) && bs_cuda_attention_serves(64, BS_BF16) &&
+              bs_cuda_attention_serves(128, BS_F16),
+          "serves 32, 64, 128");
+    check(!bs_cuda_attention_serves(12, BS_F32) &&
+              !bs_cuda_attention_serves(136, BS_F16) &&
+              !bs_cuda_attention_serves(0, BS_F32),
+          "refuses 12, 136, 0");
+    struct bs_cuda_batch batch = {};
+    batch.n_tokens = batch.n_sequences = 1;
+    batch.max_length = 64;
+    static float memory[64];
+    struct bs_rows good = {memory, BS_F32, 1, 16, 16},
+                   odd = {memory + 1, BS_F32, 1, 16, 16};
+    struct bs_attention attention = {1, false, {0, 0}};
+    struct bs_rows absent = {};
+    check(bs_cuda_attention(nullptr, &batch, nullptr, attention, good, odd, good, absent,
+                            good) == cudaErrorMisalignedAddress,
+          "refuses rows that are not aligned");
+}
+
+int main(void) {
+    for (enum bs_type type : {BS_F32, BS_BF16, BS_F16}) {
+        lengths_against_ref(type);
+        many_against_ref(type);
+        independence(type, false);
+        independence(type, true);
+#ifdef BS_STANDIN
+        any_order(type);
+#endif
+    }
+    refusals();
+    return tap_end();
+}
