@@ -5,6 +5,8 @@
 #
 #     tests/run.sh PROGRAM-OR-BATS-FILE...
 #
+# Programs of the stand-in's build test the CUDA back end alone (BS_TEST_DEVICE).
+#
 # TEST_UNDER, such as a memory checker with its options, runs the programs; the Bats files
 # may use it too.
 set -u
@@ -18,6 +20,9 @@ for test in "$@"; do
     # shellcheck disable=SC2086 # TEST_UNDER is a command with its options
     case $test in
     *.bats) bats --tap "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
+    */standin/tests/compute/* | */standin/tests/parity/*)
+        BS_TEST_DEVICE=cuda ${TEST_UNDER:-} "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null
+        ;;
     *) ${TEST_UNDER:-} "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
     esac
     status=$?
