@@ -4,6 +4,7 @@
 #include "compute/library.h"
 
 #include "common/buffer.h"
+#include "common/number.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -30,19 +31,24 @@ static const struct bs_backend *cuda_backend(struct bs_error *error) {
 #endif
 }
 
-/* "cuda" or "cuda:N". */
-static bool is_cuda(const char *name, int *ordinal) {
-    int end = 0;
+/* "cuda" or "cuda:N"; BS_END: another name. */
+static int parse_cuda(const char *name, int *ordinal, struct bs_error *error) {
+    int64_t number = 0;
     *ordinal = 0;
-    return !strcmp(name, "cuda") || (sscanf(name, "cuda:%3d%n", ordinal, &end) == 1 &&
-                                     !name[end] && *ordinal >= 0);
+    if (strncmp(name, "cuda", 4) != 0 || (name[4] && name[4] != ':'))
+        return BS_END;
+    if (name[4] && bs_parse_integer(name + 5, "--device cuda:N", 0, 999, &number, error))
+        return error->code;
+    *ordinal = (int)number;
+    return BS_OK;
 }
 
 /* NULL, with the reason, if there is none of that name. */
 static const struct bs_backend *find_backend(const char *name, int *ordinal,
                                              struct bs_error *error) {
-    if (is_cuda(name, ordinal))
-        return cuda_backend(error);
+    int code = parse_cuda(name, ordinal, error);
+    if (code != BS_END)
+        return code ? NULL : cuda_backend(error);
     for (int i = 0; i < N_BACKENDS; i++)
         if (!strcmp(name, "auto") || !strcmp(name, backends[i]->name))
             return backends[i];
