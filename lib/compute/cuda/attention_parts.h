@@ -96,27 +96,30 @@ BS_GPU void attention_zero_padding(const struct attention_task<T> &a, bs_view<T>
 
 /* ---- a warp's 16 rows in global memory ----------------------------------------- */
 
-template <class T> struct warp_rows {
-    T *from; /* row 0, the head's first column */
-    int64_t stride;
-    int rows, width; /* those that are there */
+/* `rows` (of 16, or none) from `row` of the views on; the head's columns. */
+struct warp_place {
+    int row, rows, column, width;
 };
 
-/* Rows first + block's + warp's ... of a view, `end` rows from `first` on. */
+/* `first`, `count`: row of the sequence's first query or key, and how many there are. */
 template <class T>
-BS_GPU struct warp_rows<T> attention_rows(const struct attention_task<T> &a,
-                                          const struct place &p, bs_view<T> view,
-                                          int first, int end) {
-    const int row = p.block + bs_warp() * ATTENTION_ROWS;
-    return {view.at(first + row, p.column), view.stride, end - row, a.width};
+BS_GPU struct warp_place attention_warp(const struct attention_task<T> &a,
+                                        const struct place &p, int first, int count) {
+    const int place = p.block + bs_warp() * ATTENTION_ROWS;
+    return {first + place, count - place, p.column, a.width};
+}
+
+/* A number of a row and head; 32 bits count them all. */
+BS_GPU float *attention_number(bs_view<float> view, int row, int head) {
+    return view.data + (static_cast<uint32_t>(row) * static_cast<uint32_t>(view.stride) +
+                        static_cast<uint32_t>(head));
 }
 
 /* ---- tiles in shared memory ---------------------------------------------------- */
 
 /* Rows of D elements lie one behind the other, their chunks of 16 bytes in an order that
  * the row decides: 8 rows, one chunk each, lie in 8 different groups of 4 banks. */
-template <class T, int D>
-struct tile {
+template <class T, int D> struct tile {
     static constexpr int CHUNK = 16 / sizeof(T);
     static constexpr int CHUNKS = D / CHUNK;
     static constexpr int SHARING = CHUNKS < 8 ? 8 / CHUNKS : 1; /* rows on 128 bytes */
@@ -260,12 +263,24 @@ BS_GPU uint32_t half_words_kept(const uint32_t words[4], uint32_t limit) {
     return kept;
 }
 
+/* Keeps the compiler from computing what depends on a value before a loop, once: that
+ * costs registers for all of the loop. */
+BS_GPU void compute_in_loop(uint32_t *value) {
+#ifndef BS_STANDIN
+    asm volatile("" : "+r"(*value));
+#else
+    (void)value;
+#endif
+}
+
 /* Bit i: the probability of `query` for key + i is kept, i < 16; key a multiple of 8. */
 BS_GPU uint32_t attention_kept(const struct dropper &d, int query, int key) {
-    const uint32_t column = d.first + static_cast<uint32_t>(key / 8);
+    uint32_t left = d.first + static_cast<uint32_t>(key / 8), right = left + 1;
     const uint32_t row = d.site | static_cast<uint32_t>(query);
-    uint32_t words[2][4] = {{column, row, d.example, d.update},
-                            {column + 1, row, d.example, d.update}};
+    compute_in_loop(&left);
+    compute_in_loop(&right);
+    uint32_t words[2][4] = {{left, row, d.example, d.update},
+                            {right, row, d.example, d.update}};
     philox_pair(words, d.seed);
     return half_words_kept(words[0], d.limit) | half_words_kept(words[1], d.limit) << 8;
 }

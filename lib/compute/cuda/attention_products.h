@@ -93,20 +93,19 @@ template <> struct part<float> {
 
 /* Columns from `column` on; zero where there is none. */
 template <class T>
-BS_GPU struct part<T> load_part(const struct warp_rows<T> &rows, int column) {
+BS_GPU struct part<T> load_part(bs_view<T> view, const struct warp_place &w, int column) {
     struct part<T> p;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
         const int row = bs_lane() / 4 + i % 2 * 8, first = column + i / 2 * 8;
-        const T *from = rows.from + row * rows.stride + bs_lane() % 4 * 2 + first;
-        p.pair[i] =
-            row < rows.rows && first < rows.width ? bs_load_vector<2>(from).word[0] : 0;
+        const T *from = view.at(w.row + row, w.column + bs_lane() % 4 * 2) + first;
+        p.pair[i] = row < w.rows && first < w.width ? bs_load_vector<2>(from).word[0] : 0;
     }
     return p;
 }
 
 BS_GPU struct part<float>
-load_part(const struct warp_rows<float> &rows, int column) {
+load_part(bs_view<float> view, const struct warp_place &w, int column) {
     struct part<float> p;
     const int c = column + bs_lane() % 8 * 4;
 #pragma unroll
@@ -114,8 +113,8 @@ load_part(const struct warp_rows<float> &rows, int column) {
         const int row = lanes<float>::row(r);
         float *to = p.element + 4 * r;
         to[0] = to[1] = to[2] = to[3] = 0;
-        if (row < rows.rows && c < rows.width)
-            bs_load<4>(to, rows.from + row * rows.stride + c);
+        if (row < w.rows && c < w.width)
+            bs_load<4>(to, view.at(w.row + row, w.column + c));
     }
     return p;
 }
@@ -142,16 +141,21 @@ template <class T, int D, bool HELD> struct operand {
     struct part<T> parts[D / part<T>::COLUMNS];
 };
 
-template <class T, int D> struct operand<T, D, false> { struct warp_rows<T> rows; };
+template <class T, int D> struct operand<T, D, false> {
+    bs_view<T> view;
+    struct warp_place place;
+};
 
 template <class T, int D, bool HELD>
-BS_GPU void load_operand(struct operand<T, D, HELD> *x, const struct warp_rows<T> &rows) {
+BS_GPU void load_operand(struct operand<T, D, HELD> *x, bs_view<T> view,
+                         const struct warp_place &w) {
     if constexpr (HELD) {
 #pragma unroll
         for (int i = 0; i < D / part<T>::COLUMNS; i++)
-            x->parts[i] = load_part(rows, i * part<T>::COLUMNS);
+            x->parts[i] = load_part(view, w, i * part<T>::COLUMNS);
     } else {
-        x->rows = rows;
+        x->view = view;
+        x->place = w;
     }
 }
 
@@ -160,7 +164,7 @@ BS_GPU struct part<T> operand_part(const struct operand<T, D, HELD> &x, int i) {
     if constexpr (HELD)
         return x.parts[i];
     else
-        return load_part(x.rows, i *part<T>::COLUMNS);
+        return load_part(x.view, x.place, i *part<T>::COLUMNS);
 }
 
 /* ---- products on the matrix unit ----------------------------------------------- */
@@ -367,9 +371,10 @@ template <class T, int D> BS_GPU void stage(T *to, const float sums[D / 2]) {
 /* Writes a warp's sums to its rows, through the block's shared memory, where tiles are
  * in use no more. */
 template <class T, int D>
-BS_GPU void attention_store(const float sums[D / 2], const struct warp_rows<T> &rows) {
-    BS_SHARED(T, memory);
+BS_GPU void attention_store(const float sums[D / 2], bs_view<T> view,
+                            const struct warp_place &w) {
     using shape = tile<T, D>;
+    BS_SHARED(T, memory);
     T *staged = memory + bs_warp() * ATTENTION_ROWS * D;
     __syncwarp();
     stage<T, D>(staged, sums);
@@ -377,8 +382,8 @@ BS_GPU void attention_store(const float sums[D / 2], const struct warp_rows<T> &
 #pragma unroll
     for (int i = bs_lane(); i < ATTENTION_ROWS * shape::CHUNKS; i += BS_WARP) {
         const int r = i / shape::CHUNKS, c = i % shape::CHUNKS;
-        if (r < rows.rows && c * shape::CHUNK < rows.width)
-            *reinterpret_cast<uint4 *>(rows.from + r * rows.stride + c * shape::CHUNK) =
+        if (r < w.rows && c * shape::CHUNK < w.width)
+            *reinterpret_cast<uint4 *>(view.at(w.row + r, w.column + c * shape::CHUNK)) =
                 *reinterpret_cast<const uint4 *>(staged + shape::at(r, c));
     }
 }

@@ -84,17 +84,18 @@ template <class T> BS_GPU void drop(float scores[SQUARES][SCORES], uint32_t draw
 
 /* Divides the rows by their sums, and writes lse. */
 template <class T, int D>
-BS_GPU void finish_rows(const struct attention_task<T> &a, const struct place &p,
-                        const struct softmax<T> &s, int rows, float sums[D / 2]) {
+BS_GPU void finish_rows(const struct attention_task<T> &a, int head,
+                        const struct warp_place &w, const struct softmax<T> &s,
+                        float sums[D / 2]) {
     float factor[lanes<T>::ROWS];
 #pragma unroll
     for (int r = 0; r < lanes<T>::ROWS; r++) {
         const float sum = bs_group_sum<lanes<T>::ACROSS>(s.sum[r]);
-        const int row = bs_warp() * ATTENTION_ROWS + lanes<T>::row(r);
-        const int at = p.first_query + p.block + row;
+        const int row = lanes<T>::row(r);
         factor[r] = sum == 0 ? 0 : a.keep / sum; /* 0: no keys */
-        if (a.lse.data && lanes<T>::column(0) == 0 && lanes<T>::row(r) < rows)
-            *a.lse.at(at, p.head) = sum == 0 ? 0 : s.shift[r] * LOG_2 + logf(sum);
+        if (a.lse.data && lanes<T>::column(0) == 0 && row < w.rows)
+            *attention_number(a.lse, w.row + row, head) =
+                sum == 0 ? 0 : s.shift[r] * LOG_2 + logf(sum);
     }
 #pragma unroll
     for (int j = 0; j < D / 2; j++)
@@ -116,19 +117,17 @@ void attention_forward(struct attention_task<T> a) {
     struct tiles<T, D> keys = attention_tiles<T, D>(a, p, a.k, a.v, p.first_key);
     attention_fetch(&keys, 0, p.length);
     const struct dropper d = attention_dropper(a, p);
-    const int first = p.block + bs_warp() * ATTENTION_ROWS; /* row of the warp */
-    const struct warp_rows<T> rows =
-        attention_rows<T>(a, p, a.q, p.first_query, p.queries);
+    const struct warp_place w = attention_warp(a, p, p.first_query, p.queries);
     struct operand<T, D, true> q;
-    load_operand(&q, rows);
+    load_operand(&q, a.q, w);
     struct softmax<T> s;
     float sums[D / 2] = {};
     for (int r = 0; r < lanes<T>::ROWS; r++)
         s.shift[r] = -INFINITY, s.sum[r] = 0;
     for (int key = 0; key < p.length; key += ATTENTION_TILE) {
-        const uint32_t drawn = draw_by_query(d, first, key);
+        const uint32_t drawn = draw_by_query(d, p.queries - w.rows, key);
         attention_next(&keys, key, p.length);
-        if (rows.rows <= 0)
+        if (w.rows <= 0)
             continue;
         float scores[SQUARES][SCORES];
 #pragma unroll
@@ -143,8 +142,8 @@ void attention_forward(struct attention_task<T> a) {
             attention_sums<T, D>(sums, scores[i], square_rows(keys, key, i, 1));
     }
     __syncthreads();
-    finish_rows<T, D>(a, p, s, rows.rows, sums);
-    attention_store<T, D>(sums, attention_rows<T>(a, p, a.out, p.first_query, p.queries));
+    finish_rows<T, D>(a, p.head, w, s, sums);
+    attention_store<T, D>(sums, a.out, w);
 }
 
 extern "C" bool bs_cuda_attention_serves(int64_t head_size, enum bs_type type) {

@@ -23,7 +23,7 @@ template <int D> static constexpr bool HELD = D <= 64;
 template <class T, int D> struct backward_blocks {
     static constexpr bool low = bs_element<T>::low;
     static constexpr int QUERY_MINIMUM = D > 64 ? 2 : D > 32 ? low ? 3 : 2 : low ? 4 : 3;
-    static constexpr int KEY_MINIMUM = D > 64 ? 2 : D > 32 ? low ? 3 : 2 : low ? 4 : 3;
+    static constexpr int KEY_MINIMUM = D > 64 || (D > 32 && !low) ? 2 : 3;
 };
 
 template <int N> BS_GPU void multiply(float values[N], float factor) {
@@ -44,14 +44,14 @@ template <class T> struct query_rows {
 
 /* delta[r] = dot product of dout and out at the lane's row r. */
 template <class T, int D>
-BS_GPU void row_deltas(const struct operand<T, D, HELD<D>> &dout,
-                       const struct warp_rows<T> &out, float delta[lanes<T>::ROWS]) {
+BS_GPU void row_deltas(const struct operand<T, D, HELD<D>> &dout, bs_view<T> out,
+                       const struct warp_place &w, float delta[lanes<T>::ROWS]) {
 #pragma unroll
     for (int r = 0; r < lanes<T>::ROWS; r++)
         delta[r] = 0;
 #pragma unroll
     for (int i = 0; i < D / part<T>::COLUMNS; i++)
-        add_dots(operand_part(dout, i), load_part(out, i * part<T>::COLUMNS), delta);
+        add_dots(operand_part(dout, i), load_part(out, w, i * part<T>::COLUMNS), delta);
 #pragma unroll
     for (int r = 0; r < lanes<T>::ROWS; r++)
         delta[r] = bs_group_sum<lanes<T>::ACROSS>(delta[r]);
@@ -59,15 +59,16 @@ BS_GPU void row_deltas(const struct operand<T, D, HELD<D>> &dout,
 
 /* delta to memory, lse from it. */
 template <class T>
-BS_GPU void exchange_rows(const struct attention_task<T> &a, const struct place &p,
-                          int rows, struct query_rows<T> *queries) {
+BS_GPU void exchange_rows(const struct attention_task<T> &a, int head,
+                          const struct warp_place &w, struct query_rows<T> *queries) {
 #pragma unroll
     for (int r = 0; r < lanes<T>::ROWS; r++) {
         const int row = lanes<T>::row(r);
-        const int at = p.first_query + p.block + bs_warp() * ATTENTION_ROWS + row;
-        queries->shift[r] = row < rows ? *a.lse.at(at, p.head) * LOG2_E : INFINITY;
-        if (row < rows && lanes<T>::column(0) == 0)
-            *a.delta.at(at, p.head) = queries->delta[r];
+        queries->shift[r] = INFINITY;
+        if (row < w.rows)
+            queries->shift[r] = *attention_number(a.lse, w.row + row, head) * LOG2_E;
+        if (row < w.rows && lanes<T>::column(0) == 0)
+            *attention_number(a.delta, w.row + row, head) = queries->delta[r];
     }
 }
 
@@ -116,21 +117,18 @@ void attention_backward_queries(struct attention_task<T> a) {
     struct tiles<T, D> keys = attention_tiles<T, D>(a, p, a.k, a.v, p.first_key);
     attention_fetch(&keys, 0, p.length);
     const struct dropper d = attention_dropper(a, p);
-    const int first = p.block + bs_warp() * ATTENTION_ROWS; /* row of the warp */
-    const struct warp_rows<T> rows =
-        attention_rows<T>(a, p, a.q, p.first_query, p.queries);
+    const struct warp_place w = attention_warp(a, p, p.first_query, p.queries);
     struct query_operands<T, D> x;
-    load_operand(&x.q, rows);
-    load_operand(&x.dout, attention_rows<T>(a, p, a.dout, p.first_query, p.queries));
+    load_operand(&x.q, a.q, w);
+    load_operand(&x.dout, a.dout, w);
     struct query_rows<T> queries;
-    row_deltas<T, D>(x.dout, attention_rows<T>(a, p, a.out, p.first_query, p.queries),
-                     queries.delta);
-    exchange_rows<T>(a, p, rows.rows, &queries);
+    row_deltas<T, D>(x.dout, a.out, w, queries.delta);
+    exchange_rows<T>(a, p.head, w, &queries);
     float sums[D / 2] = {};
     for (int key = 0; key < p.length; key += ATTENTION_TILE) {
-        const uint32_t drawn = draw_by_query(d, first, key);
+        const uint32_t drawn = draw_by_query(d, p.queries - w.rows, key);
         attention_next(&keys, key, p.length);
-        if (rows.rows <= 0)
+        if (w.rows <= 0)
             continue;
 #pragma unroll
         for (int i = 0; i < SQUARES; i++) {
@@ -143,7 +141,7 @@ void attention_backward_queries(struct attention_task<T> a) {
     }
     __syncthreads();
     multiply<D / 2>(sums, a.scale);
-    attention_store<T, D>(sums, attention_rows<T>(a, p, a.dq, p.first_query, p.queries));
+    attention_store<T, D>(sums, a.dq, w);
 }
 
 /* ---- dk, dv --------------------------------------------------------------------- */
@@ -159,8 +157,8 @@ BS_GPU struct query_column load_column(const struct attention_task<T> &a,
     struct query_column c = {INFINITY, 0}; /* no query: p = 0 */
     const int at = p.first_query + query;
     if (query < p.queries) {
-        c.shift = *a.lse.at(at, p.head) * LOG2_E;
-        c.delta = *a.delta.at(at, p.head);
+        c.shift = *attention_number(a.lse, at, p.head) * LOG2_E;
+        c.delta = *attention_number(a.delta, at, p.head);
     }
     return c;
 }
@@ -219,17 +217,16 @@ void attention_backward_keys(struct attention_task<T> a) {
     struct tiles<T, D> queries = attention_tiles<T, D>(a, p, a.q, a.dout, p.first_query);
     attention_fetch(&queries, 0, p.queries);
     const struct dropper d = attention_dropper(a, p);
-    const int first = p.block + bs_warp() * ATTENTION_ROWS; /* row of the warp */
-    const struct warp_rows<T> rows = attention_rows<T>(a, p, a.k, p.first_key, p.length);
+    const struct warp_place w = attention_warp(a, p, p.first_key, p.length);
     struct key_operands<T, D> x;
-    load_operand(&x.k, rows);
-    load_operand(&x.v, attention_rows<T>(a, p, a.v, p.first_key, p.length));
+    load_operand(&x.k, a.k, w);
+    load_operand(&x.v, a.v, w);
     struct key_sums<D> sums = {};
     for (int query = 0; query < p.queries; query += ATTENTION_TILE) {
-        const uint32_t drawn = draw_by_key(d, query, first);
+        const uint32_t drawn = draw_by_key(d, query, p.length - w.rows);
         const struct query_column mine = load_column(a, p, query + bs_lane());
         attention_next(&queries, query, p.queries);
-        if (rows.rows <= 0)
+        if (w.rows <= 0)
             continue;
 #pragma unroll
         for (int i = 0; i < SQUARES; i++)
@@ -239,8 +236,8 @@ void attention_backward_keys(struct attention_task<T> a) {
     __syncthreads();
     multiply<D / 2>(sums.dk, a.scale);
     multiply<D / 2>(sums.dv, a.keep);
-    attention_store<T, D>(sums.dk, attention_rows<T>(a, p, a.dk, p.first_key, p.length));
-    attention_store<T, D>(sums.dv, attention_rows<T>(a, p, a.dv, p.first_key, p.length));
+    attention_store<T, D>(sums.dk, a.dk, w);
+    attention_store<T, D>(sums.dv, a.dv, w);
 }
 
 /* ---- both ----------------------------------------------------------------------- */
