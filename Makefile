@@ -67,8 +67,7 @@ endif
 # -fsanitize=thread go to the stand-in.
 CUDA_SRC    := $(wildcard lib/compute/cuda/*.cu)
 STANDIN_SRC := $(wildcard tests/standin/standin_*.cc)
-# tests/cuda/test_attention_kernels is not among them yet: some of its bounds do not hold.
-CUDA_KERNEL_TESTS := $(filter-out %test_attention_kernels.cu,$(wildcard tests/cuda/test_*.cu))
+CUDA_KERNEL_TESTS := $(wildcard tests/cuda/test_*.cu)
 CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(CUDA_KERNEL_TESTS)) \
                $(addprefix build/standin/tests/compute/,test_contract test_formulas test_adamw) \
                build/standin/tests/parity/test_model \

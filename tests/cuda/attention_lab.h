@@ -27,6 +27,8 @@ struct setting {
     bool first_only, strided;
     float dropout;
     std::vector<int> lengths; /* of the sequences, by number */
+    float spread;             /* of q and k and v and dout; 0: 1.5 */
+    int spoilt; /* the number of a sequence whose keys are infinite, plus 1 */
 };
 
 /* Which sequences, in which order, and what is added that must not matter. */
@@ -103,6 +105,7 @@ static inline floats make_values(const struct setting &s, const struct packing &
                                  float padding) {
     size_t columns = static_cast<size_t>(s.heads * s.width);
     bool first_only = by_query && s.first_only;
+    double spread = s.spread > 0 ? static_cast<double>(s.spread) : 1.5;
     floats values(static_cast<size_t>(by_query ? b.queries : b.tokens) * columns,
                   padding);
     for (size_t i = 0; i < p.which.size(); i++) {
@@ -113,7 +116,7 @@ static inline floats make_values(const struct setting &s, const struct packing &
                        : static_cast<size_t>(s.lengths[static_cast<size_t>(p.which[i])]);
         for (size_t j = 0; j < rows * columns; j++)
             values[at + j] =
-                rounded(s.type, static_cast<float>(1.5 * bs_random_normal(&random)));
+                rounded(s.type, static_cast<float>(spread * bs_random_normal(&random)));
     }
     return values;
 }
@@ -124,8 +127,16 @@ struct values {
 
 static inline struct values
 make_all_values(const struct setting &s, const struct packing &p, const struct batch &b) {
-    return {make_values(s, p, b, true, 1, 1), make_values(s, p, b, false, 2, 1),
-            make_values(s, p, b, false, 3, 1), make_values(s, p, b, true, 4, 0)};
+    struct values x = {
+        make_values(s, p, b, true, 1, 1), make_values(s, p, b, false, 2, 1),
+        make_values(s, p, b, false, 3, 1), make_values(s, p, b, true, 4, 0)};
+    size_t columns = static_cast<size_t>(s.heads * s.width);
+    for (size_t i = 0; i < p.which.size(); i++)
+        if (p.which[i] == s.spoilt - 1)
+            for (size_t j = static_cast<size_t>(b.offset[i]) * columns;
+                 j < static_cast<size_t>(b.offset[i + 1]) * columns; j++)
+                x.k[j] = INFINITY;
+    return x;
 }
 
 static inline struct bs_attention attention_of(const struct setting &s) {

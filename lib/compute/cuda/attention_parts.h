@@ -188,9 +188,10 @@ BS_GPU void attention_fetch(struct tiles<T, D> *s, int row, int rows) {
         /* 8 rows on, chunks are in the same order. */
         const int at =
             STEP % 8 == 0 ? shape::at(first, chunk) + i * D : shape::at(first + i, chunk);
-        const int bytes = s->row < rows - row - i ? 16 : 0;
-        bs_copy_async(to + at, s->one + s->one_at, bytes);
-        bs_copy_async(to + shape::SIZE + at, s->two + s->two_at, bytes);
+        const bool there = s->row < rows - row - i;
+        bs_copy_async(to + at, s->one + (there ? s->one_at : 0), there ? 16 : 0);
+        bs_copy_async(to + shape::SIZE + at, s->two + (there ? s->two_at : 0),
+                      there ? 16 : 0);
         s->one_at += s->one_step, s->two_at += s->two_step;
     }
     bs_copy_commit();
