@@ -27,8 +27,9 @@ struct setting {
     bool first_only, strided;
     float dropout;
     std::vector<int> lengths; /* of the sequences, by number */
-    float spread;             /* of q and k and v and dout; 0: 1.5 */
-    int spoilt; /* the number of a sequence whose keys are infinite, plus 1 */
+    float spread = 1.5F;      /* of all values */
+    float apart = 0;          /* added to q, and subtracted from k */
+    int spoilt = 0; /* the number of a sequence whose keys are infinite, plus 1 */
 };
 
 /* Which sequences, in which order, and what is added that must not matter. */
@@ -105,7 +106,6 @@ static inline floats make_values(const struct setting &s, const struct packing &
                                  float padding) {
     size_t columns = static_cast<size_t>(s.heads * s.width);
     bool first_only = by_query && s.first_only;
-    double spread = s.spread > 0 ? static_cast<double>(s.spread) : 1.5;
     floats values(static_cast<size_t>(by_query ? b.queries : b.tokens) * columns,
                   padding);
     for (size_t i = 0; i < p.which.size(); i++) {
@@ -116,7 +116,7 @@ static inline floats make_values(const struct setting &s, const struct packing &
                        : static_cast<size_t>(s.lengths[static_cast<size_t>(p.which[i])]);
         for (size_t j = 0; j < rows * columns; j++)
             values[at + j] =
-                rounded(s.type, static_cast<float>(spread * bs_random_normal(&random)));
+                rounded(s.type, s.spread * static_cast<float>(bs_random_normal(&random)));
     }
     return values;
 }
@@ -130,6 +130,10 @@ make_all_values(const struct setting &s, const struct packing &p, const struct b
     struct values x = {
         make_values(s, p, b, true, 1, 1), make_values(s, p, b, false, 2, 1),
         make_values(s, p, b, false, 3, 1), make_values(s, p, b, true, 4, 0)};
+    for (float &value : x.q)
+        value = rounded(s.type, value + s.apart);
+    for (float &value : x.k)
+        value = rounded(s.type, value - s.apart);
     size_t columns = static_cast<size_t>(s.heads * s.width);
     for (size_t i = 0; i < p.which.size(); i++)
         if (p.which[i] == s.spoilt - 1)

@@ -64,7 +64,7 @@ BS_GPU void exchange_rows(const struct attention_task<T> &a, int head,
 #pragma unroll
     for (int r = 0; r < lanes<T>::ROWS; r++) {
         const int row = lanes<T>::row(r);
-        queries->shift[r] = INFINITY;
+        queries->shift[r] = 0;
         if (row < w.rows)
             queries->shift[r] = *attention_number(a.lse, w.row + row, head) * LOG2_E;
         if (row < w.rows && lanes<T>::column(0) == 0)
@@ -154,7 +154,7 @@ struct query_column {
 template <class T>
 BS_GPU struct query_column load_column(const struct attention_task<T> &a,
                                        const struct place &p, int query) {
-    struct query_column c = {INFINITY, 0}; /* no query: p = 0 */
+    struct query_column c = {0, 0}; /* no query: its q and dout are zero */
     const int at = p.first_query + query;
     if (query < p.queries) {
         c.shift = *attention_number(a.lse, at, p.head) * LOG2_E;
