@@ -1,9 +1,11 @@
-#!/bin/sh
+#!/bin/bash
 # Runs C tests (TAP programs) and Bats files, and counts. Prints each failure as it
 # comes, the skipped checks with their reasons, and as its last line
 # `N passed, N failed`. A program that crashes, or ends before its plan, is a failure.
 #
 #     tests/run.sh PROGRAM-OR-BATS-FILE...
+#
+# TEST_JOBS of them run at once, as many as there are processors unless it says so.
 #
 # Programs of the stand-in's build test the CUDA back end alone (BS_TEST_DEVICE).
 #
@@ -13,35 +15,53 @@ set -u
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-passed=0 failed=0 skipped=0
 
-for test in "$@"; do
-    began=$(date +%s)
+# perform TEST: its TAP.
+perform() {
     # shellcheck disable=SC2086 # TEST_UNDER is a command with its options
-    case $test in
-    *.bats) bats --tap "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
-    */standin/tests/compute/* | */standin/tests/parity/*)
-        BS_TEST_DEVICE=cuda ${TEST_UNDER:-} "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null
-        ;;
-    *) ${TEST_UNDER:-} "$test" >"$scratch/tap" 2>"$scratch/err" </dev/null ;;
+    case $1 in
+        *.bats) bats --tap "$1" ;;
+        */standin/tests/compute/* | */standin/tests/parity/*)
+            BS_TEST_DEVICE=cuda ${TEST_UNDER:-} "$1"
+            ;;
+        *) ${TEST_UNDER:-} "$1" ;;
     esac
+}
+
+# report TEST AT: runs it; says what failed or was skipped; its counts go to AT.counts.
+report() {
+    local began=$SECONDS tap=$2.tap err=$2.err status ok not_ok skip plan
+    perform "$1" >"$tap" 2>"$err" </dev/null
     status=$?
-    ok=$(grep -c '^ok ' "$scratch/tap")
-    not_ok=$(grep -c '^not ok ' "$scratch/tap")
-    skip=$(grep -ciE '^ok .*# skip' "$scratch/tap")
-    plan=$(sed -n 's/^1\.\.//p' "$scratch/tap" | tail -n 1)
+    ok=$(grep -c '^ok ' "$tap")
+    not_ok=$(grep -c '^not ok ' "$tap")
+    skip=$(grep -ciE '^ok .*# skip' "$tap")
+    plan=$(sed -n 's/^1\.\.//p' "$tap" | tail -n 1)
     if [ "$not_ok" -eq 0 ] && { [ "$status" -ne 0 ] || [ "${plan:-x}" != "$ok" ]; }; then
         not_ok=1
-        echo "not ok - $test: exit status $status, $ok of ${plan:-no plan} checks"
-        tail -n 30 "$scratch/err"
+        echo "not ok - $1: exit status $status, $ok of ${plan:-no plan} checks"
+        tail -n 30 "$err"
     fi
-    awk '/^ok /{ show = 0 } /^not ok /{ show = 1 } show' "$scratch/tap"
-    grep -iE '^ok .*# skip' "$scratch/tap" | sed -E 's/^ok [0-9]+ *-* *(# *skip *)?/skipped: /I'
-    [ "$not_ok" -eq 0 ] || tail -n 30 "$scratch/err"
-    echo "$test: $((ok - skip)) passed, $not_ok failed, $skip skipped, $(($(date +%s) - began)) s"
-    passed=$((passed + ok - skip)) failed=$((failed + not_ok)) skipped=$((skipped + skip))
-done
+    awk '/^ok /{ show = 0 } /^not ok /{ show = 1 } show' "$tap"
+    grep -iE '^ok .*# skip' "$tap" | sed -E 's/^ok [0-9]+ *-* *(# *skip *)?/skipped: /I'
+    [ "$not_ok" -eq 0 ] || tail -n 30 "$err"
+    echo "$1: $((ok - skip)) passed, $not_ok failed, $skip skipped, $((SECONDS - began)) s"
+    echo "$((ok - skip)) $not_ok $skip" >"$2.counts"
+}
 
+at=0
+for test in "$@"; do
+    at=$((at + 1))
+    [ "$at" -le "${TEST_JOBS:-$(nproc)}" ] || wait -n
+    { report "$test" "$scratch/$at" >"$scratch/$at.report"; cat "$scratch/$at.report"; } &
+done
+wait
+
+# A test without counts was itself killed: it counts as failed.
+read -r passed failed skipped < <(
+    cat "$scratch"/*.counts |
+        awk -v tests=$# '{ p += $1; f += $2; s += $3 } END { print p + 0, f + tests - NR, s + 0 }'
+)
 [ "$skipped" -eq 0 ] || echo "$skipped checks skipped"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
