@@ -70,7 +70,7 @@ STANDIN_SRC := $(wildcard tests/standin/standin_*.cc)
 CUDA_KERNEL_TESTS := $(wildcard tests/cuda/test_*.cu)
 CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(CUDA_KERNEL_TESTS)) \
                $(addprefix build/standin/tests/compute/,test_contract test_formulas test_adamw) \
-               build/standin/tests/parity/test_model \
+               build/standin/tests/parity/test_model build/standin/tests/unit/test_infer \
                $(patsubst %.cc,build/standin/%,$(filter-out %_races.cc,$(wildcard tests/standin/test_*.cc))) \
                $(patsubst %.cu,build/standin/%.race,$(CUDA_KERNEL_TESTS)) \
                build/standin/tests/standin/test_races.race

@@ -7,7 +7,8 @@
 #
 # TEST_JOBS of them run at once, as many as there are processors unless it says so.
 #
-# Programs of the stand-in's build test the CUDA back end alone (BS_TEST_DEVICE).
+# Programs of the stand-in's build test the CUDA back end alone (BS_TEST_DEVICE), on the
+# second of two GPUs, which no thread has for its own from the start.
 #
 # TEST_UNDER, such as a memory checker with its options, runs the programs; the Bats files
 # may use it too.
@@ -21,8 +22,8 @@ perform() {
     # shellcheck disable=SC2086 # TEST_UNDER is a command with its options
     case $1 in
         *.bats) bats --tap "$1" ;;
-        */standin/tests/compute/* | */standin/tests/parity/*)
-            BS_TEST_DEVICE=cuda ${TEST_UNDER:-} "$1"
+        */standin/tests/compute/* | */standin/tests/parity/* | */standin/tests/unit/*)
+            BS_STANDIN_DEVICES=2 BS_TEST_DEVICE=cuda:1 ${TEST_UNDER:-} "$1"
             ;;
         *) ${TEST_UNDER:-} "$1" ;;
     esac

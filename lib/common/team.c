@@ -1,4 +1,4 @@
-/* A fork-join team and an ordered pipeline over POSIX threads. */
+/* A fork-join team, a task and an ordered pipeline over POSIX threads. */
 #include "common/team.h"
 
 #include "common/buffer.h"
@@ -178,6 +178,25 @@ void bs_team_run(struct bs_team *team, int64_t items, bs_team_work *work, void *
     while (team->busy > 0)
         pthread_cond_wait(&team->done, &team->mutex);
     pthread_mutex_unlock(&team->mutex);
+}
+
+static void *task_thread(void *argument) {
+    struct bs_task *task = argument;
+    task->work(task->context);
+    return NULL;
+}
+
+void bs_task_start(struct bs_task *task, void (*work)(void *context), void *context) {
+    *task = (struct bs_task){.work = work, .context = context};
+    task->threaded = start_thread(&task->thread, task_thread, task);
+    if (!task->threaded)
+        work(context);
+}
+
+void bs_task_wait(struct bs_task *task) {
+    if (task->threaded)
+        pthread_join(task->thread, NULL);
+    task->threaded = false;
 }
 
 enum job_state { JOB_FREE, JOB_READ, JOB_WORKING, JOB_DONE };

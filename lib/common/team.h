@@ -1,12 +1,15 @@
 /*
- * Threads in two shapes: a team that shares one loop, and an ordered pipeline. SIGINT,
- * SIGTERM and SIGHUP are blocked in all of them; a thread may unblock its own.
+ * Threads in three shapes: a team that shares one loop, a task beside the caller, and an
+ * ordered pipeline. SIGINT, SIGTERM and SIGHUP are blocked in all of them; a thread may
+ * unblock its own.
  */
 #ifndef BS_COMMON_TEAM_H
 #define BS_COMMON_TEAM_H
 
 #include "common/error.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +29,19 @@ int bs_team_new(struct bs_team **team, int threads, struct bs_error *error) BS_M
 void bs_team_free(struct bs_team *team);
 int bs_team_size(const struct bs_team *team);
 void bs_team_run(struct bs_team *team, int64_t items, bs_team_work *work, void *context);
+
+/*
+ * A task: work(context) on a thread of its own, until bs_task_wait. If there can be no
+ * more threads, bs_task_start itself does the work.
+ */
+struct bs_task {
+    void (*work)(void *context);
+    void *context;
+    pthread_t thread;
+    bool threaded; /* false: nothing to wait for */
+};
+void bs_task_start(struct bs_task *task, void (*work)(void *context), void *context);
+void bs_task_wait(struct bs_task *task);
 
 /*
  * An ordered pipeline: `read` fills a job (one caller at a time), `work` transforms

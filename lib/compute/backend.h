@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 /* Changes whenever anything in this header does. */
-#define BS_BACKEND_VERSION 3
+#define BS_BACKEND_VERSION 4
 
 struct bs_backend;
 

@@ -1,4 +1,4 @@
-/* A model and its window, opened and closed as one. */
+/* A model and its windows, opened and closed as one. */
 #include "front/labeller.h"
 
 #include "common/buffer.h"
@@ -21,14 +21,26 @@ static int open_model(struct bs_labeller *labeller, const struct bs_options *opt
     return bs_infer_new(&labeller->infer, labeller->model, infer, error);
 }
 
-static int open_window(struct bs_labeller *labeller, struct bs_error *error) {
+static bool open_window(struct bs_labeller_window *window, size_t n_labels) {
+    window->sequences = bs_alloc(BS_LABELLER_WINDOW, sizeof *window->sequences);
+    window->logits = bs_alloc(n_labels, BS_LABELLER_WINDOW * sizeof(float));
+    return window->sequences && window->logits;
+}
+
+static void close_window(struct bs_labeller_window *window) {
+    free(window->sequences);
+    free(window->logits);
+}
+
+static int open_windows(struct bs_labeller *labeller, struct bs_error *error) {
     labeller->config = bs_model_files_config(labeller->files);
     size_t n_labels = (size_t)labeller->config->num_labels;
-    labeller->sequences = bs_alloc(BS_LABELLER_WINDOW, sizeof *labeller->sequences);
-    labeller->logits = bs_alloc(n_labels, BS_LABELLER_WINDOW * sizeof(float));
+    labeller->open = &labeller->windows[0];
+    labeller->closed = &labeller->windows[1];
     labeller->probabilities = bs_alloc(n_labels, sizeof(double));
-    if (!labeller->sequences || !labeller->logits || !labeller->probabilities)
-        return bs_fail_memory(error, n_labels * BS_LABELLER_WINDOW * sizeof(float),
+    if (!open_window(labeller->open, n_labels) ||
+        !open_window(labeller->closed, n_labels) || !labeller->probabilities)
+        return bs_fail_memory(error, n_labels * BS_LABELLER_WINDOW * 2 * sizeof(float),
                               "labelling");
     return BS_OK;
 }
@@ -36,7 +48,7 @@ static int open_window(struct bs_labeller *labeller, struct bs_error *error) {
 int bs_labeller_open(struct bs_labeller *labeller, const struct bs_options *options,
                      struct bs_error *error) {
     *labeller = (struct bs_labeller){0};
-    if (open_model(labeller, options, error) || open_window(labeller, error)) {
+    if (open_model(labeller, options, error) || open_windows(labeller, error)) {
         bs_labeller_close(labeller);
         return error->code;
     }
@@ -44,8 +56,9 @@ int bs_labeller_open(struct bs_labeller *labeller, const struct bs_options *opti
 }
 
 void bs_labeller_close(struct bs_labeller *labeller) {
-    free(labeller->sequences);
-    free(labeller->logits);
+    bs_task_wait(&labeller->task);
+    close_window(&labeller->windows[0]);
+    close_window(&labeller->windows[1]);
     free(labeller->probabilities);
     bs_infer_free(labeller->infer);
     bs_model_free(labeller->model);
@@ -69,20 +82,42 @@ struct bs_source_options bs_labeller_source(const struct bs_labeller *labeller,
 }
 
 void bs_labeller_add(struct bs_labeller *labeller, const struct bs_encoding *encoding) {
-    labeller->sequences[labeller->count++] = bs_encoding_sequence(encoding);
+    struct bs_labeller_window *window = labeller->open;
+    window->sequences[window->count++] = bs_encoding_sequence(encoding);
 }
 
-int bs_labeller_run(struct bs_labeller *labeller, struct bs_error *error) {
-    int64_t n = (int64_t)labeller->count;
-    labeller->count = 0;
-    if (bs_infer_run(labeller->infer, labeller->sequences, n, labeller->logits, error))
-        return error->code;
-    return bs_infer_check_logits(labeller->logits, n * labeller->config->num_labels,
-                                 error);
+static void label_closed(void *context) {
+    struct bs_labeller *labeller = context;
+    struct bs_labeller_window *window = labeller->closed;
+    int64_t n = (int64_t)window->count;
+    window->count = 0;
+    window->code = bs_infer_run(labeller->infer, window->sequences, n, window->logits,
+                                &window->error);
+    if (!window->code)
+        window->code = bs_infer_check_logits(
+            window->logits, n * labeller->config->num_labels, &window->error);
+}
+
+void bs_labeller_start(struct bs_labeller *labeller) {
+    struct bs_labeller_window *labelled = labeller->closed;
+    labeller->closed = labeller->open;
+    labeller->open = labelled;
+    if (labeller->closed->count)
+        bs_task_start(&labeller->task, label_closed, labeller);
+    else
+        label_closed(labeller);
+}
+
+int bs_labeller_wait(struct bs_labeller *labeller, struct bs_error *error) {
+    bs_task_wait(&labeller->task);
+    labeller->waited = labeller->closed;
+    if (labeller->closed->code)
+        *error = labeller->closed->error;
+    return labeller->closed->code;
 }
 
 size_t bs_labeller_answer(struct bs_labeller *labeller, size_t place) {
     size_t n_labels = (size_t)labeller->config->num_labels;
-    return bs_label_probabilities(labeller->logits + place * n_labels, n_labels,
+    return bs_label_probabilities(labeller->waited->logits + place * n_labels, n_labels,
                                   labeller->probabilities);
 }

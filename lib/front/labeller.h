@@ -1,20 +1,30 @@
 /*
- * Labelling with -m MODEL: the model as tools open it, and a window of texts that are
- * labelled together.
+ * Labelling with -m MODEL: the model as tools open it, and windows of texts that are
+ * labelled together, one while the tool writes the last and collects the next.
  *
- * Order of calls: bs_labeller_open; bs_labeller_add for each text, BS_LABELLER_WINDOW
- * at most; bs_labeller_run; bs_labeller_answer for each, by its place in the window;
- * then the next window; bs_labeller_close.
+ * Order of calls: bs_labeller_open; bs_labeller_add for each text of a window,
+ * BS_LABELLER_WINDOW at most; bs_labeller_start; bs_labeller_wait before the next start;
+ * bs_labeller_answer for each text of the window last waited for, by its place;
+ * bs_labeller_close.
  */
 #ifndef BS_FRONT_LABELLER_H
 #define BS_FRONT_LABELLER_H
 
+#include "common/team.h"
 #include "front/options.h"
 #include "front/source.h"
 #include "infer/infer.h"
 #include "store/model_files.h"
 
 enum { BS_LABELLER_WINDOW = 4096 };
+
+struct bs_labeller_window {
+    struct bs_sequence *sequences; /* [BS_LABELLER_WINDOW], `count` of them in use */
+    size_t count;
+    float *logits; /* [BS_LABELLER_WINDOW, num_labels], until it is labelled again */
+    int code;      /* of its labelling, and why */
+    struct bs_error error;
+};
 
 struct bs_labeller {
     struct bs_model_files *files;
@@ -23,9 +33,11 @@ struct bs_labeller {
     struct bs_device *device;
     struct bs_model *model;
     struct bs_infer *infer;
-    struct bs_sequence *sequences; /* [BS_LABELLER_WINDOW], `count` of them in use */
-    size_t count;
-    float *logits;         /* [BS_LABELLER_WINDOW, num_labels], of the last window */
+    struct bs_labeller_window windows[2];
+    struct bs_labeller_window *open;   /* for bs_labeller_add */
+    struct bs_labeller_window *closed; /* labelled by `task` */
+    struct bs_labeller_window *waited; /* for bs_labeller_answer */
+    struct bs_task task;
     double *probabilities; /* [num_labels], of the last answer */
 };
 
@@ -40,14 +52,17 @@ void bs_labeller_close(struct bs_labeller *labeller);
 struct bs_source_options bs_labeller_source(const struct bs_labeller *labeller,
                                             const struct bs_options *options);
 
-/* Puts a text into the window. Its ids are borrowed until bs_labeller_run. */
+/* Puts a text into the open window. Its ids are borrowed until it has been labelled. */
 void bs_labeller_add(struct bs_labeller *labeller, const struct bs_encoding *encoding);
 
-/* Labels the window, which may be empty, and empties it. BS_DATA for logits that are not
- * finite. */
-int bs_labeller_run(struct bs_labeller *labeller, struct bs_error *error) BS_MUST_CHECK;
+/* Closes the window, which may be empty, and begins to label it; another one is open. */
+void bs_labeller_start(struct bs_labeller *labeller);
 
-/* The label of text number `place` of the window last labelled, an index of
+/* Waits until the closed window is labelled; nothing to wait for is BS_OK. BS_DATA for
+ * logits that are not finite. */
+int bs_labeller_wait(struct bs_labeller *labeller, struct bs_error *error) BS_MUST_CHECK;
+
+/* The label of text number `place` of the window last waited for, an index of
  * config->labels; leaves `probabilities`. */
 size_t bs_labeller_answer(struct bs_labeller *labeller, size_t place);
 

@@ -289,7 +289,7 @@ static const struct shared_option {
      "(default: fp32, on a GPU auto)",
      GROUP_MODEL},
     {BS_OPT_BATCH_TOKENS, 0, "batch-tokens", "N", set_batch_tokens,
-     "Tokens that a thread works on at once, which bounds memory", GROUP_MODEL},
+     "Tokens that are labelled at once, which bounds memory", GROUP_MODEL},
     {BS_OPT_DEVICE, 0, "device", "NAME", set_device,
      "cpu, cuda or cuda:N (a GPU), ref, or auto: a GPU if there is one (default)",
      GROUP_MODEL},

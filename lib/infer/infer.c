@@ -20,12 +20,12 @@ struct worker {
 
 struct bs_infer {
     const struct bs_model *model;
-    int64_t batch_tokens;
+    struct bs_infer_size size;
     int64_t K;
     struct bs_team *team;
     int n_workers;
     struct worker *workers; /* [n_workers], a thread each */
-    struct worker wide;     /* all threads on one batch; unused with one worker */
+    struct worker wide;     /* all threads on one text; unused where one has it all */
     int32_t *lengths;
     int64_t lengths_room;
     /* Of the run in progress. */
@@ -49,14 +49,30 @@ static void worker_free(struct worker *worker) {
     free(worker->logits);
 }
 
-static int make_workers(struct bs_infer *infer, int threads, struct bs_error *error) {
+struct bs_infer_size bs_infer_size(const struct bs_device *device,
+                                   struct bs_infer_options options) {
+    const struct bs_device_info *info = bs_device_info(device);
+    return (struct bs_infer_size){
+        .workers = info->workers ? info->workers : options.threads,
+        .batch_tokens =
+            options.batch_tokens > 0 ? options.batch_tokens : info->batch_tokens};
+}
+
+/* Whether a worker has a thread of the host for its own. */
+static bool workers_are_threads(const struct bs_infer *infer) {
+    return bs_device_info(bs_model_device(infer->model))->workers == 0;
+}
+
+static int make_workers(struct bs_infer *infer, struct bs_error *error) {
     int64_t longest = bs_model_config(infer->model)->max_position_embeddings;
-    int64_t tokens = infer->batch_tokens > longest ? infer->batch_tokens : longest;
+    int64_t tokens =
+        infer->size.batch_tokens > longest ? infer->size.batch_tokens : longest;
+    int workers = infer->size.workers;
     struct bs_pass_size size = {.tokens = tokens, .sequences = tokens, .length = longest};
-    infer->workers = bs_alloc((size_t)threads, sizeof *infer->workers);
+    infer->workers = bs_alloc((size_t)workers, sizeof *infer->workers);
     if (!infer->workers)
-        return bs_fail_memory(error, (size_t)threads * sizeof *infer->workers, "workers");
-    for (; infer->n_workers < threads; infer->n_workers++)
+        return bs_fail_memory(error, (size_t)workers * sizeof *infer->workers, "workers");
+    for (; infer->n_workers < workers; infer->n_workers++)
         if (worker_init(&infer->workers[infer->n_workers], infer->model, 1, size,
                         error)) {
             worker_free(&infer->workers[infer->n_workers]);
@@ -64,8 +80,8 @@ static int make_workers(struct bs_infer *infer, int threads, struct bs_error *er
         }
     size.tokens = longest;
     size.sequences = 1;
-    if (threads > 1)
-        return worker_init(&infer->wide, infer->model, threads, size, error);
+    if (workers > 1 && workers_are_threads(infer))
+        return worker_init(&infer->wide, infer->model, workers, size, error);
     return BS_OK;
 }
 
@@ -76,10 +92,9 @@ int bs_infer_new(struct bs_infer **result, const struct bs_model *model,
         return bs_fail_memory(error, sizeof *infer, "inference");
     infer->model = model;
     infer->K = bs_model_config(model)->num_labels;
-    infer->batch_tokens =
-        options.batch_tokens > 0 ? options.batch_tokens : BS_INFER_BATCH_TOKENS;
-    if (bs_team_new(&infer->team, options.threads, error) ||
-        make_workers(infer, options.threads, error)) {
+    infer->size = bs_infer_size(bs_model_device(model), options);
+    if (bs_team_new(&infer->team, infer->size.workers, error) ||
+        make_workers(infer, error)) {
         bs_infer_free(infer);
         return error->code;
     }
@@ -100,7 +115,7 @@ void bs_infer_free(struct bs_infer *infer) {
 }
 
 int64_t bs_infer_appetite(const struct bs_infer *infer) {
-    return 8 * infer->batch_tokens * infer->n_workers;
+    return 8 * infer->size.batch_tokens * infer->n_workers;
 }
 
 /* Checks every sequence and notes its length. */
@@ -183,10 +198,11 @@ static int label_all(struct bs_infer *infer, const struct bs_plan *plan,
     return BS_OK;
 }
 
-/* Smaller batches than allowed, if there would not be one for each worker. */
-static int64_t fair_budget(const struct bs_infer *infer, int64_t tokens) {
+/* Smaller batches than allowed, if there would not be one for each thread. */
+static int64_t budget(const struct bs_infer *infer, int64_t tokens) {
+    int64_t most = infer->size.batch_tokens;
     int64_t fair = (tokens + infer->n_workers - 1) / infer->n_workers;
-    return fair < infer->batch_tokens ? fair : infer->batch_tokens;
+    return workers_are_threads(infer) && fair < most ? fair : most;
 }
 
 int bs_infer_run(struct bs_infer *infer, const struct bs_sequence *sequences, int64_t n,
@@ -202,7 +218,7 @@ int bs_infer_run(struct bs_infer *infer, const struct bs_sequence *sequences, in
     infer->logits = logits;
     if (n == 1 && infer->wide.pass)
         return label_batch(infer, &infer->wide, &only, 1, error);
-    if (bs_plan_budget(&plan, infer->lengths, n, fair_budget(infer, tokens), error))
+    if (bs_plan_budget(&plan, infer->lengths, n, budget(infer, tokens), error))
         return error->code;
     int code = label_all(infer, &plan, error);
     bs_plan_free(&plan);

@@ -1,11 +1,13 @@
 /*
- * Inference: many sequences labelled by many threads.
+ * Inference: many sequences labelled by many workers.
  *
- * Sequences are sorted by length and cut into batches of a few hundred tokens; each
- * worker carries its own batch through all layers on a queue of one thread, so that its
- * activations stay in its cache, and all share the weights. One text alone goes through
- * a queue on which all threads share each operation. Logits do not depend on threads,
- * on the order of sequences, or on which others are labelled with them.
+ * Sequences are sorted by length and cut into batches; each worker carries its own batch
+ * through all layers on a queue of its own, and all share the weights. On a CPU there is
+ * a worker for each thread, and batches of a few hundred tokens, so that activations
+ * stay in its cache; one text alone goes through a queue on which all threads share each
+ * operation. A GPU says itself how many workers and tokens keep it busy. Logits do not
+ * depend on threads, on the order of sequences, or on which others are labelled with
+ * them.
  *
  * Live streams: bs_infer_run answers whatever it is given, one sequence or thousands;
  * the caller decides how long to wait for company. More sequences a call keep threads
@@ -18,15 +20,21 @@
 #include "common/error.h"
 #include "model/model.h"
 
-enum { BS_INFER_BATCH_TOKENS = 512 };
-
 struct bs_infer;
 
 struct bs_infer_options {
     int threads;          /* at least 1 */
-    int64_t batch_tokens; /* of one worker's batch; 0: BS_INFER_BATCH_TOKENS. A longer
+    int64_t batch_tokens; /* of one worker's batch; 0: as the device says. A longer
                              sequence is a batch of its own */
 };
+
+/* What such options come to on a device. */
+struct bs_infer_size {
+    int workers;
+    int64_t batch_tokens; /* of each */
+};
+struct bs_infer_size bs_infer_size(const struct bs_device *device,
+                                   struct bs_infer_options options);
 
 /* The model is borrowed and may be changed between runs (training evaluates with it).
  * Memory for all workers is allocated here. */

@@ -38,14 +38,15 @@ static int64_t tensor_bytes(const struct bs_tensors *tensors) {
 
 int run_memory(const struct run *run, struct run_memory *memory, struct bs_error *error) {
     const struct bs_training *t = run->training;
+    struct bs_infer_options infer = {.threads = t->threads};
+    struct bs_infer_size used = bs_infer_size(t->device, infer);
     int64_t step = 0, worker = 0;
     *memory = (struct run_memory){0};
     if (activations(run, run->size, &step, error))
         return error->code;
     if (t->eval) {
         int64_t longest = bs_examples_longest(t->eval);
-        int64_t tokens =
-            longest > BS_INFER_BATCH_TOKENS ? longest : BS_INFER_BATCH_TOKENS;
+        int64_t tokens = longest > used.batch_tokens ? longest : used.batch_tokens;
         int64_t tile = bs_device_info(t->device)->row_tile;
         struct bs_pass_size size = {.tokens = bs_round_rows(tokens, tile),
                                     .sequences = tokens,
@@ -54,7 +55,7 @@ int run_memory(const struct run *run, struct run_memory *memory, struct bs_error
             return error->code;
     }
     memory->weights = bs_weights_memory(bs_model_weights(run->model));
-    memory->activations = step + worker * t->threads;
+    memory->activations = step + worker * used.workers;
     memory->data = bs_examples_memory(t->train);
     if (t->eval)
         memory->data += bs_examples_memory(t->eval);

@@ -139,6 +139,32 @@ labels() {
     has_lines one 1501
 }
 
+# Windows hold 4,096 records: one is labelled while the last one is written.
+@test "thousands of records: what a few at a time are answered, in order" {
+    for i in $(seq 10000); do
+        [ $((i % 2500)) = 7 ] && head -c 700 /dev/zero | tr '\0' '.'
+        echo "film $((i * 7919 % 1000)) not bad"
+    done >many
+    predict --header no --threads 2 many >whole
+    split -l 999 many piece.
+    for piece in piece.*; do
+        predict --header no "$piece"
+    done >pieces
+    cmp whole pieces
+    cut -f 3 whole | cmp - many
+}
+
+@test "a full disk while a window is labelled: exit 5, and nothing is awaited for ever" {
+    yes 'not a bad film at all' | head -n 20000 >many
+    status=0
+    tool predict --threads 2 -m "$TINY" many 2>err >/dev/full || status=$?
+    status_is 5
+    err_has 'No space left'
+    status=0
+    tool predict --threads 2 -m "$TINY" many 2>err | head -n 1 >out || status=$?
+    has_lines out 1
+}
+
 @test "--threshold: abstain" {
     go predict --threshold 0.745 <<<$'good film\nawful\nnot good'
     status_is 0

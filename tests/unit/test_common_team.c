@@ -1,4 +1,5 @@
 /* Teams: every item once, no worker twice at a time, all done when the call returns.
+ * Tasks: beside the caller, done after the wait, or done by the caller.
  * Pipelines: order, jobs used again only when they were written, and which failure
  * counts. */
 #include "common/team.h"
@@ -9,6 +10,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct bs_error error;
@@ -217,6 +220,52 @@ static void test_failures(int threads) {
     test_failure(threads, write, BS_RESOURCE, "write 40");
 }
 
+/* ---- tasks ------------------------------------------------------------------------ */
+
+struct meeting {
+    atomic_bool caller_came, task_done;
+};
+
+/* Ends only if the caller goes on meanwhile. */
+static void meet(void *context) {
+    struct meeting *meeting = context;
+    while (!meeting->caller_came)
+        usleep(100);
+    usleep(2000);
+    meeting->task_done = true;
+}
+
+static void test_tasks(void) {
+    struct meeting meeting = {false, false};
+    struct bs_task task = {0};
+    bs_task_wait(&task);
+    bs_task_start(&task, meet, &meeting);
+    meeting.caller_came = true;
+    bs_task_wait(&task);
+    check(meeting.task_done, "a task runs beside its caller, and is done after the wait");
+    bs_task_wait(&task);
+    check(true, "waiting for nothing, or twice, does no harm");
+}
+
+/* In a process that may have no more threads. */
+static void test_task_without_thread(void) {
+    struct rlimit none = {0, 0};
+    struct meeting meeting = {true, false};
+    struct bs_task task;
+    pid_t child = fork();
+    if (child == 0) {
+        if (setrlimit(RLIMIT_NPROC, &none) || (!getuid() && setuid(65534)))
+            _exit(2);
+        bs_task_start(&task, meet, &meeting);
+        bool done = meeting.task_done;
+        bs_task_wait(&task);
+        _exit(!(done && !task.threaded));
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    check(status == 0, "without a thread the caller does the work (%d)", status);
+}
+
 int main(void) {
     static const int threads[] = {0, 1, 2, 5};
     alarm(300); /* what waits for ever fails */
@@ -225,6 +274,8 @@ int main(void) {
         test_order(threads[i]);
         test_failures(threads[i]);
     }
+    test_tasks();
+    test_task_without_thread();
     test_ends();
     test_processors();
     return tap_end();

@@ -53,7 +53,8 @@ static int label_window(struct job *job, struct bs_error *error) {
     size_t n = job->n_pending, place = 0;
     for (size_t i = 0; i < n; i++)
         bs_labeller_add(labeller, &job->window[i].encoding);
-    if (bs_labeller_run(labeller, error))
+    bs_labeller_start(labeller);
+    if (bs_labeller_wait(labeller, error))
         return error->code;
     for (size_t i = 0; i < n; i++) {
         size_t best = bs_labeller_answer(labeller, i);

@@ -1,4 +1,4 @@
-/* The window of bs-predict: labels it, turns logits into fields, writes in order. */
+/* The windows of bs-predict: labels them, turns logits into fields, writes in order. */
 #include "answer.h"
 
 #include <stdlib.h>
@@ -7,14 +7,19 @@
 enum { WINDOW_TOKENS = 1 << 18, WINDOW_BYTES = 1 << 25 };
 enum { KEPT_BYTES = 1 << 18 };
 
-struct answer {
-    struct bs_labeller *labeller;
-    struct bs_writer *writer;
-    struct answer_options options;
+struct window {
     struct bs_token_record *records; /* [BS_LABELLER_WINDOW], `count` of them in use */
     size_t count;
     int64_t tokens;
     size_t bytes;
+};
+
+struct answer {
+    struct bs_labeller *labeller;
+    struct bs_writer *writer;
+    struct answer_options options;
+    struct window windows[2];
+    struct window *open, *closed; /* being filled; being labelled */
     bool columns_known, broken;
 
     struct bs_buffer encoded;
@@ -29,26 +34,38 @@ int answer_new(struct answer **result, struct bs_labeller *labeller,
         return bs_fail_memory(error, sizeof *answer, "answers");
     *answer =
         (struct answer){.labeller = labeller, .writer = writer, .options = *options};
-    answer->records = bs_alloc(BS_LABELLER_WINDOW, sizeof *answer->records);
+    struct bs_token_record *records[2];
+    for (int i = 0; i < 2; i++)
+        answer->windows[i].records = records[i] =
+            bs_alloc(BS_LABELLER_WINDOW, sizeof **records);
+    answer->open = &answer->windows[0];
+    answer->closed = &answer->windows[1];
     answer->sizes = bs_alloc(BS_LABELLER_WINDOW, sizeof *answer->sizes);
-    if (!answer->records || !answer->sizes) {
+    if (!records[0] || !records[1] || !answer->sizes) {
         answer_free(answer);
-        return bs_fail_memory(error, BS_LABELLER_WINDOW * sizeof *answer->records,
+        return bs_fail_memory(error, 2 * BS_LABELLER_WINDOW * sizeof **records,
                               "answers");
     }
     *result = answer;
     return BS_OK;
 }
 
+static void free_window(struct window *window) {
+    for (size_t i = 0; window->records && i < BS_LABELLER_WINDOW; i++) {
+        bs_record_free(&window->records[i].record);
+        bs_encoding_free(&window->records[i].encoding);
+    }
+    free(window->records);
+}
+
 void answer_free(struct answer *answer) {
+    struct bs_error ignored;
     if (!answer)
         return;
-    for (size_t i = 0; answer->records && i < BS_LABELLER_WINDOW; i++) {
-        bs_record_free(&answer->records[i].record);
-        bs_encoding_free(&answer->records[i].encoding);
-    }
+    (void)!bs_labeller_wait(answer->labeller, &ignored); /* it reads the closed window */
+    free_window(&answer->windows[0]);
+    free_window(&answer->windows[1]);
     bs_buffer_free(&answer->encoded);
-    free(answer->records);
     free(answer->sizes);
     free(answer);
 }
@@ -75,10 +92,10 @@ static bool has_column(const struct answer *answer, struct bs_span name, bool is
 }
 
 /* The first record that says which fields there are: rejected ones may be torn. */
-static const struct bs_record *telling_record(const struct answer *answer) {
+static const struct bs_record *telling_record(const struct window *window) {
     const struct bs_record *torn = NULL;
-    for (size_t i = 0; i < answer->count; i++) {
-        const struct bs_token_record *record = &answer->records[i];
+    for (size_t i = 0; i < window->count; i++) {
+        const struct bs_token_record *record = &window->records[i];
         if (!record->rejected)
             return &record->record;
         if (!torn && record->record.n_fields)
@@ -88,9 +105,9 @@ static const struct bs_record *telling_record(const struct answer *answer) {
 }
 
 /* Ours, then those of the first record there is, else of the header row. */
-static int set_columns(struct answer *answer, const struct bs_source_info *info,
-                       struct bs_error *error) {
-    const struct bs_record *record = telling_record(answer);
+static int set_columns(struct answer *answer, const struct window *window,
+                       const struct bs_source_info *info, struct bs_error *error) {
+    const struct bs_record *record = telling_record(window);
     size_t n_others = record ? record->n_fields : info->n_columns, n = 0;
     struct bs_span *names = bs_alloc(n_others + 4, sizeof *names);
     if (!names)
@@ -151,20 +168,25 @@ static int add_prediction(struct answer *answer, struct bs_token_record *token,
     return bs_record_put_first(record, fields, n, error);
 }
 
-/* ---- the window ------------------------------------------------------------------- */
+/* ---- the windows ------------------------------------------------------------------ */
 
-static int label_window(struct answer *answer, struct bs_error *error) {
-    for (size_t i = 0; i < answer->count; i++)
-        if (!answer->records[i].rejected)
-            bs_labeller_add(answer->labeller, &answer->records[i].encoding);
-    return bs_labeller_run(answer->labeller, error);
+/* Closes the open window and has it labelled; the other one, written by now, is open. */
+static void close_window(struct answer *answer) {
+    struct window *window = answer->open;
+    for (size_t i = 0; i < window->count; i++)
+        if (!window->records[i].rejected)
+            bs_labeller_add(answer->labeller, &window->records[i].encoding);
+    bs_labeller_start(answer->labeller);
+    answer->open = answer->closed;
+    answer->closed = window;
 }
 
-static int encode_window(struct answer *answer, struct bs_error *error) {
+static int encode_window(struct answer *answer, const struct window *window,
+                         struct bs_error *error) {
     size_t place = 0;
     answer->encoded.size = 0;
-    for (size_t i = 0; i < answer->count; i++) {
-        struct bs_token_record *record = &answer->records[i];
+    for (size_t i = 0; i < window->count; i++) {
+        struct bs_token_record *record = &window->records[i];
         size_t before = answer->encoded.size;
         if (add_prediction(answer, record, place, error) ||
             bs_writer_encode(answer->writer, &record->record, &answer->encoded, error))
@@ -178,54 +200,77 @@ static int encode_window(struct answer *answer, struct bs_error *error) {
     return BS_OK;
 }
 
-static void empty_window(struct answer *answer) {
-    for (size_t i = 0; i < answer->count; i++)
-        if (answer->records[i].record.raw.size > KEPT_BYTES)
-            bs_record_free(&answer->records[i].record);
+static void empty_window(struct answer *answer, struct window *window) {
+    for (size_t i = 0; i < window->count; i++)
+        if (window->records[i].record.raw.size > KEPT_BYTES)
+            bs_record_free(&window->records[i].record);
     if (answer->encoded.capacity > 2 * (size_t)WINDOW_BYTES)
         bs_buffer_free(&answer->encoded);
-    answer->count = answer->bytes = 0;
-    answer->tokens = 0;
+    window->count = window->bytes = 0;
+    window->tokens = 0;
 }
 
-static int answer_window(struct answer *answer, const struct bs_source_info *info,
-                         struct bs_error *error) {
-    if (answer->count == 0)
+/* A window that has been labelled, if it holds anything. */
+static int write_window(struct answer *answer, struct window *window,
+                        const struct bs_source_info *info, struct bs_error *error) {
+    if (window->count == 0)
         return BS_OK;
     bool columns = answer->options.columns && !answer->columns_known;
-    if ((columns && set_columns(answer, info, error)) || label_window(answer, error) ||
-        encode_window(answer, error) ||
+    if ((columns && set_columns(answer, window, info, error)) ||
+        encode_window(answer, window, error) ||
         bs_writer_put(answer->writer, bs_buffer_span(&answer->encoded), answer->sizes,
-                      answer->count, error)) {
-        answer->broken = true;
+                      window->count, error))
         return error->code;
-    }
-    empty_window(answer);
+    empty_window(answer, window);
     return BS_OK;
 }
 
+/* The open window is full. */
+static int answer_full(struct answer *answer, const struct bs_source_info *info,
+                       struct bs_error *error) {
+    struct window *last = answer->closed;
+    if (bs_labeller_wait(answer->labeller, error)) {
+        answer->broken = true;
+        return error->code;
+    }
+    close_window(answer);
+    if (write_window(answer, last, info, error))
+        answer->broken = true;
+    return answer->broken ? error->code : BS_OK;
+}
+
+/* All that there is. */
+static int answer_all(struct answer *answer, const struct bs_source_info *info,
+                      struct bs_error *error) {
+    int code = answer_full(answer, info, error);
+    return code ? code : answer_full(answer, info, error);
+}
+
 /* Exchanges contents, so that the block gets memory to reuse. */
-static void take_record(struct answer *answer, struct bs_token_record *record) {
-    struct bs_token_record *slot = &answer->records[answer->count++];
+static void take_record(struct window *window, struct bs_token_record *record) {
+    struct bs_token_record *slot = &window->records[window->count++];
     struct bs_token_record kept = *slot;
     *slot = *record;
     *record = kept;
-    answer->tokens += (int64_t)slot->encoding.ids.count;
-    answer->bytes += slot->record.raw.size;
+    window->tokens += (int64_t)slot->encoding.ids.count;
+    window->bytes += slot->record.raw.size;
+}
+
+static bool is_full(const struct window *window) {
+    return window->count == BS_LABELLER_WINDOW || window->tokens >= WINDOW_TOKENS ||
+           window->bytes >= WINDOW_BYTES;
 }
 
 int answer_block(struct answer *answer, const struct bs_source_info *info,
                  struct bs_token_block *block, struct bs_error *error) {
     for (size_t i = 0; i < block->count; i++) {
-        take_record(answer, &block->records[i]);
-        bool full = answer->count == BS_LABELLER_WINDOW ||
-                    answer->tokens >= WINDOW_TOKENS || answer->bytes >= WINDOW_BYTES;
-        if (full && answer_window(answer, info, error))
+        take_record(answer->open, &block->records[i]);
+        if (is_full(answer->open) && answer_full(answer, info, error))
             return error->code;
     }
     if (!block->pause)
         return BS_OK;
-    if (answer_window(answer, info, error))
+    if (answer_all(answer, info, error))
         return error->code;
     return bs_writer_flush(answer->writer, error);
 }
@@ -234,10 +279,10 @@ int answer_rest(struct answer *answer, const struct bs_source_info *info,
                 struct bs_error *error) {
     if (answer->broken)
         return BS_OK;
-    if (answer_window(answer, info, error))
+    if (answer_all(answer, info, error))
         return error->code;
     /* A header row without rows below it is answered with one. */
     if (answer->options.columns && !answer->columns_known && info->n_columns)
-        return set_columns(answer, info, error);
+        return set_columns(answer, answer->open, info, error);
     return BS_OK;
 }

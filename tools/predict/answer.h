@@ -1,8 +1,9 @@
 /*
- * Answers: a window of records that are labelled together and written in input order.
+ * Answers: windows of records that are labelled together and written in input order.
  *
- * Records collect until the window is full or the input pauses; a run of inference
- * sorts them by length (infer/infer.h), and the answers go out as they came in.
+ * Records collect until a window is full or the input pauses; a run of inference sorts
+ * them by length (infer/infer.h), and the answers go out as they came in. While a window
+ * is labelled, the answers of the last one are written and the next one collects.
  */
 #ifndef BS_PREDICT_ANSWER_H
 #define BS_PREDICT_ANSWER_H

@@ -29,6 +29,8 @@
 #include <stdatomic.h>
 
 enum { CPU_TILE = 64 };
+/* Labelled at once by a thread: their activations stay in its cache. */
+enum { CPU_BATCH_TOKENS = 512 };
 
 struct cpu_device {
     const struct bs_cpu_kernels *kernels;

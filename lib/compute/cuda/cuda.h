@@ -98,6 +98,9 @@ struct bs_cuda_trained cuda_trained(const struct bs_weights *w);
 /* Scratch memory of at least so many bytes, 256-aligned; NULL, and the queue failed.
  * What was in it is lost. Growing drops all recordings: they know the old address. */
 void *cuda_scratch(struct bs_queue *q, size_t bytes);
+/* Makes the queue's GPU that of the calling thread, for a thread begins with GPU 0. What
+ * a queue is used for begins with a batch, a step or a transfer: those call it. */
+bool cuda_here(struct bs_queue *q, const char *operation);
 /* Waits until a slot of a ring may be written. */
 bool cuda_slot_wait(struct bs_queue *q, struct cuda_slot *slot, const char *operation);
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 enum { LEAST_SM = 75, LEAST_SM_BF16 = 80, ROW_TILE = 64 };
+/* While one batch is computed the next is packed and sent. */
+enum { WORKERS = 2, BATCH_TOKENS = 16384 };
 
 /* ---- finding it ------------------------------------------------------------------ */
 
@@ -90,7 +92,9 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
                                                        [BS_PRECISION_BF16] = later,
                                                        [BS_PRECISION_FP16] = BS_NATIVE,
                                                        [BS_PRECISION_TF32] = later},
-                                           .row_tile = ROW_TILE};
+                                           .row_tile = ROW_TILE,
+                                           .workers = WORKERS,
+                                           .batch_tokens = BATCH_TOKENS};
     return BS_OK;
 }
 

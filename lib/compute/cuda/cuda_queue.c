@@ -101,12 +101,18 @@ void cuda_queue_free(struct bs_queue *queue) {
 }
 
 void cuda_queue_finish(struct bs_queue *queue) {
-    cuda_check(queue, cudaStreamSynchronize(cuda_queue(queue)->stream),
-               "waiting for the GPU");
+    static const char operation[] = "waiting for the GPU";
+    if (cuda_here(queue, operation))
+        cuda_check(queue, cudaStreamSynchronize(cuda_queue(queue)->stream), operation);
+}
+
+bool cuda_here(struct bs_queue *q, const char *operation) {
+    return cuda_check(q, cudaSetDevice(cuda_queue(q)->device->ordinal), operation);
 }
 
 bool cuda_slot_wait(struct bs_queue *q, struct cuda_slot *slot, const char *operation) {
-    return cuda_check(q, cudaEventSynchronize(slot->free), operation);
+    return cuda_here(q, operation) &&
+           cuda_check(q, cudaEventSynchronize(slot->free), operation);
 }
 
 void *cuda_scratch(struct bs_queue *q, size_t bytes) {
@@ -152,7 +158,9 @@ static void *landing(struct bs_queue *q, size_t bytes) {
 static struct bs_rows staging(struct bs_queue *q, struct bs_rows rows) {
     rows.type = BS_F32;
     rows.stride = rows.columns;
-    rows.data = cuda_scratch(q, (size_t)(rows.rows * rows.columns) * sizeof(float));
+    rows.data = NULL;
+    if (cuda_here(q, "a transfer"))
+        rows.data = cuda_scratch(q, (size_t)(rows.rows * rows.columns) * sizeof(float));
     return rows;
 }
 

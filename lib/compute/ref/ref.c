@@ -18,7 +18,8 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
                                                        [BS_PRECISION_BF16] = BS_EMULATED,
                                                        [BS_PRECISION_FP16] = BS_EMULATED,
                                                        [BS_PRECISION_TF32] = BS_EMULATED},
-                                           .row_tile = 1};
+                                           .row_tile = 1,
+                                           .batch_tokens = 512};
     return BS_OK;
 }
 
