@@ -2,6 +2,7 @@
 #include "metric/interval.h"
 #include "metric/metric.h"
 #include "metric/name_table.h"
+#include "metric/probabilities.h"
 #include "tap.h"
 
 #include <math.h>
@@ -84,6 +85,49 @@ static void test_weights(void) {
     bs_measure_end(&many);
 }
 
+/* With two resamples the interval lies 2.5 % within them, and one of the two is what a
+ * single resample gives. */
+static void test_percentiles(void) {
+    struct bs_scored records[9];
+    for (int i = 0; i < 9; i++)
+        records[i] = (struct bs_scored){0, 0, 0.5, 0.1 + i * 0.1, NAN};
+    struct bs_measure measure = {
+        .records = records, .n_records = 9, .n_classes = 1, .log_loss = true};
+    struct bs_interval one[BS_SCORE_CLASSES], two[BS_SCORE_CLASSES];
+    struct bs_error error;
+    if (!bs_measure_begin(&measure) ||
+        bs_bootstrap(&measure, BS_SCORE_CLASSES, 1, 5, one, &error) ||
+        bs_bootstrap(&measure, BS_SCORE_CLASSES, 2, 5, two, &error))
+        abort();
+    double value = one[BS_SCORE_LOG_LOSS].low;
+    struct bs_interval both = two[BS_SCORE_LOG_LOSS];
+    double outside = (both.high - both.low) / 0.95 * 0.025;
+    check(value == one[BS_SCORE_LOG_LOSS].high && both.high > both.low,
+          "one resample, then two");
+    check(near(value, both.low - outside, 1e-12) ||
+              near(value, both.high + outside, 1e-12),
+          "the percentiles lie between the resamples");
+    bs_measure_end(&measure);
+}
+
+/* Resamples without a positive record have no area; they do not count. */
+static void test_undefined(void) {
+    struct bs_scored records[] = {{0, 0, NAN, NAN, 0.1},
+                                  {0, 0, NAN, NAN, 0.2},
+                                  {0, 0, NAN, NAN, 0.3},
+                                  {1, 1, NAN, NAN, 0.9}};
+    struct bs_measure measure = {
+        .records = records, .n_records = 4, .n_classes = 2, .two_classes = true};
+    struct bs_interval intervals[BS_SCORE_CLASSES];
+    struct bs_error error;
+    bool good = bs_measure_begin(&measure);
+    for (uint64_t seed = 0; seed < 20 && good; seed++)
+        good = !bs_bootstrap(&measure, BS_SCORE_CLASSES, 100, seed, intervals, &error) &&
+               intervals[BS_SCORE_AUC].low == 1 && intervals[BS_SCORE_AUC].high == 1;
+    check(good, "what some resamples leave undefined is of the others");
+    bs_measure_end(&measure);
+}
+
 static void add(struct bs_metrics *metrics, const char *gold, const char *predicted,
                 double probability) {
     struct bs_error error;
@@ -93,6 +137,37 @@ static void add(struct bs_metrics *metrics, const char *gold, const char *predic
         prediction.outcome = BS_PREDICTION_REJECTED;
     if (bs_metrics_add(metrics, bs_span_of(gold), &prediction, &error))
         abort();
+}
+
+static void add_named(struct bs_metrics *metrics, const char *gold, const char *predicted,
+                      size_t n, const char *const *names, const double *probabilities) {
+    struct bs_error error;
+    struct bs_prediction prediction = {.label = bs_span_of(predicted),
+                                       .probability = NAN,
+                                       .names = names,
+                                       .probabilities = probabilities,
+                                       .n_probabilities = n};
+    if (bs_metrics_add(metrics, bs_span_of(gold), &prediction, &error))
+        abort();
+}
+
+static struct bs_metrics *begin(void) {
+    struct bs_metrics *metrics = NULL;
+    struct bs_error error;
+    if (bs_metrics_new(&metrics, &error))
+        abort();
+    return metrics;
+}
+
+/* Scores without a bootstrap, and frees `metrics`. */
+static struct bs_metric_table score(struct bs_metrics *metrics) {
+    struct bs_metric_options options = {0};
+    struct bs_metric_table table;
+    struct bs_error error;
+    if (bs_metrics_score(metrics, &options, &table, &error))
+        abort();
+    bs_metrics_free(metrics);
+    return table;
 }
 
 static double value(const struct bs_metric_table *table, const char *name) {
@@ -136,6 +211,82 @@ static void test_table(void) {
     bs_metrics_free(metrics);
 }
 
+static const struct bs_metric *metric(const struct bs_metric_table *table,
+                                      const char *name) {
+    return bs_metric_find(table, bs_span_of(name));
+}
+
+/* A record without a prediction: 3 of 4 have one, 2 of 4 are right. */
+static void test_missing(void) {
+    struct bs_metrics *metrics = begin();
+    add(metrics, "yes", "yes", 1);
+    add(metrics, "no", "yes", NAN);
+    add(metrics, "no", "no", 0);
+    add(metrics, "", "", NAN);
+    struct bs_metric_table table = score(metrics);
+    /* classes no, yes and none: g 2, 1, 1; p 1, 2, 1 */
+    check(near(value(&table, "matthews_correlation"), (4 * 2 - 5) / 10.0, 1e-12),
+          "Matthews: none is a class");
+    struct bs_interval recall = bs_wilson(2, 3), precision = bs_wilson(2, 3);
+    const struct bs_metric *micro = metric(&table, "micro_recall");
+    check(near(micro->low, recall.low, 1e-12) &&
+              near(metric(&table, "micro_precision")->low, precision.low, 1e-12),
+          "micro averages over what is known");
+    check(!table.no_probabilities && table.n_without == 1, "one without a probability");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add(metrics, "a", "a", NAN);
+    add(metrics, "b", "a", NAN);
+    add(metrics, "b", "", NAN);
+    table = score(metrics);
+    check(near(metric(&table, "micro_recall")->high, bs_wilson(1, 3).high, 1e-12) &&
+              near(metric(&table, "micro_precision")->high, bs_wilson(1, 2).high, 1e-12),
+          "recall is over the gold labels, precision over the predictions");
+    check(value(&table, "precision:b") == 0 &&
+              !metric(&table, "precision:b")->has_interval &&
+              metric(&table, "recall:b")->has_interval,
+          "a class that was never predicted has no interval of precision");
+    check(table.no_probabilities && table.n_without == 0, "no probabilities at all");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add(metrics, "a", "a", 1);
+    table = score(metrics);
+    check(value(&table, "matthews_correlation") == 0, "Matthews of one class is 0");
+    bs_metric_table_free(&table);
+}
+
+static void test_named_probabilities(void) {
+    static const char *const three[] = {"a", "b", "c"}, *const no[] = {"no"},
+                             *const yes[] = {"yes"};
+    static const double spread[] = {0.5, 0.3, 0.2}, sure[] = {0.8};
+    struct bs_metrics *metrics = begin();
+    add_named(metrics, "a", "a", 3, three, spread);
+    add_named(metrics, "b", "a", 3, three, spread);
+    struct bs_metric_table table = score(metrics);
+    check(near(value(&table, "log_loss"), -(log(0.5) + log(0.3)) / 2, 1e-12) &&
+              isnan(value(&table, "roc_auc")),
+          "of three labels two are seen: no area under a curve");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add_named(metrics, "no", "no", 1, no, sure);
+    add_named(metrics, "yes", "yes", 1, yes, sure);
+    table = score(metrics);
+    check(value(&table, "roc_auc") == 1, "one name each: what is left is the other's");
+    bs_metric_table_free(&table);
+}
+
+static void test_probabilities(void) {
+    const float far[] = {-1000, 1000, 999}, equal[] = {2, 2, 2};
+    double p[3];
+    char text[32];
+    check(bs_label_probabilities(far, 3, p) == 1 && p[0] == 0 &&
+              near(p[1], 0.7310585786, 1e-9) && near(p[2], 0.2689414214, 1e-9),
+          "large logits");
+    snprintf(text, sizeof text, "%.17g", p[1]);
+    check(p[1] == 0.731058579, "nine digits: %s", text);
+    check(bs_label_probabilities(equal, 3, p) == 0, "the first of equals");
+}
+
 static void test_refusals(void) {
     struct bs_metrics *metrics = NULL;
     struct bs_error error;
@@ -150,33 +301,58 @@ static void test_refusals(void) {
     check(bs_metrics_add(metrics, bs_span_of(""), &prediction, &error) == BS_DATA,
           "a prediction without a gold label is refused");
     check(bs_metrics_count(metrics) == 0, "what was refused does not count");
+    prediction.probability = 1;
+    check(!bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error), "1 is none");
+    prediction.probability = 0;
+    check(!bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error), "nor is 0");
     bs_metrics_free(metrics);
+}
+
+/* The i-th name that comes is the place-th in order. */
+static int place(int i) {
+    return i * 389 % 1000;
 }
 
 static void test_names(void) {
     struct bs_name_table table = {0};
     int32_t places[1000], wrong = 0;
     char name[16];
-    for (int i = 0; i < 1000; i++) {
-        snprintf(name, sizeof name, "n%03d", 999 - i);
-        wrong += bs_name_number(&table, bs_span_of(name)) != i;
-    }
-    check(!wrong, "1,000 names are numbered in order");
-    check(bs_name_table_sort(&table, places) && places[0] == 999 && places[999] == 0,
-          "and sorted");
+    for (int again = 0; again < 2; again++)
+        for (int i = 0; i < 1000; i++) {
+            snprintf(name, sizeof name, "n%03d", place(i));
+            wrong += bs_name_number(&table, bs_span_of(name)) != i;
+        }
+    check(!wrong, "1,000 names are numbered in order, and keep their numbers");
+    wrong = !bs_name_table_sort(&table, places);
+    for (int i = 0; i < 1000; i++)
+        wrong += places[i] != place(i);
+    check(!wrong, "and sorted");
     for (int i = 0; i < 1000; i++) {
         snprintf(name, sizeof name, "n%03d", i);
         wrong += bs_name_number(&table, bs_span_of(name)) != i;
     }
     check(!wrong && table.count == 1000, "and found again");
     bs_name_table_free(&table);
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < 16; i++) {
+            snprintf(name, sizeof name, "%d.%d", round, i);
+            wrong += bs_name_number(&table, bs_span_of(name)) != i;
+        }
+        bs_name_table_free(&table);
+    }
+    check(!wrong, "wherever in a small table they fall");
 }
 
 int main(void) {
     test_wilson();
     test_bootstrap();
     test_weights();
+    test_percentiles();
+    test_undefined();
     test_table();
+    test_missing();
+    test_named_probabilities();
+    test_probabilities();
     test_refusals();
     test_names();
     return tap_end();
