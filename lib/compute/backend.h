@@ -9,10 +9,9 @@
  * what only they can know (memory, hardware).
  *
  * The objects below are shared: their public functions make them and fill the common
- * part, the
- * back end keeps its own in `data`. A slot without a return value reports a failure
- * with bs_queue_fail, from the queue's own thread or, for asynchronous devices, when
- * queue_finish finds out. Operations of one queue run in the order of the calls; a
+ * part, the back end keeps its own in `data`. A slot without a return value reports a
+ * failure with bs_queue_fail, from the queue's own thread or, for asynchronous devices,
+ * when queue_finish finds out. Operations of one queue run in the order of the calls; a
  * slot may return before the work is done, and then copies its small arguments first.
  *
  * A slot has the name and the type of the public function `bs_...` that calls it, and its

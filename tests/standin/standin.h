@@ -3,17 +3,29 @@
  *
  * The environment says the same, for programs that are not written for it:
  *
- *   BS_STANDIN_SEED=N       order of threads, blocks, graph nodes and queued work. Work
- * on streams runs when someone waits for it; with N % 4 of 1, 2, 3 also now and then
- * before, ever more often. Default 1 BS_STANDIN_SM=90        compute capability, 75, 80,
- * 86, 89, 90, 100 or 120 BS_STANDIN_DEVICES=1    0: there is none BS_STANDIN_DRIVER=13000
- * a version below the run time's: the driver is too old; 0: none BS_STANDIN_MEMORY=BYTES
- * of each device, default 8 GiB BS_STANDIN_FAIL=N[:E]   the N-th call fails with the
- * error E (a number or a name such as cudaErrorMemoryAllocation, the default). The errors
- * of a lost device (ECC, launch failure, ...) stay BS_STANDIN_FAULT=N[:E]  the N-th piece
- * of queued work (kernel, copy, product) fails when it runs, default
- * cudaErrorLaunchFailure BS_STANDIN_REPORT=FILE  at exit, `name TAB number` lines: the
- * counters below, and `fault TAB text` if there was one
+ *   BS_STANDIN_SEED=N      order of threads, blocks, graph nodes and queued work. Work on
+ *       streams runs when someone waits for it; with N % 4 of 1, 2, 3 also now and then
+ *       before, ever more often. Default 1
+ *
+ *   BS_STANDIN_SM=90       compute capability: 75, 80, 86, 89, 90, 100 or 120
+ *
+ *   BS_STANDIN_DEVICES=1   0: there is none
+ *
+ *   BS_STANDIN_DRIVER=13000
+ *       a version below the run time's: the driver is too old; 0: none
+ *
+ *   BS_STANDIN_MEMORY=BYTES
+ *       of each device, default 8 GiB
+ *
+ *   BS_STANDIN_FAIL=N[:E]  the N-th call fails with the error E (a number or a name such
+ *       as cudaErrorMemoryAllocation, the default). The errors of a lost device (ECC,
+ *       launch failure, ...) stay
+ *
+ *   BS_STANDIN_FAULT=N[:E] the N-th piece of queued work (kernel, copy, product) fails
+ *       when it runs, default cudaErrorLaunchFailure
+ *
+ *   BS_STANDIN_REPORT=FILE at exit, `name TAB number` lines: the counters below, and
+ *       `fault TAB text` if there was one
  */
 #ifndef BS_STANDIN_STANDIN_H
 #define BS_STANDIN_STANDIN_H
