@@ -13,14 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Rows for which a pinned product's algorithm is chosen. */
+/* Rows for which a pinned product's algorithm is chosen; its plan serves any number. */
 enum { PINNED_ROWS = 2048 };
 
 /* Finer alignments make no difference; asking for them would make the choice depend on
  * where a batch happens to lie. */
 enum { MOST_ALIGNMENT = 16 };
 
-/* What an algorithm is chosen for: shape, and the alignment of all four matrices. */
+/* What an algorithm is chosen for: shape (of pinned products, for PINNED_ROWS rows), and
+ * the alignment of all four matrices. */
 struct key {
     struct bs_lt_shape shape;
     uint32_t alignment[4]; /* A, B, C, D */
@@ -127,15 +128,15 @@ static cublasStatus_t make_layout(cublasLtMatrixLayout_t *layout, enum bs_type t
                                       (uint64_t)rows, row);
 }
 
-static cublasStatus_t make_layouts(struct plan *plan, int64_t m) {
+static cublasStatus_t make_layouts(struct plan *plan) {
     const struct bs_lt_shape *s = &plan->key.shape;
     cublasStatus_t status = make_layout(&plan->a, s->type, s->w_turned ? s->n : s->k,
                                         s->w_turned ? s->k : s->n, s->w_row);
     if (!status)
-        status = make_layout(&plan->b, s->type, s->x_turned ? s->k : m,
-                             s->x_turned ? m : s->k, s->x_row);
+        status = make_layout(&plan->b, s->type, s->x_turned ? s->k : s->m,
+                             s->x_turned ? s->m : s->k, s->x_row);
     if (!status)
-        status = make_layout(&plan->d, s->d_type, m, s->n, s->d_row);
+        status = make_layout(&plan->d, s->d_type, s->m, s->n, s->d_row);
     return status;
 }
 
@@ -183,25 +184,11 @@ static cublasStatus_t choose(struct bs_lt *lt, struct plan *plan) {
     return status;
 }
 
-static void drop_layouts(struct plan *plan) {
-    cublasLtMatrixLayoutDestroy(plan->a);
-    cublasLtMatrixLayoutDestroy(plan->b);
-    cublasLtMatrixLayoutDestroy(plan->d);
-    plan->a = plan->b = plan->d = NULL;
-}
-
-/* A pinned product is chosen for PINNED_ROWS rows and then laid out for its own. */
 static cublasStatus_t build(struct bs_lt *lt, struct plan *plan) {
-    const struct bs_lt_shape *s = &plan->key.shape;
-    cublasStatus_t status = make_desc(&plan->desc, s);
+    cublasStatus_t status = make_desc(&plan->desc, &plan->key.shape);
     if (!status)
-        status = make_layouts(plan, s->pinned ? PINNED_ROWS : s->m);
-    if (!status)
-        status = choose(lt, plan);
-    if (status || !s->pinned)
-        return status;
-    drop_layouts(plan);
-    return make_layouts(plan, s->m);
+        status = make_layouts(plan);
+    return status ? status : choose(lt, plan);
 }
 
 /* ---- the cache ------------------------------------------------------------------ */
@@ -254,11 +241,23 @@ static int find_plan(struct plan **found, struct bs_lt *lt, const struct key *ke
     return BS_OK;
 }
 
-static cublasStatus_t run(struct bs_lt *lt, struct plan *plan, cudaStream_t stream,
-                          void *workspace, struct bs_lt_operands o) {
+/* A pinned plan's x, which is not turned, and d get so many rows. */
+static cublasStatus_t set_rows(struct plan *plan, int64_t m) {
+    uint64_t columns = (uint64_t)m;
+    cublasStatus_t status = cublasLtMatrixLayoutSetAttribute(
+        plan->b, CUBLASLT_MATRIX_LAYOUT_COLS, &columns, sizeof columns);
+    return status ? status
+                  : cublasLtMatrixLayoutSetAttribute(plan->d, CUBLASLT_MATRIX_LAYOUT_COLS,
+                                                     &columns, sizeof columns);
+}
+
+static cublasStatus_t run(struct bs_lt *lt, struct plan *plan, int64_t m,
+                          cudaStream_t stream, void *workspace, struct bs_lt_operands o) {
     float one = 1, beta = plan->key.shape.accumulate ? 1 : 0;
     cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
-    if (plan->key.shape.bias)
+    if (plan->key.shape.pinned)
+        status = set_rows(plan, m);
+    if (!status && plan->key.shape.bias)
         status = cublasLtMatmulDescSetAttribute(
             plan->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &o.bias, sizeof o.bias);
     if (!status)
@@ -277,10 +276,12 @@ int bs_lt_product(struct bs_lt *lt, cudaStream_t stream, void *workspace,
                                     alignment_of(operands.x, shape->x_row, shape->type),
                                     d, d}};
     struct plan *plan = NULL;
+    if (shape->pinned)
+        key.shape.m = PINNED_ROWS;
     pthread_mutex_lock(&lt->mutex);
     int code = find_plan(&plan, lt, &key, error);
     if (!code) {
-        cublasStatus_t status = run(lt, plan, stream, workspace, operands);
+        cublasStatus_t status = run(lt, plan, shape->m, stream, workspace, operands);
         if (status != CUBLAS_STATUS_SUCCESS)
             code = lt_failed(error, shape, status);
     }

@@ -31,7 +31,7 @@ void bs_lt_free(struct bs_lt *lt);
 struct bs_lt_shape {
     int64_t m, n, k;
     enum bs_type type, d_type;   /* of x and w; of d and of the bias */
-    bool x_turned, w_turned;     /* stored [k, m]; stored [n, k] */
+    bool x_turned, w_turned;     /* stored [k, m], not if pinned; stored [n, k] */
     int64_t x_row, w_row, d_row; /* elements from stored row to row */
     bool bias, accumulate, pinned, tf32;
 };
