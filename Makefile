@@ -8,8 +8,9 @@
 # One makefile for all folders. Objects go to build/VARIANT/, so a sanitizer build never
 # mixes with a release. `V=1` shows the commands.
 
-# ONEDNN=0 leaves out the CPU back end; BARE=1 builds lib/common, lib/compute and the
-# tests of compute with nothing but a C compiler.
+# ONEDNN=0 leaves out the CPU back end; BARE=1 builds what needs nothing but a C compiler:
+# lib/{common,record,compute,batch,model,infer} and their tests, without the files in
+# WITH_LIBRARIES, which read compressed data or model directories.
 
 .DEFAULT_GOAL := all
 
@@ -55,7 +56,10 @@ LDLIBS   := -ldnnl $(LDLIBS)
 LIB_OBJ  += $(foreach isa,$(if $(filter x86_64,$(shell uname -m)),$(ISAS),plain),$(KERNELS:lib/%.c=$(B)/lib/%.$(isa).o))
 endif
 ifdef BARE
-LIB_OBJ  := $(filter $(B)/lib/common/% $(B)/lib/compute/%,$(filter-out %/crc.o %/gzip.o,$(LIB_OBJ)))
+BARE_ROOMS     := common record compute batch model infer
+WITH_LIBRARIES := common/crc common/gzip model/load
+LIB_OBJ  := $(filter $(BARE_ROOMS:%=$(B)/lib/%/%) $(B)/lib/store/tensor_specs.o \
+              $(B)/lib/learn/schedule.o,$(filter-out $(WITH_LIBRARIES:%=$(B)/lib/%.o),$(LIB_OBJ)))
 endif
 
 # CUDA without a GPU: in VARIANT=standin the .cu files and their host code are compiled
@@ -70,7 +74,8 @@ STANDIN_SRC := $(wildcard tests/standin/standin_*.cc)
 CUDA_KERNEL_TESTS := $(wildcard tests/cuda/test_*.cu)
 CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(CUDA_KERNEL_TESTS)) \
                $(addprefix build/standin/tests/compute/,test_contract test_formulas test_adamw) \
-               build/standin/tests/parity/test_model build/standin/tests/unit/test_infer \
+               $(addprefix build/standin/tests/parity/,test_model test_minilm) \
+               build/standin/tests/unit/test_infer \
                $(patsubst %.cc,build/standin/%,$(filter-out %_races.cc,$(wildcard tests/standin/test_*.cc))) \
                $(patsubst %.cu,build/standin/%.race,$(CUDA_KERNEL_TESTS)) \
                build/standin/tests/standin/test_races.race
@@ -118,7 +123,10 @@ test-cuda: ## the CUDA back end without a GPU, against a stand-in for the CUDA r
 	$(Q)tests/run.sh $(CUDA_TESTS)
 
 TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
-TEST_SRC := $(wildcard $(if $(BARE),,tests/unit/test_*.c tests/parity/test_*.c) tests/compute/test_*.c)
+# Tests of the model that read no directory.
+BARE_PARITY := tests/parity/test_model.c tests/parity/test_model_dropout.c
+TEST_SRC := $(if $(BARE),$(BARE_PARITY),$(wildcard tests/unit/test_*.c tests/parity/test_*.c)) \
+            $(wildcard tests/compute/test_*.c)
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 
 # Objects of tests are kept: rebuilding is the exception.

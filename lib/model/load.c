@@ -2,6 +2,7 @@
 #include "common/buffer.h"
 #include "common/random.h"
 #include "model/activations.h"
+#include "store/tensor_names.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /*
  * Parameters of BertForSequenceClassification: the table that a device's weights are
- * made from, and where each Hugging Face tensor (store/tensor_names.h) lies in it. The
+ * made from, and where each Hugging Face tensor (store/tensor_specs.h) lies in it. The
  * one place that knows either.
  *
  * Query, key and value of a layer are one matrix [3C, C] (rows of q, then k, then v)
@@ -16,7 +16,7 @@
 #include "common/error.h"
 #include "compute/compute.h"
 #include "store/model_config.h"
-#include "store/tensor_names.h"
+#include "store/tensor_specs.h"
 
 /* Indices of one layer's parameters. In the last layer `query` is q alone and
  * `key_value` k and v; in the others `query` holds all three and `key_value` is

@@ -4,6 +4,7 @@
     generate_model.py [--minilm DIR --texts FILE.tsv] OUT
 
 OUT/tiny/            a random BERT of Hugging Face's layout
+OUT/tiny_weights.bin the same in the form of golden.h
 OUT/tiny_batch.bin   one batch without dropout: logits, loss, every gradient
 OUT/tiny_steps.bin   ten updates with AdamW, warm-up, clipping and accumulation
 OUT/tiny_weighted.bin   the same with class weights and label smoothing
@@ -26,6 +27,8 @@ from transformers import (
     BertTokenizerFast,
     get_linear_schedule_with_warmup,
 )
+
+from tiny_weights import write_weights
 
 LENGTHS = [1, 2, 3, 7, 16, 33, 64, 129, 512]
 STEPS, WARMUP, RATE, DECAY, MAX_NORM = 10, 4, 2e-4, 0.01, 1.0
@@ -231,6 +234,7 @@ def main():
     torch.set_num_threads(1)
     tiny_batch(tiny_model(options.out), options.out)
     tiny = os.path.join(options.out, "tiny")
+    write_weights(tiny, os.path.join(options.out, "tiny_weights.bin"))
     tiny_steps(tiny, os.path.join(options.out, "tiny_steps.bin"), 2)
     weighted = os.path.join(options.out, "tiny_weighted.bin")
     tiny_steps(tiny, weighted, 3, CLASS_WEIGHTS, SMOOTHING)

@@ -13,17 +13,15 @@
  * about 1e-3: its rounding, 1e-7, is then 1e-4 of the difference. 1 % is allowed for
  * the third derivative; a wrong mask is wrong by tens of percent.
  */
-#include "model/model.h"
 #include "tap.h"
+#include "tiny.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { B = 6, LENGTH = 12, K = 3 };
 
 static struct bs_error error;
-static struct bs_model_files *files;
+static struct golden *tiny;
 
 static void must(int code) {
     if (code) {
@@ -43,16 +41,15 @@ struct fixture {
 static void set_up(struct fixture *f, const char *device, double hidden, double attention,
                    double classifier) {
     struct bs_model_options options = {.training = true};
-    struct bs_model_load load = {.head = BS_HEAD_REQUIRED};
     struct bs_pass_size size = {B * LENGTH, B, LENGTH, true};
-    struct bs_model_config config = *bs_model_files_config(files);
+    struct bs_model_config config = tiny_config(tiny);
     config.hidden_dropout_prob = hidden;
     config.attention_probs_dropout_prob = attention;
     config.classifier_dropout = classifier;
     f->seed = 1;
     must(bs_device_open(&f->device, device, &error));
     must(bs_model_new(&f->model, f->device, &config, &options, &error));
-    must(bs_model_load(f->model, bs_model_files_tensors(files), load, NULL, &error));
+    must(tiny_upload(f->model, tiny, &error));
     must(bs_pass_new(&f->pass, f->model, 1, size, &error));
     must(bs_packer_new(&f->packer, bs_device_info(f->device)->row_tile, &error));
     for (int b = 0; b < B; b++) {
@@ -165,29 +162,31 @@ static void test_places(void) {
     }
 }
 
-static void test_devices(void) {
+static void test_device(const char *name) {
     struct fixture f;
     struct bs_device *device;
     set_up(&f, "ref", 0.3, 0.2, 0.4);
     double loss = loss_of(&f);
     tear_down(&f);
-    if (bs_device_open(&device, "cpu", &error)) {
-        skip("%s", error.text);
+    if (bs_device_open(&device, name, &error)) {
+        skip("%s: %s", name, error.text);
         return;
     }
     bs_device_close(device);
-    set_up(&f, "cpu", 0.3, 0.2, 0.4);
+    set_up(&f, name, 0.3, 0.2, 0.4);
     double other = loss_of(&f);
-    check(fabs(other - loss) < 1e-5, "ref and cpu draw the same masks: %.7f, %.7f", loss,
-          other);
+    check(fabs(other - loss) < 1e-5, "ref and %s draw the same masks: %.7f, %.7f", name,
+          loss, other);
     tear_down(&f);
 }
 
+/* BS_TEST_DEVICE: that device beside ref, instead of the CPU. */
 int main(void) {
-    must(bs_model_files_open(&files, "tests/parity/golden/tiny", &error));
+    const char *asked = getenv("BS_TEST_DEVICE");
+    tiny = golden_open(TINY_WEIGHTS);
     test_gradients();
     test_places();
-    test_devices();
-    bs_model_files_close(files);
+    test_device(asked ? asked : "cpu");
+    golden_close(tiny);
     return tap_end();
 }
