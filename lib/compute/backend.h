@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* Changes whenever anything in this header does. */
-#define BS_BACKEND_VERSION 4
+#define BS_BACKEND_VERSION 5
 
 struct bs_backend;
 
@@ -110,6 +110,8 @@ typedef void bs_op_device_close(struct bs_device *device);
 typedef int bs_op_memory_new(struct bs_device *device, int64_t bytes, void **memory,
                              struct bs_error *error);
 typedef void bs_op_memory_free(struct bs_device *device, void *memory);
+
+typedef __typeof__(bs_device_memory_used) bs_op_memory_used;
 
 /* What is derived from parameters (packed, rounded). The common part is filled, all slots
  * are zero; weights_memory counts in `derived` alone. After a failure of weights_new or
@@ -231,6 +233,9 @@ struct bs_backend {
     bs_op_copy *copy;
     bs_op_update *update;
     bs_op_zero_gradients *zero_gradients;
+
+    /* Optional: NULL, and it is host memory. */
+    bs_op_memory_used *memory_used;
 
     /* Optional: NULL, and nothing is recorded. */
     bs_op_record *record;

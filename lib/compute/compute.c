@@ -115,6 +115,10 @@ int bs_device_check(const struct bs_device *device, enum bs_precision precision,
                    bs_precision_name(precision), bs_precision_name(BS_PRECISION_FP32));
 }
 
+int64_t bs_device_memory_used(const struct bs_device *device) {
+    return device->backend->memory_used ? device->backend->memory_used(device) : 0;
+}
+
 static char backends_text[256];
 
 static void describe_backends(void) {

@@ -94,6 +94,11 @@ const struct bs_device_info *bs_device_info(const struct bs_device *device);
 int bs_device_check(const struct bs_device *device, enum bs_precision precision,
                     struct bs_error *error) BS_MUST_CHECK;
 
+/* Bytes of a device's own memory in use, by whomever; 0 for devices in host memory, and
+ * where it cannot be told. What is allocated stays while its object lives, so that a
+ * difference is a peak. */
+int64_t bs_device_memory_used(const struct bs_device *device);
+
 /* Back ends compiled in, for --version: "ref cpu(oneDNN 2.6.3)". */
 const char *bs_compute_backends(void);
 

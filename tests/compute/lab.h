@@ -63,15 +63,15 @@ struct target {
     const char *device, *isa; /* isa NULL: as the device chooses */
 };
 
-/* What to test: "NAME" or "NAME:ISA" from the command line or BS_TEST_DEVICE, or all
- * that this build has. Returns how many. */
+/* What to test: "NAME", "cpu:ISA" or "cuda:N" from the command line or BS_TEST_DEVICE, or
+ * all that this build has. Returns how many. */
 __attribute__((unused)) static int lab_targets(int argc, char **argv,
                                                struct target targets[8]) {
     static char name[64];
     const char *asked = argc > 1 ? argv[1] : getenv("BS_TEST_DEVICE");
     if (asked && *asked) {
         snprintf(name, sizeof name, "%s", asked);
-        char *colon = strchr(name, ':');
+        char *colon = strncmp(name, "cpu", 3) == 0 ? strchr(name, ':') : NULL;
         if (colon)
             *colon = 0;
         targets[0] = (struct target){name, colon ? colon + 1 : NULL};
@@ -333,9 +333,12 @@ __attribute__((unused)) static int64_t lab_used(const struct lab *lab) {
 
 /* What two back ends may differ by. fp32: sums in another order, polynomials for exp and
  * erf: relative errors of a few 1e-6 at most. bf16: the last bit of what is stored, and
- * probabilities that pass through bf16 inside: 2^-8 and less. */
-static double lab_bound(enum bs_type type) {
-    return type == BS_BF16 ? 3e-5 : type == BS_F16 ? 1e-6 : 1e-10;
+ * probabilities that pass through bf16 inside: 2^-8 and less. tf32: a product may round
+ * its factors to 2^-11, cut them off, or take them whole. */
+static double lab_bound(const struct lab *lab, enum bs_type type) {
+    if (type != BS_F32)
+        return type == BS_BF16 ? 3e-5 : 1e-6;
+    return lab->precision == BS_PRECISION_TF32 ? 5e-6 : 1e-10;
 }
 
 static float *lab_download(struct lab *lab, struct bs_rows rows) {
@@ -353,7 +356,7 @@ static void lab_keep(struct lab *lab, const char *name, double bound, int64_t n,
 __attribute__((unused)) static void lab_record(struct lab *lab, const char *name,
                                                struct bs_rows rows) {
     if (rows.data)
-        lab_keep(lab, name, lab_bound(rows.type), rows.rows * rows.columns,
+        lab_keep(lab, name, lab_bound(lab, rows.type), rows.rows * rows.columns,
                  lab_download(lab, rows));
 }
 
@@ -366,7 +369,7 @@ __attribute__((unused)) static void lab_record_used(struct lab *lab, const char 
     for (int64_t i = used * rows.columns; i < rows.rows * rows.columns; i++)
         if (!isfinite(values[i]))
             values[0] = NAN;
-    lab_keep(lab, name, lab_bound(rows.type), used * rows.columns, values);
+    lab_keep(lab, name, lab_bound(lab, rows.type), used * rows.columns, values);
 }
 
 /* Records rows whose own size says nothing, since they are what is left of terms that
@@ -399,7 +402,7 @@ __attribute__((unused)) static float *lab_slot(struct lab *lab, int index,
 __attribute__((unused)) static void lab_record_slot(struct lab *lab, const char *name,
                                                     int index, enum bs_slot slot) {
     const struct bs_parameter *p = &lab->parameters[index];
-    lab_keep(lab, name, lab_bound(BS_F32), p->rows * p->columns,
+    lab_keep(lab, name, lab_bound(lab, BS_F32), p->rows * p->columns,
              lab_slot(lab, index, slot));
 }
 
@@ -408,7 +411,7 @@ __attribute__((unused)) static void lab_record_loss(struct lab *lab) {
     lab_must(lab, bs_read_step(lab->queue, &result, &lab->error), "step");
     float *values = malloc(sizeof *values);
     values[0] = (float)result.loss;
-    lab_keep(lab, "loss", lab_bound(BS_F32), 1, values);
+    lab_keep(lab, "loss", lab_bound(lab, BS_F32), 1, values);
 }
 
 /* ---- comparison --------------------------------------------------------------- */

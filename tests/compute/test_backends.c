@@ -4,6 +4,7 @@
  * 1, 2 and 3 threads, which must give the same bytes.
  */
 #include "compute/bf16.h"
+#include "compute/f16.h"
 #include "compute/lab.h"
 
 /* One experiment's shape. */
@@ -149,16 +150,23 @@ static struct bs_linear linear_parameters(struct lab *lab, int outputs, int inpu
                               .bias = lab_parameter(lab, BS_ROLE_VECTOR, 1, outputs)};
 }
 
-static void linear(struct lab *lab, const struct setting *s, int64_t tile) {
-    static const struct {
+/* Of low-precision rows beside those of the lab. */
+static enum bs_type low_type(const struct lab *lab) {
+    return lab->type == BS_F16 ? BS_F16 : BS_BF16;
+}
+
+static void linear_sized(struct lab *lab, const struct setting *s, int64_t tile,
+                         int outputs) {
+    const enum bs_type low = low_type(lab);
+    const struct {
         enum bs_activation activation;
         enum bs_type y;
         bool pre;
-    } uses[] = {{BS_IDENTITY, BS_F32, false}, {BS_IDENTITY, BS_BF16, true},
-                {BS_GELU, BS_F32, true},      {BS_GELU, BS_BF16, true},
-                {BS_GELU, BS_BF16, false},    {BS_TANH, BS_F32, false},
-                {BS_TANH, BS_BF16, true}};
-    int inputs = s->columns, outputs = s->columns + s->columns / 2 + 1;
+    } uses[] = {{BS_IDENTITY, BS_F32, false}, {BS_IDENTITY, low, true},
+                {BS_GELU, BS_F32, true},      {BS_GELU, low, true},
+                {BS_GELU, low, false},        {BS_TANH, BS_F32, false},
+                {BS_TANH, low, true}};
+    int inputs = s->columns;
     struct bs_linear l = linear_parameters(lab, outputs, inputs);
     lab_weights(lab);
     lab_batch(lab, s->lengths, tile, 50, s->labels);
@@ -175,8 +183,19 @@ static void linear(struct lab *lab, const struct setting *s, int64_t tile) {
     }
 }
 
-static void linear_backward(struct lab *lab, const struct setting *s, int64_t tile) {
-    int inputs = s->columns, outputs = s->columns / 2 + 3;
+/* An odd number of outputs, which matrix libraries may refuse, and one that suits them.
+ */
+static void linear(struct lab *lab, const struct setting *s, int64_t tile) {
+    linear_sized(lab, s, tile, s->columns + s->columns / 2 + 1);
+}
+
+static void linear_even(struct lab *lab, const struct setting *s, int64_t tile) {
+    linear_sized(lab, s, tile, 2 * s->columns);
+}
+
+static void linear_backward_sized(struct lab *lab, const struct setting *s, int64_t tile,
+                                  int outputs) {
+    int inputs = s->columns;
     struct bs_linear l = linear_parameters(lab, outputs, inputs);
     lab_weights(lab);
     lab_batch(lab, s->lengths, tile, 50, s->labels);
@@ -184,7 +203,7 @@ static void linear_backward(struct lab *lab, const struct setting *s, int64_t ti
     struct bs_rows x = lab_input(lab, lab->type, rows, inputs, 1);
     struct bs_rows dy = lab_input(lab, lab->type, rows, outputs, 1);
     struct bs_rows dx = lab_output(lab, BS_F32, rows, inputs);
-    struct bs_rows dx_low = lab_output(lab, BS_BF16, rows, inputs);
+    struct bs_rows dx_low = lab_output(lab, low_type(lab), rows, inputs);
     struct bs_rows dx_sum = lab_input(lab, BS_F32, rows, inputs, 1);
     bs_linear_backward(lab->queue, lab->weights, l, x, dy, dx, false);
     lab_record(lab, "dx", dx);
@@ -197,6 +216,14 @@ static void linear_backward(struct lab *lab, const struct setting *s, int64_t ti
     lab_record(lab, "dx added", dx_sum);
     lab_record_slot(lab, "dweight of four", l.weight, BS_SLOT_GRADIENT);
     lab_record_slot(lab, "dbias of four", l.bias, BS_SLOT_GRADIENT);
+}
+
+static void linear_backward(struct lab *lab, const struct setting *s, int64_t tile) {
+    linear_backward_sized(lab, s, tile, s->columns / 2 + 3);
+}
+
+static void linear_backward_even(struct lab *lab, const struct setting *s, int64_t tile) {
+    linear_backward_sized(lab, s, tile, 2 * s->columns);
 }
 
 /* The classifier: few outputs. */
@@ -257,7 +284,7 @@ static void record_vanishing(struct lab *lab, struct bs_rows q, struct bs_rows k
     double kept = 1 / (1 - (double)s->dropout);
     double score = norm_of(lab, dout) * norm_of(lab, v) * kept /
                    sqrt((double)(s->columns / s->heads));
-    double bound = lab->type == BS_BF16 ? 1e-6 : 1e-12;
+    double bound = lab->type == BS_BF16 ? 1e-6 : lab->type == BS_F16 ? 2e-8 : 1e-12;
     lab_record_beside(lab, "dq", dq, bound, NULL, score * norm_of(lab, k));
     lab_record_beside(lab, "dk", dk, bound, NULL, score * norm_of(lab, q));
 }
@@ -279,7 +306,7 @@ static void attention(struct lab *lab, const struct setting *s, int64_t tile) {
     if (s->absent)
         return;
     float *log_sums = lab_download(lab, lse);
-    lab_keep(lab, "lse", lab_bound(BS_F32), used * s->heads, log_sums);
+    lab_keep(lab, "lse", lab_bound(lab, BS_F32), used * s->heads, log_sums);
     struct bs_rows dout = lab_gradient(lab, lab->type, rows, columns, used);
     struct bs_rows dqkv = lab_output(lab, lab->type, tokens, 3 * columns);
     struct bs_rows dq = s->first_only ? lab_output(lab, lab->type, rows, columns)
@@ -344,24 +371,37 @@ static void losses(struct lab *lab, const struct setting *s, int64_t tile) {
     lab_record_loss(lab);
 }
 
+/* A factor as a product sees it. */
+static double rounded(enum bs_precision precision, float value) {
+    switch (precision) {
+    case BS_PRECISION_BF16:
+        return bs_bf16_round(value);
+    case BS_PRECISION_FP16:
+        return bs_f16_round(value);
+    case BS_PRECISION_TF32:
+        return bs_tf32_round(value);
+    default:
+        return value;
+    }
+}
+
 /* y against x W^T + b of this device's own values, rounded as products see them: two
  * devices may differ in the last bit of a value, which may tip its bf16. */
 static void record_product(struct lab *lab, struct bs_linear l, struct bs_rows x,
                            struct bs_rows y) {
     int64_t rows = y.rows, n = y.columns, m = x.columns;
-    bool low = lab->precision == BS_PRECISION_BF16;
+    enum bs_precision p = lab->precision;
     float *weight = lab_slot(lab, l.weight, BS_SLOT_VALUE);
     float *bias = lab_slot(lab, l.bias, BS_SLOT_VALUE), *input = lab_download(lab, x);
     double *expected = malloc((size_t)(rows * n) * sizeof *expected), power = 0;
     for (int64_t i = 0; i < rows * n; i++) {
         expected[i] = bias[i % n];
-        for (int64_t j = 0; j < m; j++) {
-            float w = weight[i % n * m + j];
-            expected[i] += (double)input[i / n * m + j] * (low ? bs_bf16_round(w) : w);
-        }
+        for (int64_t j = 0; j < m; j++)
+            expected[i] +=
+                rounded(p, input[i / n * m + j]) * rounded(p, weight[i % n * m + j]);
         power += expected[i] * expected[i];
     }
-    lab_record_beside(lab, "y after the update", y, lab_bound(BS_F32), expected,
+    lab_record_beside(lab, "y after the update", y, lab_bound(lab, BS_F32), expected,
                       sqrt(power / (double)(rows * n)));
     free(expected);
     free(input);
@@ -436,7 +476,9 @@ static const struct {
     {"dropout", dropout},
     {"dropout, add, norm", dropout_add_norm},
     {"linear", linear},
+    {"linear, even", linear_even},
     {"linear backward", linear_backward},
+    {"linear backward, even", linear_backward_even},
     {"linear, few outputs", linear_narrow},
     {"activations backward", activations_backward},
     {"attention", attention},

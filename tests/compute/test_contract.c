@@ -121,6 +121,23 @@ static void weights_without_training(struct target target) {
     bs_device_close(device);
 }
 
+/* On a GPU an arena shows in the memory in use; others work in host memory. */
+static void memory_in_use(struct target target) {
+    struct bs_error error = {0};
+    const int64_t bytes = (int64_t)64 << 20;
+    struct bs_device *device = lab_device(target, &error);
+    struct bs_arena *arena = NULL;
+    int64_t before = bs_device_memory_used(device);
+    if (bs_arena_new(&arena, device, bytes, &error))
+        check(0, "%s", error.text);
+    int64_t more = bs_device_memory_used(device) - before;
+    bool gpu = strncmp(target.device, "cuda", 4) == 0;
+    check(gpu ? more >= bytes : more == 0, "%s: 64 MiB show as %lld bytes in use",
+          target.device, (long long)more);
+    bs_arena_free(arena);
+    bs_device_close(device);
+}
+
 /* ---- arenas and views --------------------------------------------------------- */
 
 static bool lay_out(struct bs_arena *arena, struct bs_rows rows[3]) {
@@ -365,6 +382,7 @@ int main(int argc, char **argv) {
         precisions(targets[i]);
         weights(targets[i]);
         weights_without_training(targets[i]);
+        memory_in_use(targets[i]);
         arenas(targets[i]);
         transfers(targets[i]);
         batches(targets[i]);

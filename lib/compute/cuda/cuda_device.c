@@ -135,6 +135,14 @@ static void memory_free(struct bs_device *device, void *memory) {
     cudaFree(memory);
 }
 
+static int64_t memory_used(const struct bs_device *device) {
+    const struct cuda_device *cuda = device->data;
+    size_t free_bytes = 0, total = 0;
+    if (cudaSetDevice(cuda->ordinal) || cudaMemGetInfo(&free_bytes, &total))
+        return 0;
+    return (int64_t)(total - free_bytes);
+}
+
 const struct bs_backend bs_backend_cuda = {
     .version = BS_BACKEND_VERSION,
     .name = "cuda",
@@ -152,6 +160,7 @@ const struct bs_backend bs_backend_cuda = {
     .queue_finish = cuda_queue_finish,
     .memory_new = memory_new,
     .memory_free = memory_free,
+    .memory_used = memory_used,
     .rows_upload = cuda_rows_upload,
     .rows_download = cuda_rows_download,
     .set_batch = cuda_set_batch,
