@@ -78,7 +78,7 @@ CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(CUDA_KERNEL_TESTS)) \
                build/standin/tests/unit/test_infer \
                $(patsubst %.cc,build/standin/%,$(filter-out %_races.cc,$(wildcard tests/standin/test_*.cc))) \
                $(patsubst %.cu,build/standin/%.race,$(CUDA_KERNEL_TESTS)) \
-               build/standin/tests/standin/test_races.race
+               build/standin/tests/standin/test_races.race tests/cuda/bench.bats
 LIB_OBJ     := $(filter-out $(B)/lib/compute/cuda/%,$(LIB_OBJ))
 ifeq ($(VARIANT),standin)
 CPPFLAGS += -DBS_STANDIN -DBS_WITH_CUDA -Itests/standin
@@ -114,7 +114,7 @@ $(patsubst %.c,$(B)/%.race,$(wildcard tests/*/test_*.c)): %.race: %.o $(B)/libbs
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: cuda-tests-build
-cuda-tests-build: $(CUDA_TESTS)
+cuda-tests-build: $(CUDA_TESTS) $(B)/bench/gpu/gpu
 endif
 
 .PHONY: test-cuda
@@ -184,7 +184,7 @@ test-c: $(TEST_BIN) ## the C tests alone (TAP)
 
 NVCC      ?= nvcc
 CUDA      ?= $(if $(shell command -v $(NVCC)),1,0)
-CUDA_ARCH ?= 75 80 86 89 90 100 120
+CUDA_ARCH ?= $(if $(BARE),native,75 80 86 89 90 100 120)
 CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(shell command -v $(NVCC)))))
 CUDA_LIB  := $(BIN)/libbs-cuda.so
 CUDA_B    := $(B)/pic
@@ -193,7 +193,7 @@ CUDA_OBJ  := $(patsubst %,$(CUDA_B)/%.o,$(wildcard lib/compute/cuda/*.c lib/comp
 GENCODE   := $(if $(filter native,$(CUDA_ARCH)),-arch=native,\
              $(foreach a,$(CUDA_ARCH),-gencode arch=compute_$a,code=sm_$a) \
              -gencode arch=compute_75,code=compute_75)
-NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=true -Werror all-warnings -Ilib $(GENCODE) \
+NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=true -Werror all-warnings -Ilib -Itests $(GENCODE) \
              -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra
 
 ifeq ($(CUDA)$(filter standin,$(VARIANT)),1)
@@ -218,6 +218,42 @@ $(CUDA_LIB): $(CUDA_OBJ)
 
 .PHONY: cuda
 cuda: $(CUDA_LIB) ## the CUDA back end alone, bin/libbs-cuda.so
+
+# ---- on a machine with a GPU -----------------------------------------------------------
+# Needs nvcc, a C compiler and make, and nothing of what the other tools need: a bare
+# build, and libbs-cuda.so for the GPU that is there.
+
+ON_GPU    := $(MAKE) --no-print-directory -j $(shell nproc) BARE=1
+GPU_B     := build/release-bare
+GPU_RUN   := LD_LIBRARY_PATH=$(GPU_B)/bin BS_TEST_DEVICE=cuda TEST_JOBS=1 tests/run.sh
+GPU_KERNEL_TESTS := $(CUDA_KERNEL_TESTS:%.cu=$(GPU_B)/%)
+GPU_OPS   := $(addprefix $(GPU_B)/tests/compute/test_,contract formulas adamw backends gradients independence)
+GPU_PARITY := $(BARE_PARITY:%.c=$(GPU_B)/%)
+GPU_BENCH := $(GPU_B)/bench/gpu/gpu
+# What compute-sanitizer has time for.
+GPU_SMALL := $(GPU_KERNEL_TESTS) $(GPU_B)/tests/compute/test_adamw
+
+.PHONY: gpu-check gpu-check-ops gpu-check-golden gpu-check-bench gpu-check-build
+gpu-check: ## on a machine with a GPU: all three below, in less than 8 minutes
+	$(Q)status=0; for part in ops golden bench; do \
+	    $(MAKE) --no-print-directory gpu-check-$$part || status=1; done; exit $$status
+gpu-check-ops: ## every operation on the GPU, then compute-sanitizer
+	$(Q)$(ON_GPU) $(GPU_OPS) $(GPU_KERNEL_TESTS) $(GPU_B)/bin/libbs-cuda.so
+	$(Q)SANITIZE="$(GPU_SMALL)" $(GPU_RUN) $(GPU_KERNEL_TESTS) $(GPU_OPS) tests/cuda/sanitize.sh
+gpu-check-golden: ## the golden files on the GPU
+	$(Q)$(ON_GPU) $(GPU_PARITY) $(GPU_B)/bin/libbs-cuda.so
+	$(Q)$(GPU_RUN) $(GPU_PARITY)
+gpu-check-bench: ## training and labelling on the GPU, bs beside PyTorch, to bench/results
+	$(Q)$(ON_GPU) $(GPU_BENCH) $(GPU_B)/bin/libbs-cuda.so
+	$(Q)LD_LIBRARY_PATH=$(GPU_B)/bin bench/gpu.sh $(GPU_BENCH)
+gpu-check-build: ## what gpu-check runs, without running it
+	$(Q)$(ON_GPU) $(GPU_OPS) $(GPU_KERNEL_TESTS) $(GPU_PARITY) $(GPU_BENCH) $(GPU_B)/bin/libbs-cuda.so
+
+ifneq ($(VARIANT),standin)
+$(B)/tests/cuda/%: $(CUDA_B)/tests/cuda/%.cu.o $(filter %.cu.o,$(CUDA_OBJ)) $(B)/libbs.a
+	$(Q)mkdir -p $(@D)
+	$(Q)$(NVCC) -cudart static $(if $(filter native,$(CUDA_ARCH)),-arch=native) -o $@ $^ -lpthread -lm
+endif
 
 # ---- set-up, model and data ----------------------------------------------------------
 # SETUP=no: packages are my own business.
@@ -295,7 +331,7 @@ lint: ## layer table, format, clang-tidy, shellcheck
 
 C_FILES  := $(wildcard lib/*/*.[ch] lib/compute/*/*.[ch] tools/*/*.[ch] tests/*.h tests/*/*.[ch] bench/*/*.[ch])
 CC_FILES := $(wildcard lib/*/*.cu lib/compute/*/*.cu lib/compute/*/*.cuh tests/*/*.cu tests/*/*.cc)
-SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh bench/*.sh .ci/run)
+SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh tests/cuda/*.sh bench/*.sh .ci/run)
 
 .PHONY: lint-run
 lint-run:
@@ -306,7 +342,7 @@ lint-run:
 	    xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib -Itests/standin 2>/dev/null' sh
 	$(Q)clang-tidy --quiet setup/lint/headers.cc -- -std=c++17 -pedantic-errors -D_GNU_SOURCE -Ilib 2>/dev/null
 	$(Q)shellcheck $(SH_FILES)
-	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/valgrind/*.bats tests/cli/*.bash)
+	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/valgrind/*.bats tests/cuda/*.bats tests/cli/*.bash)
 	@echo "lint: clean"
 
 # About two minutes. DATA_DIR: real data to compare on, skipped where absent.
@@ -341,6 +377,26 @@ bench-micro: $(MICRO) ## a training step and labelling timed alone, in fp32 and 
 
 $(B)/bench/micro/%: $(B)/bench/micro/%.o $(B)/libbs.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/bench/gpu/gpu: $(patsubst %.c,$(B)/%.o,$(wildcard bench/gpu/*.c)) $(B)/libbs.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# ---- to carry away ---------------------------------------------------------------------
+# PORTABLE: a folder that runs where none of the libraries are, libc's alone, of this age
+# or younger. The run path is of the old kind (RPATH), which the libraries' own libraries
+# are looked for by, too.
+
+PORTABLE ?= build/portable
+
+.PHONY: portable
+portable: $(B)/libbs.a $(TOOLS:%=portable-%) $(if $(filter 1,$(CUDA)),$(CUDA_LIB)) ## tools and the libraries they need in one folder, build/portable
+	$(Q)setup/portable.sh $(PORTABLE) $(if $(filter 1,$(CUDA)),$(CUDA_LIB))
+
+.PHONY: $(TOOLS:%=portable-%)
+$(TOOLS:%=portable-%): portable-%: all
+	$(Q)mkdir -p $(PORTABLE)/bin
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/../lib' \
+	    -o $(PORTABLE)/bin/bs-$* $(patsubst %.c,$(B)/%.o,$(wildcard tools/$*/*.c)) $(B)/libbs.a $(LDLIBS)
 
 # ---- install -------------------------------------------------------------------------
 
