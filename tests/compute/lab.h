@@ -101,14 +101,17 @@ static struct bs_device *lab_device(struct target target, struct bs_error *error
     return device;
 }
 
-/* Whether it can be had with that precision here; if not, says so as a skipped check. */
+/* Whether it can be had with that precision here; if not, says so as a skipped check, or,
+ * of a device that BS_TEST_DEVICE asks for and that is not there, as a failed one. */
 __attribute__((unused)) static bool lab_available(struct target target,
                                                   enum bs_precision precision) {
     struct bs_error error = {0};
     struct bs_device *device = lab_device(target, &error);
     bool there = device && !bs_device_check(device, precision, &error);
     bs_device_close(device);
-    if (!there)
+    if (!device && getenv("BS_TEST_DEVICE"))
+        check(0, "%s: %s", target.device, error.text);
+    else if (!there)
         skip("%s %s %s: %s", target.device, target.isa ? target.isa : "",
              bs_precision_name(precision), error.text);
     return there;

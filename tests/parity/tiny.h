@@ -16,7 +16,8 @@
 #define TINY_WEIGHTS "tests/parity/golden/tiny_weights.bin"
 
 /* Without dropout. */
-static struct bs_model_config tiny_config(const struct golden *weights) {
+__attribute__((unused)) static struct bs_model_config
+tiny_config(const struct golden *weights) {
     const int32_t *sizes = golden_find(weights, "sizes")->data;
     const float *epsilon = golden_find(weights, "layer_norm_eps")->data;
     return (struct bs_model_config){.vocab_size = sizes[0],
@@ -49,8 +50,9 @@ static int tiny_upload_parameter(struct bs_model *model, const struct golden *we
     return code;
 }
 
-static int tiny_upload(struct bs_model *model, const struct golden *weights,
-                       struct bs_error *error) {
+__attribute__((unused)) static int tiny_upload(struct bs_model *model,
+                                               const struct golden *weights,
+                                               struct bs_error *error) {
     for (int i = 0; i < bs_model_parameters(model)->count; i++)
         if (tiny_upload_parameter(model, weights, i, error))
             return error->code;
