@@ -91,8 +91,8 @@ static double time_steps(struct training *t, int64_t steps) {
 /* Warms up; how many steps of the row's there is time for. */
 static int64_t warm_up(struct training *t) {
     const struct bench *bench = t->bench;
-    double began = bs_seconds(), limit = bench->seconds / 4;
-    double each = time_steps(t, 1); /* slow: algorithms are chosen, recordings made */
+    time_steps(t, 2); /* slow: algorithms are chosen, recordings made */
+    double began = bs_seconds(), limit = bench->seconds / 4, each = time_steps(t, 1);
     while (t->step < bench->warm && bs_seconds() - began < limit)
         each = time_steps(t, 1);
     int64_t fits = (int64_t)(bench->seconds / each);

@@ -89,14 +89,18 @@ def row(work, shape, precision, load, steps, run, taken, rate, unit, flops, comp
           figure(memory_mb(), 1), sep="\t", flush=True)
 
 
+def forget_memory():
+    if GPU:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
 class Training:
     """Batches are on the device beforehand: nothing but steps is timed."""
 
     def __init__(self, shape, precision, load):
         set_precision(precision)
-        if GPU:
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+        forget_memory()
         self.shape, self.precision, self.load = shape, precision, load
         self.plain = self.net = make_model(shape).train()
         named = list(self.plain.named_parameters())
@@ -139,7 +143,8 @@ class Training:
 
     def rate(self):
         """Steps a second, and how many steps were timed."""
-        began, each, warm = time.perf_counter(), self.run(1), 1
+        self.run(3)  # slow: kernels are loaded, compiled, recorded
+        began, each, warm = time.perf_counter(), self.run(1), 4
         while warm < WARM and time.perf_counter() - began < options.seconds / 4:
             each, warm = self.run(1), warm + 1
         steps = max(2, min(STEPS, int(options.seconds / each)))
@@ -182,6 +187,7 @@ def whole(shape, precision, rate):
 
 def label_batches(net, load):
     """Seconds for one batch, each waited for as bs does, and how many were timed."""
+    forget_memory()
     ids = torch.randint(1, 1000, load, device=options.device)
     batches = 0
     for batch in range(-3, 10**9):
