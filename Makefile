@@ -115,7 +115,7 @@ endif
 .PHONY: test-cuda
 test-cuda: ## the CUDA back end without a GPU, against a stand-in for the CUDA run time
 	$(Q)$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build
-	$(Q)tests/run.sh $(CUDA_TESTS)
+	$(Q)BS_PTXAS="$(CUDA_PTXAS)" tests/run.sh tests/cuda/spills.sh $(CUDA_TESTS)
 
 TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
 TEST_SRC := $(wildcard $(if $(BARE),,tests/unit/test_*.c tests/parity/test_*.c) tests/compute/test_*.c)
@@ -187,6 +187,8 @@ GENCODE   := $(if $(filter native,$(CUDA_ARCH)),-arch=native,\
              -gencode arch=compute_75,code=compute_75)
 NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=true -Werror all-warnings -Ilib $(GENCODE) \
              -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra
+# What ptxas said of each kernel: registers, local memory.
+CUDA_PTXAS := $(if $(filter 1,$(CUDA)),$(patsubst %.cu,$(CUDA_B)/%.cu.ptxas,$(CUDA_SRC)))
 
 ifeq ($(CUDA)$(filter standin,$(VARIANT)),1)
 all: $(CUDA_LIB)
@@ -197,10 +199,11 @@ $(CUDA_B)/%.c.o: %.c
 	$(if $(V),,@echo "  CC    $< (pic)")
 	$(Q)$(CC) $(CPPFLAGS) -isystem $(CUDA_HOME)/include $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
 
-$(CUDA_B)/%.cu.o: %.cu
+$(CUDA_B)/%.cu.o $(CUDA_B)/%.cu.ptxas: %.cu
 	$(Q)mkdir -p $(@D)
 	$(if $(V),,@echo "  NVCC  $<")
-	$(Q)$(NVCC) $(NVCCFLAGS) -MD -MP -MF $(@:.o=.d) -c $< -o $@
+	$(Q)$(NVCC) $(NVCCFLAGS) -Xptxas -v -MD -MP -MF $(CUDA_B)/$<.d -c $< \
+	    -o $(CUDA_B)/$<.o 2>$(CUDA_B)/$<.ptxas || { cat $(CUDA_B)/$<.ptxas; false; }
 
 $(CUDA_LIB): $(CUDA_OBJ)
 	$(Q)mkdir -p $(@D)
@@ -210,6 +213,12 @@ $(CUDA_LIB): $(CUDA_OBJ)
 
 .PHONY: cuda
 cuda: $(CUDA_LIB) ## the CUDA back end alone, bin/libbs-cuda.so
+
+test-cuda: $(CUDA_PTXAS)
+
+.PHONY: cuda-spills
+cuda-spills: $(CUDA_PTXAS) ## registers and local memory of each kernel; none may spill
+	$(Q)BS_PTXAS="$(CUDA_PTXAS)" tests/cuda/spills.sh
 
 # ---- set-up, model and data ----------------------------------------------------------
 # SETUP=no: packages are my own business.
@@ -247,7 +256,8 @@ demo: ## set-up, build, model, data; then tokenize, train, eval, predict, export
 
 BATS := $(wildcard tests/cli/*.bats)
 # Sanitized already, so that other variants need not run them again.
-TEST_CUDA := $(if $(filter release,$(VARIANT)),$(CUDA_TESTS))
+TEST_CUDA := $(if $(filter release,$(VARIANT)),tests/cuda/spills.sh $(CUDA_TESTS))
+TEST_PTXAS := $(if $(TEST_CUDA),$(CUDA_PTXAS))
 
 .PHONY: test
 test: ## set-up, build, all tests
@@ -255,9 +265,10 @@ test: ## set-up, build, all tests
 	$(Q)$(MAKE) --no-print-directory test-run
 
 .PHONY: test-run
-test-run: all tests-build model data
+test-run: all tests-build model data $(TEST_PTXAS)
 	$(Q)$(if $(TEST_CUDA),$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build)
-	$(Q)BS_BIN=$(abspath $(BIN)) tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS)
+	$(Q)BS_BIN=$(abspath $(BIN)) BS_PTXAS="$(TEST_PTXAS)" \
+	    tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS)
 
 .PHONY: asan
 asan: ## all tests under the address and undefined-behaviour sanitizers
@@ -287,7 +298,7 @@ lint: ## layer table, format, clang-tidy, shellcheck
 
 C_FILES  := $(wildcard lib/*/*.[ch] lib/compute/*/*.[ch] tools/*/*.[ch] tests/*.h tests/*/*.[ch] bench/*/*.[ch])
 CC_FILES := $(wildcard lib/*/*.cu lib/compute/*/*.cu lib/compute/*/*.cuh tests/*/*.cu tests/*/*.cc)
-SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh bench/*.sh .ci/run)
+SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh tests/cuda/*.sh bench/*.sh .ci/run)
 
 .PHONY: lint-run
 lint-run:
