@@ -69,6 +69,7 @@ CUDA_SRC    := $(wildcard lib/compute/cuda/*.cu)
 STANDIN_SRC := $(wildcard tests/standin/standin_*.cc)
 CUDA_KERNEL_TESTS := $(wildcard tests/cuda/test_*.cu)
 CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(CUDA_KERNEL_TESTS)) \
+               $(patsubst %.c,build/standin/%,$(wildcard tests/cuda/test_*.c)) \
                $(addprefix build/standin/tests/compute/,test_contract test_formulas test_adamw) \
                build/standin/tests/parity/test_model \
                $(patsubst %.cc,build/standin/%,$(filter-out %_races.cc,$(wildcard tests/standin/test_*.cc))) \

@@ -47,7 +47,6 @@ void cuda_weights_free(struct bs_weights *w) {
 }
 
 /* Behind all that is on any queue, and done when it returns. */
-/* Behind all that is on any queue, and done when it returns. */
 static int transfer(const struct bs_weights *w, void *to, const void *from, int64_t n,
                     enum cudaMemcpyKind kind, struct bs_error *error) {
     const struct cuda_device *device = w->device->data;
@@ -59,6 +58,8 @@ static int transfer(const struct bs_weights *w, void *to, const void *from, int6
             cudaMemcpyAsync(to, from, (size_t)n * sizeof(float), kind, device->stream);
     if (!status)
         status = cudaStreamSynchronize(device->stream);
+    if (status) /* the caller frees his memory: nothing may be under way */
+        (void)cudaStreamSynchronize(device->stream);
     return cuda_code(status, "a transfer of weights", error);
 }
 
