@@ -70,6 +70,7 @@ STANDIN_SRC := $(wildcard tests/standin/standin_*.cc)
 CUDA_KERNEL_TESTS := $(wildcard tests/cuda/test_*.cu)
 CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(CUDA_KERNEL_TESTS)) \
                $(patsubst %.c,build/standin/%,$(wildcard tests/cuda/test_*.c)) \
+               $(wildcard tests/cuda/*.bats) \
                $(addprefix build/standin/tests/compute/,test_contract test_formulas test_adamw) \
                build/standin/tests/parity/test_model \
                $(patsubst %.cc,build/standin/%,$(filter-out %_races.cc,$(wildcard tests/standin/test_*.cc))) \
@@ -110,7 +111,7 @@ $(patsubst %.c,$(B)/%.race,$(wildcard tests/*/test_*.c)): %.race: %.o $(B)/libbs
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: cuda-tests-build
-cuda-tests-build: $(CUDA_TESTS)
+cuda-tests-build: all $(filter-out %.bats,$(CUDA_TESTS))
 endif
 
 .PHONY: test-cuda
@@ -310,7 +311,7 @@ lint-run:
 	    xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -Ilib -Itests/standin 2>/dev/null' sh
 	$(Q)clang-tidy --quiet setup/lint/headers.cc -- -std=c++17 -pedantic-errors -D_GNU_SOURCE -Ilib 2>/dev/null
 	$(Q)shellcheck $(SH_FILES)
-	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/valgrind/*.bats tests/cli/*.bash)
+	$(Q)shellcheck --shell bash $(BATS) $(wildcard tests/cuda/*.bats tests/valgrind/*.bats tests/cli/*.bash)
 	@echo "lint: clean"
 
 # About two minutes. DATA_DIR: real data to compare on, skipped where absent.
