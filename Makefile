@@ -72,7 +72,7 @@ CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(CUDA_KERNEL_TESTS)) \
                $(patsubst %.c,build/standin/%,$(wildcard tests/cuda/test_*.c)) \
                $(wildcard tests/cuda/*.bats) \
                $(addprefix build/standin/tests/compute/,test_contract test_formulas test_adamw \
-                   test_gradients test_independence) \
+                   test_backends test_gradients test_independence) \
                build/standin/tests/parity/test_model \
                $(patsubst %.cc,build/standin/%,$(filter-out %_races.cc,$(wildcard tests/standin/test_*.cc))) \
                $(patsubst %.cu,build/standin/%.race,$(CUDA_KERNEL_TESTS)) \
