@@ -73,12 +73,15 @@ CUDA_SRC    := $(wildcard lib/compute/cuda/*.cu)
 STANDIN_SRC := $(wildcard tests/standin/standin_*.cc)
 CUDA_KERNEL_TESTS := $(wildcard tests/cuda/test_*.cu)
 CUDA_TESTS  := $(patsubst %.cu,build/standin/%,$(CUDA_KERNEL_TESTS)) \
-               $(addprefix build/standin/tests/compute/,test_contract test_formulas test_adamw) \
+               $(patsubst %.c,build/standin/%,$(wildcard tests/cuda/test_*.c)) \
+               $(wildcard tests/cuda/*.bats) \
+               $(addprefix build/standin/tests/compute/,test_contract test_formulas test_adamw \
+                   test_backends test_gradients test_independence) \
                $(addprefix build/standin/tests/parity/,test_model test_minilm) \
                build/standin/tests/unit/test_infer \
                $(patsubst %.cc,build/standin/%,$(filter-out %_races.cc,$(wildcard tests/standin/test_*.cc))) \
                $(patsubst %.cu,build/standin/%.race,$(CUDA_KERNEL_TESTS)) \
-               build/standin/tests/standin/test_races.race tests/cuda/bench.bats
+               build/standin/tests/standin/test_races.race
 LIB_OBJ     := $(filter-out $(B)/lib/compute/cuda/%,$(LIB_OBJ))
 ifeq ($(VARIANT),standin)
 CPPFLAGS += -DBS_STANDIN -DBS_WITH_CUDA -Itests/standin
@@ -114,13 +117,13 @@ $(patsubst %.c,$(B)/%.race,$(wildcard tests/*/test_*.c)): %.race: %.o $(B)/libbs
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: cuda-tests-build
-cuda-tests-build: $(CUDA_TESTS) $(B)/bench/gpu/gpu
+cuda-tests-build: all $(filter-out %.bats,$(CUDA_TESTS)) $(B)/bench/gpu/gpu
 endif
 
 .PHONY: test-cuda
 test-cuda: ## the CUDA back end without a GPU, against a stand-in for the CUDA run time
 	$(Q)$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build
-	$(Q)tests/run.sh $(CUDA_TESTS)
+	$(Q)BS_PTXAS="$(CUDA_PTXAS)" tests/run.sh tests/cuda/spills.sh $(CUDA_TESTS)
 
 TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
 # Tests of the model that read no directory.
@@ -195,6 +198,8 @@ GENCODE   := $(if $(filter native,$(CUDA_ARCH)),-arch=native,\
              -gencode arch=compute_75,code=compute_75)
 NVCCFLAGS := -std=c++17 -O3 -lineinfo --fmad=true -Werror all-warnings -Ilib -Itests $(GENCODE) \
              -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra
+# What ptxas said of each kernel: registers, local memory.
+CUDA_PTXAS := $(if $(filter 1,$(CUDA)),$(patsubst %.cu,$(CUDA_B)/%.cu.ptxas,$(CUDA_SRC)))
 
 ifeq ($(CUDA)$(filter standin,$(VARIANT)),1)
 all: $(CUDA_LIB)
@@ -205,10 +210,11 @@ $(CUDA_B)/%.c.o: %.c
 	$(if $(V),,@echo "  CC    $< (pic)")
 	$(Q)$(CC) $(CPPFLAGS) -isystem $(CUDA_HOME)/include $(CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
 
-$(CUDA_B)/%.cu.o: %.cu
+$(CUDA_B)/%.cu.o $(CUDA_B)/%.cu.ptxas: %.cu
 	$(Q)mkdir -p $(@D)
 	$(if $(V),,@echo "  NVCC  $<")
-	$(Q)$(NVCC) $(NVCCFLAGS) -MD -MP -MF $(@:.o=.d) -c $< -o $@
+	$(Q)$(NVCC) $(NVCCFLAGS) -Xptxas -v -MD -MP -MF $(CUDA_B)/$<.d -c $< \
+	    -o $(CUDA_B)/$<.o 2>$(CUDA_B)/$<.ptxas || { cat $(CUDA_B)/$<.ptxas; false; }
 
 $(CUDA_LIB): $(CUDA_OBJ)
 	$(Q)mkdir -p $(@D)
@@ -218,6 +224,12 @@ $(CUDA_LIB): $(CUDA_OBJ)
 
 .PHONY: cuda
 cuda: $(CUDA_LIB) ## the CUDA back end alone, bin/libbs-cuda.so
+
+test-cuda: $(CUDA_PTXAS)
+
+.PHONY: cuda-spills
+cuda-spills: $(CUDA_PTXAS) ## registers and local memory of each kernel; none may spill
+	$(Q)BS_PTXAS="$(CUDA_PTXAS)" tests/cuda/spills.sh
 
 # ---- on a machine with a GPU -----------------------------------------------------------
 # Needs nvcc, a C compiler and make, and nothing of what the other tools need: a bare
@@ -291,7 +303,8 @@ demo: ## set-up, build, model, data; then tokenize, train, eval, predict, export
 
 BATS := $(wildcard tests/cli/*.bats)
 # Sanitized already, so that other variants need not run them again.
-TEST_CUDA := $(if $(filter release,$(VARIANT)),$(CUDA_TESTS))
+TEST_CUDA := $(if $(filter release,$(VARIANT)),tests/cuda/spills.sh $(CUDA_TESTS))
+TEST_PTXAS := $(if $(TEST_CUDA),$(CUDA_PTXAS))
 
 .PHONY: test
 test: ## set-up, build, all tests
@@ -299,9 +312,10 @@ test: ## set-up, build, all tests
 	$(Q)$(MAKE) --no-print-directory test-run
 
 .PHONY: test-run
-test-run: all tests-build model data
+test-run: all tests-build model data $(TEST_PTXAS)
 	$(Q)$(if $(TEST_CUDA),$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build)
-	$(Q)BS_BIN=$(abspath $(BIN)) tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS)
+	$(Q)BS_BIN=$(abspath $(BIN)) BS_PTXAS="$(TEST_PTXAS)" \
+	    tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS)
 
 .PHONY: asan
 asan: ## all tests under the address and undefined-behaviour sanitizers

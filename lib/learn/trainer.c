@@ -122,6 +122,13 @@ static void note_best(struct run *run, const struct bs_scores *scores) {
     }
 }
 
+/* What a device failed at between two updates: behind which it was. */
+static int after_step(const struct run *run, int code, struct bs_error *error) {
+    if (code == BS_DEVICE)
+        bs_error_prefix(error, "after step %" PRId64 ": ", run->state.step);
+    return code;
+}
+
 /* Evaluates, and adds a row. BS_END if a signal came first: nothing is noted, and the
  * run that goes on does it again. */
 static int make_row(struct run *run, struct report *report, struct bs_error *error) {
@@ -133,7 +140,7 @@ static int make_row(struct run *run, struct report *report, struct bs_error *err
     if (evaluated) {
         int code = run_evaluate(run, -1, &scores, error);
         if (code)
-            return code;
+            return after_step(run, code, error);
         note_best(run, &scores);
     }
     size_t before = state->rows.size;
@@ -175,7 +182,8 @@ static int attend(struct run *run, struct report *report, struct bs_error *error
                is_multiple(state->step, s->save_steps ? s->save_steps : s->eval_steps);
     if (!run->changed || !due)
         return BS_OK;
-    return run_read_loss(run, error) ? error->code : run_save(run, error);
+    return run_read_loss(run, error) ? error->code
+                                     : after_step(run, run_save(run, error), error);
 }
 
 static void show_progress(const struct run *run, struct bs_progress *progress,

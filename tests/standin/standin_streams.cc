@@ -94,8 +94,9 @@ static void run_next(Stream &stream) {
 
 static void run_until(const std::shared_ptr<Mark> &mark) {
     Burst burst;
-    while (!mark->done && !mark->stream->queue.empty())
-        run_next(*mark->stream);
+    std::shared_ptr<Stream> stream = mark->stream.lock();
+    while (stream && !mark->done && !stream->queue.empty())
+        run_next(*stream);
 }
 
 static void run_all(Stream &stream) {
@@ -360,7 +361,8 @@ cudaError_t cudaEventQuery(cudaEvent_t handle) {
         return call.returns(call.status);
     if (!event->mark || event->mark->done)
         return call.returns(cudaSuccess);
-    return call.returns(query(*event->mark->stream, event->mark.get()));
+    std::shared_ptr<Stream> stream = event->mark->stream.lock();
+    return call.returns(stream ? query(*stream, event->mark.get()) : state.sticky);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
@@ -368,9 +370,10 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
     std::shared_ptr<Event> event;
     if (look_at(call, handle, &event) != cudaSuccess)
         return call.returns(call.status);
-    count(BS_STANDIN_WAITS);
-    if (event->mark)
+    if (event->mark && !event->mark->done) {
+        count(BS_STANDIN_WAITS);
         run_until(event->mark);
+    }
     return call.returns(state.sticky);
 }
 

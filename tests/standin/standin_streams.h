@@ -46,9 +46,10 @@ struct Stream {
     std::vector<size_t> frontier;     /* nodes that its next node comes after */
 };
 
-/* A place in a stream's queue. */
+/* A place in a stream's queue, whose work may hold it. A stream with work left is kept
+ * by others: one that is gone has passed the place, unless everything was forgotten. */
 struct Mark {
-    std::shared_ptr<Stream> stream;
+    std::weak_ptr<Stream> stream;
     bool done = false;
     double seconds = 0;
 };

@@ -6,6 +6,7 @@
 #include "compute/cuda/cublaslt.h"
 
 #include "common/buffer.h"
+#include "compute/cuda/cuda.h"
 
 #include <cublasLt.h>
 
@@ -43,12 +44,19 @@ struct bs_lt {
     struct plan *plans[N_BUCKETS];
 };
 
+static const char *remedy(cublasStatus_t status) {
+    return status == CUBLAS_STATUS_ALLOC_FAILED ? cuda_remedy(cudaErrorMemoryAllocation)
+           : status == CUBLAS_STATUS_EXECUTION_FAILED
+               ? cuda_remedy(cudaErrorLaunchFailure)
+               : "";
+}
+
 static int lt_failed(struct bs_error *error, const struct bs_lt_shape *s,
                      cublasStatus_t status) {
     static const char *const names[] = {"fp32", "bf16", "fp16"};
-    return bs_fail(error, BS_DEVICE, "cuBLASLt, [%lld, %lld] by [%lld, %lld] in %s: %s",
+    return bs_fail(error, BS_DEVICE, "cuBLASLt, [%lld, %lld] by [%lld, %lld] in %s: %s%s",
                    (long long)s->m, (long long)s->k, (long long)s->k, (long long)s->n,
-                   names[s->type], cublasLtGetStatusString(status));
+                   names[s->type], cublasLtGetStatusString(status), remedy(status));
 }
 
 int bs_lt_new(struct bs_lt **result, struct bs_error *error) {
@@ -58,7 +66,8 @@ int bs_lt_new(struct bs_lt **result, struct bs_error *error) {
     cublasStatus_t status = cublasLtCreate(&lt->handle);
     if (status != CUBLAS_STATUS_SUCCESS) {
         free(lt);
-        return bs_fail(error, BS_DEVICE, "cuBLASLt: %s", cublasLtGetStatusString(status));
+        return bs_fail(error, BS_DEVICE, "cuBLASLt: %s%s",
+                       cublasLtGetStatusString(status), remedy(status));
     }
     pthread_mutex_init(&lt->mutex, NULL);
     *result = lt;

@@ -77,6 +77,11 @@ static inline struct cuda_queue *cuda_queue(const struct bs_queue *q) {
 
 /* ---- cuda_error.c ---- */
 
+/* What to do about an error, to be put behind its words; "" if nothing is known. */
+const char *cuda_remedy(cudaError_t status);
+/* The queue fails, in these words and the step's number. */
+void cuda_fail(struct bs_queue *q, enum bs_code code, const char *operation,
+               const char *reason);
 /* True if status is cudaSuccess; else the queue fails. */
 bool cuda_check(struct bs_queue *q, cudaError_t status, const char *operation);
 /* The same for what has no queue: BS_OK or BS_DEVICE. */

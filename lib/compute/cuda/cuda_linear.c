@@ -30,7 +30,7 @@ static void product(struct bs_queue *q, const struct bs_lt_shape *shape,
     struct bs_error error = {0};
     if (bs_lt_product(data->device->lt, data->stream, data->workspace, shape, operands,
                       &error))
-        bs_queue_fail(q, error.code, "%s", error.text);
+        cuda_fail(q, error.code, "linear", error.text);
 }
 
 /* Rows that a product can write: y itself or, if the library cannot write its type, fp32

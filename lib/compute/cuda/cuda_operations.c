@@ -190,7 +190,7 @@ static bool class_weights_room(struct bs_queue *q, int64_t K) {
     data->class_weights = NULL;
     data->n_class_weights = 0;
     if (cuda_memory(&memory, (size_t)K * sizeof(float), "class weights", &error)) {
-        bs_queue_fail(q, error.code, "%s", error.text);
+        cuda_fail(q, error.code, "cross-entropy", error.text);
         return false;
     }
     data->class_weights = memory;

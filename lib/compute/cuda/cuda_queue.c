@@ -131,7 +131,7 @@ void *cuda_scratch(struct bs_queue *q, size_t bytes) {
     cudaFree(data->scratch);
     data->scratch_bytes = 0;
     if (cuda_memory(&data->scratch, bytes, "scratch", &error)) {
-        bs_queue_fail(q, error.code, "%s", error.text);
+        cuda_fail(q, error.code, "scratch memory", error.text);
         return NULL;
     }
     data->scratch_bytes = bytes;

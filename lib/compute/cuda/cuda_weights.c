@@ -58,6 +58,8 @@ static int transfer(const struct bs_weights *w, void *to, const void *from, int6
             cudaMemcpyAsync(to, from, (size_t)n * sizeof(float), kind, device->stream);
     if (!status)
         status = cudaStreamSynchronize(device->stream);
+    if (status) /* the caller frees his memory: nothing may be under way */
+        (void)cudaStreamSynchronize(device->stream);
     return cuda_code(status, "a transfer of weights", error);
 }
 
