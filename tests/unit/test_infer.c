@@ -4,6 +4,7 @@
  * as they came in; dropout is reproducible; memory is what was estimated.
  */
 #include "infer/infer.h"
+#include "store/tensor_names.h"
 #include "tap.h"
 
 #include <math.h>
