@@ -54,7 +54,7 @@ struct row {
     int64_t steps;    /* that were timed */
     double taken;     /* seconds for them */
     double flops;     /* of one step; 0: TFLOP/s are not told */
-    double library;   /* TFLOP/s of the products alone; 0: not told */
+    double products;  /* TFLOP/s of the products alone; 0: not told */
 };
 
 void report_header(void);

@@ -52,7 +52,7 @@ static void label_batch(const struct bench *bench, const struct shape *shape,
     struct bs_packer *packer;
     struct bs_pass *pass;
     float *logits = malloc((size_t)load.sequences * 2 * sizeof *logits);
-    row.library = products_rate(bench, shape, row.precision, load, false);
+    row.products = products_rate(bench, shape, row.precision, load, false);
     must(bs_pass_new(&pass, model, 1, size, &error));
     must(bs_packer_new(&packer, bs_device_info(bench->device)->row_tile, &error));
     double began = 0;

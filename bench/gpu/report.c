@@ -47,7 +47,7 @@ void report_row(const struct bench *bench, const struct row *row) {
     figure(tflops, 4);
     double peak = chip_peak(hardware, row->precision);
     figure(peak > 0 ? tflops / peak : 0, 4);
-    figure(row->library > 0 ? tflops / row->library : 0, 4);
+    figure(row->products > 0 ? tflops / row->products : 0, 4);
     figure(1e-6 * memory, 1);
     printf("\n");
     fflush(stdout);

@@ -112,7 +112,7 @@ static struct row row_of(const struct training *t, const char *work,
         .precision = bs_model_precision(t->model),
         .load = t->load,
         .flops = 3 * shape_forward(shape, t->load.sequences, t->load.length),
-        .library =
+        .products =
             products_rate(t->bench, shape, bs_model_precision(t->model), t->load, true)};
 }
 
