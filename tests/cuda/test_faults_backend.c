@@ -5,19 +5,19 @@
  * either the error arrives in words that say what to do, or the results are those of a
  * sound run.
  *
- * The run: a tiny model is made, trained for three updates (run, recorded, replayed) and
+ * The run: a small model is made, trained for three updates (run, recorded, replayed) and
  * labels three batches; logits and weights come down.
  */
+#include "small_model.h"
 #include "standin.h"
-#include "tiny.h"
 
-static const float class_weights[TINY_LABELS] = {1, 2, 0.5F};
+static const float class_weights[SMALL_LABELS] = {1, 2, 0.5F};
 
 enum stage { OPENED, TRAINED, LABELLED, CLOSED, STAGES };
 
 struct results {
     struct bs_step_result step;
-    float logits[TINY_LABELS], bias[TINY_LABELS];
+    float logits[SMALL_LABELS], bias[SMALL_LABELS];
 };
 
 /* Calls, or pieces of work, until the end of each stage. */
@@ -30,24 +30,24 @@ static void note(struct counts *counts, enum stage stage) {
     counts->work[stage] = bs_standin_count(BS_STANDIN_WORK);
 }
 
-static int train(struct tiny *t, struct results *results, struct bs_error *error) {
-    struct bs_queue *queue = tiny_queue(t);
+static int train(struct small *t, struct results *results, struct bs_error *error) {
+    struct bs_queue *queue = small_queue(t);
     for (uint32_t update = 0; update < 3; update++)
-        tiny_update(t, 2, update, class_weights);
+        small_update(t, 2, update, class_weights);
     return bs_read_step(queue, &results->step, error);
 }
 
-static int label(struct tiny *t, struct results *results, struct bs_error *error) {
+static int label(struct small *t, struct results *results, struct bs_error *error) {
     for (int i = 0; i < 3; i++)
-        if (tiny_label(t, 3, 1, results->logits, error))
+        if (small_label(t, 3, 1, results->logits, error))
             return error->code;
-    return bs_queue_finish(tiny_queue(t), error);
+    return bs_queue_finish(small_queue(t), error);
 }
 
-static int work(struct tiny *t, struct results *results, struct counts *counts,
+static int work(struct small *t, struct results *results, struct counts *counts,
                 struct bs_error *error) {
-    bs_set_loss_total(tiny_queue(t), 1);
-    bs_set_loss_scale(tiny_queue(t), (struct bs_loss_scale){.scale = 1024});
+    bs_set_loss_total(small_queue(t), 1);
+    bs_set_loss_scale(small_queue(t), (struct bs_loss_scale){.scale = 1024});
     note(counts, OPENED);
     if (train(t, results, error))
         return error->code;
@@ -62,12 +62,12 @@ static int work(struct tiny *t, struct results *results, struct counts *counts,
 
 static int run(enum bs_precision precision, struct results *results,
                struct counts *counts, struct bs_error *error) {
-    struct tiny t;
+    struct small t;
     memset(results, 0, sizeof *results);
-    int code = tiny_open(&t, precision, 1, error);
+    int code = small_open(&t, precision, 1, error);
     if (!code)
         code = work(&t, results, counts, error);
-    tiny_close(&t);
+    small_close(&t);
     note(counts, CLOSED);
     return code;
 }

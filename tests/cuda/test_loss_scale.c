@@ -2,35 +2,35 @@
  * The dynamic loss scale of fp16 on a GPU: what overflows is skipped, 2,000 good updates
  * double the scale, and at a scale of 1 an overflow is an error for good.
  */
-#include "tiny.h"
+#include "small_model.h"
 
 #include <math.h>
 
 static struct bs_error error;
 
 /* Update `update` from this scale on, and what came of it. */
-static struct bs_step_result update_from(struct tiny *t, uint32_t update,
+static struct bs_step_result update_from(struct small *t, uint32_t update,
                                          struct bs_loss_scale scale) {
     struct bs_step_result result;
-    bs_set_loss_scale(tiny_queue(t), scale);
-    tiny_update(t, 4, update, NULL);
-    must(bs_read_step(tiny_queue(t), &result, &error), &error);
+    bs_set_loss_scale(small_queue(t), scale);
+    small_update(t, 4, update, NULL);
+    must(bs_read_step(small_queue(t), &result, &error), &error);
     return result;
 }
 
-static uint64_t digest(const struct tiny *t) {
+static uint64_t digest(const struct small *t) {
     uint64_t sum = 0;
-    must(tiny_digest(t, BS_SLOT_VALUE, &sum, &error), &error);
-    must(tiny_digest(t, BS_SLOT_MOMENT1, &sum, &error), &error);
-    must(tiny_digest(t, BS_SLOT_MOMENT2, &sum, &error), &error);
+    must(small_digest(t, BS_SLOT_VALUE, &sum, &error), &error);
+    must(small_digest(t, BS_SLOT_MOMENT1, &sum, &error), &error);
+    must(small_digest(t, BS_SLOT_MOMENT2, &sum, &error), &error);
     return sum;
 }
 
 static void test_scale(const char *graphs) {
     const struct bs_loss_scale huge = {.scale = 0x1p40F, .good_updates = 7};
-    struct tiny t, other;
+    struct small t, other;
     setenv("BS_CUDA_GRAPHS", graphs, 1);
-    must(tiny_open(&t, BS_PRECISION_FP16, 1, &error), &error);
+    must(small_open(&t, BS_PRECISION_FP16, 1, &error), &error);
     uint64_t before = digest(&t);
 
     struct bs_step_result result = update_from(&t, 0, huge);
@@ -48,18 +48,18 @@ static void test_scale(const char *graphs) {
           "2,000 good updates double the scale");
     uint64_t after = digest(&t);
     for (int64_t skipped = 0; skipped < 2; skipped++) {
-        must(tiny_open(&other, BS_PRECISION_FP16, 1, &error), &error);
+        must(small_open(&other, BS_PRECISION_FP16, 1, &error), &error);
         result = update_from(&other, 1, (struct bs_loss_scale){256, 5, skipped});
         check(result.loss_scale.good_updates == 6 && (digest(&other) == after) == skipped,
               "... after %d skipped updates: %s", (int)skipped,
               skipped ? "the same weights and moments"
                       : "others, Adam counts differently");
-        tiny_close(&other);
+        small_close(&other);
     }
 
     /* The loss is finite; a gradient is not, whatever the scale. */
     const struct bs_parameters *p = bs_model_parameters(t.model);
-    const float bias[TINY_LABELS] = {INFINITY};
+    const float bias[SMALL_LABELS] = {INFINITY};
     must(bs_weights_upload(bs_model_weights(t.model), p->classifier.bias,
                            BS_SLOT_GRADIENT, 0, 1, bias, &error),
          &error);
@@ -68,7 +68,7 @@ static void test_scale(const char *graphs) {
     check(!result.finite && result.first_bad_update == 2 &&
               result.loss_scale.scale == 1 && digest(&t) == before,
           "a scale of 1 is not halved: the update is bad, nothing changes");
-    tiny_close(&t);
+    small_close(&t);
 }
 
 int main(void) {

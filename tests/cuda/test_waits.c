@@ -3,12 +3,12 @@
  * for the GPU, and no copy goes through memory that is not pinned; with recordings and
  * without. The same of labelling, but for the wait for each batch's results.
  */
+#include "small_model.h"
 #include "standin.h"
-#include "tiny.h"
 
 #include <stdlib.h>
 
-static const float class_weights[TINY_LABELS] = {1, 2, 0.5F};
+static const float class_weights[SMALL_LABELS] = {1, 2, 0.5F};
 
 struct costs {
     long waits, allocations, pageable;
@@ -36,28 +36,28 @@ static void check_costs(struct costs before, long waits, const char *precision,
 static void test_costs(enum bs_precision precision, const char *graphs,
                        const float *weights) {
     struct bs_error error;
-    struct tiny t;
+    struct small t;
     char name[64];
-    float logits[8 * TINY_LABELS];
+    float logits[8 * SMALL_LABELS];
     setenv("BS_CUDA_GRAPHS", graphs, 1);
     snprintf(name, sizeof name, "%s%s%s", bs_precision_name(precision),
              *graphs == '1' ? ", recorded" : "", weights ? ", class weights" : "");
     bs_standin_reset();
-    must(tiny_open(&t, precision, 2, &error), &error);
+    must(small_open(&t, precision, 2, &error), &error);
     for (uint32_t update = 0; update < 3; update++) {
         struct costs before = now();
-        tiny_update(&t, 8, update, weights);
+        small_update(&t, 8, update, weights);
         if (update == 2)
             check_costs(before, 0, name, "a training step");
     }
-    must(bs_queue_finish(tiny_queue(&t), &error), &error);
+    must(bs_queue_finish(small_queue(&t), &error), &error);
     for (int batch = 0; batch < 3; batch++) {
         struct costs before = now();
-        must(tiny_label(&t, 0, 8, logits, &error), &error);
+        must(small_label(&t, 0, 8, logits, &error), &error);
         if (batch == 2)
             check_costs(before, 1, name, "a batch labelled");
     }
-    tiny_close(&t);
+    small_close(&t);
     check(bs_standin_count(BS_STANDIN_LIVE) == 0 && !*bs_standin_fault_text(),
           "%s: nothing is left behind", name);
 }

@@ -1,11 +1,11 @@
 /*
- * A tiny BERT on a GPU, for tests that train and label through lib/model: two layers of
+ * A small BERT on a GPU, for tests that train and label through lib/model: two layers of
  * width 64, three labels, weights and texts drawn from a seed, dropout on. Nothing of a
- * file. Functions return what failed, so that failures can be tested too; tiny_close is
+ * file. Functions return what failed, so that failures can be tested too; small_close is
  * right after any of them.
  */
-#ifndef BS_TESTS_CUDA_TINY_H
-#define BS_TESTS_CUDA_TINY_H
+#ifndef BS_TESTS_CUDA_SMALL_MODEL_H
+#define BS_TESTS_CUDA_SMALL_MODEL_H
 
 #include "common/random.h"
 #include "model/model.h"
@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TINY_WORDS = 50, TINY_LENGTH = 64, TINY_LABELS = 3, TINY_TOKENS = 1024 };
+enum { SMALL_WORDS = 50, SMALL_LENGTH = 64, SMALL_LABELS = 3, SMALL_TOKENS = 1024 };
 
-struct tiny {
+struct small {
     struct bs_device *device;
     struct bs_model *model;
     struct bs_pass *pass;
@@ -32,93 +32,96 @@ __attribute__((unused)) static void must(int code, const struct bs_error *error)
 }
 
 /* Number i of a stream of numbers, from -1 to 1. */
-static float tiny_number(uint32_t stream, int64_t i) {
+static float small_number(uint32_t stream, int64_t i) {
     uint32_t words[4];
     bs_philox((const uint32_t[4]){(uint32_t)i, stream, 0, 0}, 7, words);
     return (float)words[0] / 2147483648.0F - 1;
 }
 
-static int tiny_upload(struct bs_weights *weights, int index,
-                       const struct bs_parameter *p, struct bs_error *error) {
+static int small_upload(struct bs_weights *weights, int index,
+                        const struct bs_parameter *p, struct bs_error *error) {
     int64_t n = p->rows * p->columns;
     bool gain = strstr(p->name, "LayerNorm.weight") != NULL;
     float *values = malloc((size_t)n * sizeof *values);
     for (int64_t i = 0; i < n; i++)
-        values[i] = tiny_number((uint32_t)index, i) / 5 + (gain ? 1 : 0);
+        values[i] = small_number((uint32_t)index, i) / 5 + (gain ? 1 : 0);
     int code =
         bs_weights_upload(weights, index, BS_SLOT_VALUE, 0, p->rows, values, error);
     free(values);
     return code;
 }
 
-static int tiny_weights(struct tiny *t, struct bs_error *error) {
+static int small_weights(struct small *t, struct bs_error *error) {
     struct bs_weights *weights = bs_model_weights(t->model);
     const struct bs_parameters *p = bs_model_parameters(t->model);
     for (int i = 0; i < p->count; i++)
-        if (tiny_upload(weights, i, &p->list[i], error))
+        if (small_upload(weights, i, &p->list[i], error))
             return error->code;
     return bs_weights_ready(weights, error);
 }
 
-__attribute__((unused)) static int tiny_open(struct tiny *t, enum bs_precision precision,
-                                             int64_t layers, struct bs_error *error) {
-    const struct bs_model_config config = {.vocab_size = TINY_WORDS,
+__attribute__((unused)) static int small_open(struct small *t,
+                                              enum bs_precision precision, int64_t layers,
+                                              struct bs_error *error) {
+    const struct bs_model_config config = {.vocab_size = SMALL_WORDS,
                                            .hidden_size = 32 * layers,
                                            .num_hidden_layers = layers,
                                            .num_attention_heads = layers,
                                            .intermediate_size = 64 * layers,
-                                           .max_position_embeddings = TINY_LENGTH,
+                                           .max_position_embeddings = SMALL_LENGTH,
                                            .type_vocab_size = 2,
                                            .layer_norm_eps = 1e-12,
                                            .hidden_dropout_prob = 0.1,
                                            .attention_probs_dropout_prob = 0.1,
                                            .classifier_dropout = 0.1,
-                                           .num_labels = TINY_LABELS};
+                                           .num_labels = SMALL_LABELS};
     struct bs_model_options options = {precision, true, {false, 0}};
-    struct bs_pass_size size = {TINY_TOKENS, 64, TINY_LENGTH, true};
-    *t = (struct tiny){0};
+    struct bs_pass_size size = {SMALL_TOKENS, 64, SMALL_LENGTH, true};
+    *t = (struct small){0};
     if (bs_device_open(&t->device, "cuda", error) ||
         bs_model_new(&t->model, t->device, &config, &options, error) ||
-        tiny_weights(t, error) || bs_pass_new(&t->pass, t->model, 1, size, error))
+        small_weights(t, error) || bs_pass_new(&t->pass, t->model, 1, size, error))
         return error->code;
     return bs_packer_new(&t->packer, bs_device_info(t->device)->row_tile, error);
 }
 
-__attribute__((unused)) static void tiny_close(struct tiny *t) {
+__attribute__((unused)) static void small_close(struct small *t) {
     bs_packer_free(t->packer);
     bs_pass_free(t->pass);
     bs_model_free(t->model);
     bs_device_close(t->device);
 }
 
-static struct bs_queue *tiny_queue(const struct tiny *t) {
+static struct bs_queue *small_queue(const struct small *t) {
     return bs_pass_queue(t->pass);
 }
 
 /* Text number `text`, of 2 to 40 words, and its label. */
-static struct bs_sequence tiny_text(int64_t text, int32_t ids[TINY_LENGTH]) {
+static struct bs_sequence small_text(int64_t text, int32_t ids[SMALL_LENGTH]) {
     int64_t length = 2 + (text * 7 + 5) % 39;
     for (int64_t i = 0; i < length; i++)
-        ids[i] = (int32_t)((tiny_number(1000 + (uint32_t)text, i) + 1) * 24.99F);
+        ids[i] = (int32_t)((small_number(1000 + (uint32_t)text, i) + 1) * 24.99F);
     return (struct bs_sequence){ids, NULL, length};
 }
 
 /* Texts first to first + count, with labels. */
 __attribute__((unused)) static const struct bs_batch *
-tiny_batch(struct tiny *t, int64_t first, int64_t count) {
+small_batch(struct small *t, int64_t first, int64_t count) {
     struct bs_error error;
-    int32_t ids[TINY_LENGTH];
+    int32_t ids[SMALL_LENGTH];
     bs_packer_begin(t->packer, 0);
     for (int64_t i = first; i < first + count; i++) {
-        struct bs_sequence text = tiny_text(i, ids);
-        must(bs_packer_add(t->packer, &text, (int32_t)(i % TINY_LABELS), &error), &error);
+        struct bs_sequence text = small_text(i, ids);
+        must(bs_packer_add(t->packer, &text, (int32_t)(i % SMALL_LABELS), &error),
+             &error);
     }
     return bs_packer_finish(t->packer);
 }
 
 /* Puts update `update` on the queue: texts 0 to `texts`, the same shapes each time. */
-__attribute__((unused)) static void
-tiny_update(struct tiny *t, int64_t texts, uint32_t update, const float *class_weights) {
+__attribute__((unused)) static void small_update(struct small *t, int64_t texts,
+                                                 uint32_t update,
+                                                 const float *class_weights) {
     static const struct bs_adamw adamw = {0.9, 0.999, 1e-8, 0.01, 1};
     const bool scaled = bs_model_precision(t->model) == BS_PRECISION_FP16;
     const struct bs_step step = {.seed = 1,
@@ -127,24 +130,25 @@ tiny_update(struct tiny *t, int64_t texts, uint32_t update, const float *class_w
                                  .learning_rate = 1e-3,
                                  .loss_scale = 1,
                                  .dynamic_scale = scaled};
-    bs_set_step(tiny_queue(t), &step);
-    bs_model_loss(t->model, t->pass, tiny_batch(t, 0, texts),
+    bs_set_step(small_queue(t), &step);
+    bs_model_loss(t->model, t->pass, small_batch(t, 0, texts),
                   (struct bs_loss){class_weights, 0.1F, 1.0F / (float)texts});
-    bs_update(tiny_queue(t), bs_model_weights(t->model), adamw);
+    bs_update(small_queue(t), bs_model_weights(t->model), adamw);
 }
 
-/* Logits [count, TINY_LABELS] of texts. */
-__attribute__((unused)) static int tiny_label(struct tiny *t, int64_t first,
-                                              int64_t count, float *logits,
-                                              struct bs_error *error) {
+/* Logits [count, SMALL_LABELS] of texts. */
+__attribute__((unused)) static int small_label(struct small *t, int64_t first,
+                                               int64_t count, float *logits,
+                                               struct bs_error *error) {
     struct bs_rows rows =
-        bs_model_forward(t->model, t->pass, tiny_batch(t, first, count));
-    return bs_rows_download(tiny_queue(t), rows, logits, error);
+        bs_model_forward(t->model, t->pass, small_batch(t, first, count));
+    return bs_rows_download(small_queue(t), rows, logits, error);
 }
 
 /* Adds what a slot of all parameters holds to a sum that depends on every bit. */
-__attribute__((unused)) static int tiny_digest(const struct tiny *t, enum bs_slot slot,
-                                               uint64_t *digest, struct bs_error *error) {
+__attribute__((unused)) static int small_digest(const struct small *t, enum bs_slot slot,
+                                                uint64_t *digest,
+                                                struct bs_error *error) {
     const struct bs_parameters *p = bs_model_parameters(t->model);
     int code = BS_OK;
     for (int i = 0; i < p->count && !code; i++) {
