@@ -507,9 +507,6 @@ static void check_experiment(struct target target, enum bs_precision precision,
     bool ok = run(&ref, oracle, precision, 1, tile, run_it, s), same = true;
     for (int i = 0; i < n; i++)
         ok = run(&labs[i], target, precision, i + 1, tile, run_it, s) && ok;
-    if (precision == BS_PRECISION_TF32) /* ref does not round to ten fraction bits */
-        for (int i = 0; i < ref.n_records; i++)
-            ref.records[i].bound = fmax(ref.records[i].bound, 1e-6);
     check(ok && records_agree(&labs[0], &ref), "%s %s %s: %s, %s", target.device, isa,
           bs_precision_name(precision), name, s->name);
     for (int i = 1; i < n; i++)
