@@ -42,7 +42,7 @@ rows() {
 learn_bs() {
     local run=$scratch/learn-$1-$2-$3
     "$bin/bs-train" -m "$model" -o "$run" --precision "$2" --seed "$3" --warmup-steps "$4" \
-        --learning-rate 5e-5 --max-length 128 --threads "$threads" --quiet \
+        --learning-rate 5e-5 --max-length 128 --threads "$threads" --eval-steps 1000000 --quiet \
         --eval-data "$scratch/$1.val.tsv" "$scratch/$1.train.tsv" >"$run.log"
     tail -n 1 "$run/log.tsv" | cut -f 4,5
     rm -r "$run"
