@@ -100,9 +100,9 @@ static void set_batch(struct products *p, const struct bench *bench, struct load
 }
 
 static void run_once(struct products *p) {
-    static const struct bs_recording recording = {.kind = 100};
+    enum { RECORDING = 100 };
     const struct bs_rows none = {0};
-    if (!bs_queue_record(p->queue, &recording))
+    if (!bs_queue_record(p->queue, RECORDING))
         return;
     for (int64_t layer = 0; layer < p->layers; layer++)
         for (int i = 0; i < N_PRODUCTS; i++) {

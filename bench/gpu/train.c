@@ -69,9 +69,9 @@ static void train_step(struct training *t) {
                                          .learning_rate = bs_learning_rate(
                                              &t->settings, t->step, t->bench->total),
                                          .loss_scale = 1,
-                                         .dynamic_scale = scaled});
-    bs_model_loss(t->model, t->pass, pack(t),
-                  (struct bs_loss){.scale = 1.0F / (float)t->load.sequences});
+                                         .dynamic_scale = scaled,
+                                         .loss.factor = 1.0F / (float)t->load.sequences});
+    bs_model_loss(t->model, t->pass, pack(t));
     bs_update(queue, bs_model_weights(t->model),
               (struct bs_adamw){0.9, 0.999, 1e-8, 0.01, 1});
     t->step++;

@@ -61,12 +61,12 @@ static void train_step(const struct bench *bench, struct bs_pass *pass,
                            .update = update,
                            .adam_step = update + 1,
                            .learning_rate = 1e-5,
-                           .loss_scale = 1};
-    struct bs_loss loss = {.scale = 1.0F / BATCH};
+                           .loss_scale = 1,
+                           .loss.factor = 1.0F / BATCH};
     struct bs_adamw adamw = {0.9, 0.999, 1e-8, 0.01, 1};
     double began = bs_seconds();
     bs_set_step(queue, &step);
-    bs_model_loss(bench->model, pass, batch, loss);
+    bs_model_loss(bench->model, pass, batch);
     must(bs_queue_finish(queue, &error));
     *loss_ms += 1e3 * (bs_seconds() - began);
     bs_update(queue, bs_model_weights(bench->model), adamw);

@@ -171,22 +171,19 @@ int bs_queue_check(const struct bs_queue *queue, struct bs_error *error) BS_MUST
  * Recordings. Where putting operations on a queue costs more than doing them, a device
  * may record them once and replay them the next time:
  *
- *     if (bs_queue_record(queue, &recording)) {
+ *     if (bs_queue_record(queue, recording)) {
  *         operations...
  *         bs_queue_recorded(queue);
  *     }
  *
- * False: they were replayed, and must not be put on the queue again. Between the same
- * two calls the same operations with the same arguments must stand whenever `recording`,
- * the batch's n_tokens and n_sequences, and its max_length rounded up to 64 are the
- * same; the contents of batch, step and weights may change. No uploads, downloads,
- * bs_set_... or bs_read_... in between.
+ * `recording` says which operations, in the caller's numbering. False: they were
+ * replayed, and must not be put on the queue again. Between the same two calls the same
+ * operations with the same arguments must stand whenever `recording`, the batch's
+ * n_tokens and n_sequences, and its max_length rounded up to 64 are the same; the
+ * contents of batch, step and weights may change. No uploads, downloads, bs_set_... or
+ * bs_read_... in between.
  */
-struct bs_recording {
-    uint32_t kind;    /* which operations; the caller's numbering */
-    float numbers[2]; /* what else they depend on */
-};
-bool bs_queue_record(struct bs_queue *queue, const struct bs_recording *recording);
+bool bs_queue_record(struct bs_queue *queue, uint32_t recording);
 void bs_queue_recorded(struct bs_queue *queue);
 
 /* A view of `rows` x `columns` elements, `stride` elements from row to row. data NULL:
@@ -247,7 +244,16 @@ struct bs_batch {
  * device that works behind the caller's back copies them first. */
 void bs_set_batch(struct bs_queue *queue, const struct bs_batch *batch);
 
-/* The scalars that change from step to step. */
+/* What bs_cross_entropy computes. */
+struct bs_loss {
+    const float *class_weights; /* [n_labels] in host memory, or NULL: all 1; borrowed
+                                   until the next bs_set_step */
+    int64_t n_labels;           /* of class_weights */
+    float label_smoothing;
+    float factor; /* 1 / sum of the labels' class weights over the effective batch */
+};
+
+/* What changes from step to step. */
 struct bs_step {
     uint64_t seed;
     uint32_t update;   /* number of this update, from 0: keys dropout */
@@ -255,6 +261,7 @@ struct bs_step {
     double learning_rate;
     float loss_scale; /* gradients are multiplied by it, and divided again by bs_update */
     bool dynamic_scale; /* loss_scale is the queue's own, see bs_loss_scale; for fp16 */
+    struct bs_loss loss;
 };
 void bs_set_step(struct bs_queue *queue, const struct bs_step *step);
 
@@ -418,15 +425,12 @@ void bs_scatter_first(struct bs_queue *q, struct bs_rows dy, struct bs_rows dx);
 
 /*
  * Cross-entropy of logits[B, K] F32 against the current batch's labels, as PyTorch
- * computes it with class weights and label smoothing e:
+ * computes it with class weights w and label smoothing e (bs_loss, of the step):
  *     loss_b = (1 - e) w[y] (-log p[y]) + e / K sum_c w[c] (-log p[c])
- * `class_weights` is K host floats or NULL (all 1). Adds scale * sum_b loss_b to the
- * step's loss; scale is 1 / (sum of w[y] over the effective batch). dlogits[B, K] of
- * any type = gradient times loss_scale; absent if not needed.
+ * Adds factor * sum_b loss_b to the step's loss. dlogits[B, K] of any type = gradient
+ * times loss_scale; absent if not needed.
  */
-void bs_cross_entropy(struct bs_queue *q, struct bs_rows logits,
-                      const float *class_weights, float label_smoothing, float scale,
-                      struct bs_rows dlogits);
+void bs_cross_entropy(struct bs_queue *q, struct bs_rows logits, struct bs_rows dlogits);
 
 /* probabilities = softmax(logits) by row; F32; in place allowed. */
 void bs_softmax(struct bs_queue *q, struct bs_rows logits, struct bs_rows probabilities);

@@ -391,9 +391,7 @@ void bs_scatter_first(struct bs_queue *q, struct bs_rows dy, struct bs_rows dx) 
     q->device->backend->scatter_first(q, dy, dx);
 }
 
-void bs_cross_entropy(struct bs_queue *q, struct bs_rows logits,
-                      const float *class_weights, float label_smoothing, float scale,
-                      struct bs_rows dlogits) {
+void bs_cross_entropy(struct bs_queue *q, struct bs_rows logits, struct bs_rows dlogits) {
     static const char operation[] = "cross-entropy";
     if (q->failure.code || !has_batch(q, operation))
         return;
@@ -403,9 +401,14 @@ void bs_cross_entropy(struct bs_queue *q, struct bs_rows logits,
         return;
     if (columns < 1 || !q->batch.labels || !all_below(q->batch.labels, rows, columns))
         bs_queue_fail(q, BS_DEVICE, "%s: a label is missing or out of range", operation);
+    else if (!q->has_step ||
+             (q->step.loss.class_weights && q->step.loss.n_labels != columns))
+        bs_queue_fail(q, BS_DEVICE,
+                      "%s: bs_set_step has not been called, or with class "
+                      "weights of other labels",
+                      operation);
     else
-        q->device->backend->cross_entropy(q, logits, class_weights, label_smoothing,
-                                          scale, dlogits);
+        q->device->backend->cross_entropy(q, logits, dlogits);
 }
 
 void bs_softmax(struct bs_queue *q, struct bs_rows logits, struct bs_rows probabilities) {

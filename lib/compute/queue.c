@@ -72,7 +72,7 @@ int bs_queue_check(const struct bs_queue *queue, struct bs_error *error) {
     return failure(queue, error);
 }
 
-bool bs_queue_record(struct bs_queue *queue, const struct bs_recording *recording) {
+bool bs_queue_record(struct bs_queue *queue, uint32_t recording) {
     if (queue->failure.code || !queue->device->backend->record)
         return true;
     return queue->device->backend->record(queue, recording);

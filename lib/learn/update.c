@@ -23,7 +23,6 @@ static int plan_epoch(struct run *run, int64_t epoch, struct bs_error *error) {
 /* Batches [first, end) of the plan. */
 struct group {
     int64_t first, end;
-    float scale; /* 1 / sum of the labels' weights */
 };
 
 static struct group group_of(const struct run *run) {
@@ -32,11 +31,17 @@ static struct group group_of(const struct run *run) {
     group.end = group.first + accumulation;
     if (group.end > run->plan.n_batches)
         group.end = run->plan.n_batches;
+    return group;
+}
+
+static struct bs_loss loss_of(const struct run *run, struct group group) {
     double weight = 0;
     for (int64_t i = run->plan.first[group.first]; i < run->plan.first[group.end]; i++)
         weight += run->class_weights[run->training->train->labels[run->plan.order[i]]];
-    group.scale = (float)(1 / weight);
-    return group;
+    return (struct bs_loss){.class_weights = run->weighted ? run->class_weights : NULL,
+                            .n_labels = run->training->labels->count,
+                            .label_smoothing = (float)run->settings->label_smoothing,
+                            .factor = (float)(1 / weight)};
 }
 
 static int pack(struct run *run, int64_t batch, int64_t group_begin,
@@ -56,14 +61,11 @@ static int pack(struct run *run, int64_t batch, int64_t group_begin,
 
 static int accumulate(struct run *run, struct group group, struct bs_error *error) {
     struct bs_queue *queue = bs_pass_queue(run->pass);
-    struct bs_loss loss = {.class_weights = run->weighted ? run->class_weights : NULL,
-                           .label_smoothing = (float)run->settings->label_smoothing,
-                           .scale = group.scale};
     for (int64_t batch = group.first; batch < group.end; batch++) {
         if (bs_queue_check(queue, error) ||
             pack(run, batch, run->plan.first[group.first], error))
             return error->code;
-        bs_model_loss(run->model, run->pass, bs_packer_finish(run->packer), loss);
+        bs_model_loss(run->model, run->pass, bs_packer_finish(run->packer));
     }
     return BS_OK;
 }
@@ -74,20 +76,22 @@ int run_update(struct run *run, struct bs_error *error) {
     if (plan_epoch(run, update / run->per_epoch, error))
         return error->code;
     struct bs_queue *queue = bs_pass_queue(run->pass);
+    struct group group = group_of(run);
     struct bs_step step = {.seed = s->seed,
                            .update = (uint32_t)update,
                            .adam_step = update + 1,
                            .learning_rate =
                                (float)bs_learning_rate(s, update, run->total),
                            .loss_scale = 1,
-                           .dynamic_scale = s->precision == BS_PRECISION_FP16};
+                           .dynamic_scale = s->precision == BS_PRECISION_FP16,
+                           .loss = loss_of(run, group)};
     struct bs_adamw adamw = {.beta1 = (float)s->beta1,
                              .beta2 = (float)s->beta2,
                              .epsilon = (float)s->epsilon,
                              .weight_decay = (float)s->weight_decay,
                              .max_grad_norm = (float)s->max_grad_norm};
     bs_set_step(queue, &step);
-    if (accumulate(run, group_of(run), error))
+    if (accumulate(run, group, error))
         return error->code;
     bs_update(queue, bs_model_weights(run->model), adamw);
     run->state.step++;

@@ -114,37 +114,23 @@ enum { RECORDING_FORWARD, RECORDING_LOSS };
 
 struct bs_rows bs_model_forward(const struct bs_model *model, struct bs_pass *pass,
                                 const struct bs_batch *batch) {
-    static const struct bs_recording recording = {.kind = RECORDING_FORWARD};
     bs_activations_layout(pass, model, false, batch->n_tokens, batch->n_sequences);
     bs_set_batch(pass->queue, batch);
-    if (bs_queue_record(pass->queue, &recording)) {
+    if (bs_queue_record(pass->queue, RECORDING_FORWARD)) {
         bs_forward(model, pass, false);
         bs_queue_recorded(pass->queue);
     }
     return pass->logits;
 }
 
-static void loss_and_gradients(const struct bs_model *model, struct bs_pass *pass,
-                               struct bs_loss loss) {
-    bs_forward(model, pass, true);
-    bs_cross_entropy(pass->queue, pass->logits, loss.class_weights, loss.label_smoothing,
-                     loss.scale, pass->scratch.d_logits);
-    bs_backward(model, pass);
-}
-
 struct bs_rows bs_model_loss(const struct bs_model *model, struct bs_pass *pass,
-                             const struct bs_batch *batch, struct bs_loss loss) {
+                             const struct bs_batch *batch) {
     bs_activations_layout(pass, model, true, batch->n_tokens, batch->n_sequences);
     bs_set_batch(pass->queue, batch);
-    /* Class weights make another scale for each batch: nothing to replay. */
-    if (loss.class_weights) {
-        loss_and_gradients(model, pass, loss);
-        return pass->logits;
-    }
-    struct bs_recording recording = {.kind = RECORDING_LOSS,
-                                     .numbers = {loss.scale, loss.label_smoothing}};
-    if (bs_queue_record(pass->queue, &recording)) {
-        loss_and_gradients(model, pass, loss);
+    if (bs_queue_record(pass->queue, RECORDING_LOSS)) {
+        bs_forward(model, pass, true);
+        bs_cross_entropy(pass->queue, pass->logits, pass->scratch.d_logits);
+        bs_backward(model, pass);
         bs_queue_recorded(pass->queue);
     }
     return pass->logits;

@@ -127,17 +127,12 @@ struct bs_queue *bs_pass_queue(const struct bs_pass *pass);
 struct bs_rows bs_model_forward(const struct bs_model *model, struct bs_pass *pass,
                                 const struct bs_batch *batch);
 
-struct bs_loss {
-    const float *class_weights; /* [K] in host memory, or NULL: all 1 */
-    float label_smoothing;
-    float scale; /* 1 / sum of the labels' class weights over the effective batch */
-};
-
 /* Puts a micro-batch of training on the queue: forward with dropout, loss, backward.
  * Adds to the gradients and to the step's loss (bs_read_step). bs_set_step must have
- * named the update; the batch needs labels below K. Returns the logits, as above. */
+ * named the update and its loss; the batch needs labels below K. Returns the logits, as
+ * above. */
 struct bs_rows bs_model_loss(const struct bs_model *model, struct bs_pass *pass,
-                             const struct bs_batch *batch, struct bs_loss loss);
+                             const struct bs_batch *batch);
 
 /* ---- bounds --------------------------------------------------------------------- */
 

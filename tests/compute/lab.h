@@ -132,6 +132,13 @@ static void lab_must(struct lab *lab, int code, const char *what) {
     exit(1);
 }
 
+/* The loss of what follows; the update stays the same. */
+static void lab_loss(struct lab *lab, struct bs_loss loss) {
+    struct bs_step step = {
+        .seed = 77, .update = 5, .adam_step = 6, .loss_scale = 1, .loss = loss};
+    bs_set_step(lab->queue, &step);
+}
+
 static void lab_open(struct lab *lab, struct target target, enum bs_precision precision,
                      int threads, uint64_t seed) {
     memset(lab, 0, sizeof *lab);
@@ -144,8 +151,7 @@ static void lab_open(struct lab *lab, struct target target, enum bs_precision pr
         lab,
         bs_queue_new(&lab->queue, lab->device, threads, MAX_TOKENS, 512, &lab->error),
         "queue");
-    struct bs_step step = {.seed = 77, .update = 5, .adam_step = 6, .loss_scale = 1};
-    bs_set_step(lab->queue, &step);
+    lab_loss(lab, (struct bs_loss){.factor = 1});
 }
 
 /* True if the queue never failed and no guard was touched. */

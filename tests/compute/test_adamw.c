@@ -239,12 +239,15 @@ static void bad_loss(struct target target) {
     static struct adam adam;
     open_lab(&lab, target, BS_PRECISION_FP32, &adam);
     lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 2, 2);
-    struct bs_step step = {
-        .seed = 1, .update = 8, .adam_step = 1, .learning_rate = 0.1, .loss_scale = 1};
+    struct bs_step step = {.seed = 1,
+                           .update = 8,
+                           .adam_step = 1,
+                           .learning_rate = 0.1,
+                           .loss_scale = 1,
+                           .loss.factor = 1};
     put_gradients(&lab, 1);
     bs_set_step(lab.queue, &step);
-    bs_cross_entropy(lab.queue, lab_given(&lab, BS_F32, 1, 2, logits), NULL, 0, 1,
-                     absent);
+    bs_cross_entropy(lab.queue, lab_given(&lab, BS_F32, 1, 2, logits), absent);
     check(!step_result(&lab).finite, "a loss that is NaN is told before the update");
     bs_update(lab.queue, lab.weights, a);
     check(step_result(&lab).first_bad_update == 8, "a loss that is NaN: update 8 is bad");
@@ -260,11 +263,15 @@ static void losses_add_up(struct target target) {
     lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
     lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 2, 2);
     struct bs_rows x = lab_given(&lab, BS_F32, 1, 2, logits);
-    struct bs_step step = {
-        .seed = 1, .update = 20, .adam_step = 1, .learning_rate = 0.1, .loss_scale = 1};
+    struct bs_step step = {.seed = 1,
+                           .update = 20,
+                           .adam_step = 1,
+                           .learning_rate = 0.1,
+                           .loss_scale = 1,
+                           .loss.factor = 0.5F};
     for (int i = 0; i < 3; i++) {
         bs_set_step(lab.queue, &step);
-        bs_cross_entropy(lab.queue, x, NULL, 0, 0.5F, absent);
+        bs_cross_entropy(lab.queue, x, absent);
     }
     double loss = step_result(&lab).loss;
     check(fabs(loss - 1.5 * log(2)) < 1e-6, "three parts of an update add up: %g", loss);
@@ -290,10 +297,11 @@ static void totals(struct target target) {
                                .update = i,
                                .adam_step = i + 1,
                                .learning_rate = 0.1,
-                               .loss_scale = 1};
+                               .loss_scale = 1,
+                               .loss.factor = 0.5F};
         put_gradients(&lab, i < 2 ? 1 : NAN);
         bs_set_step(lab.queue, &step);
-        bs_cross_entropy(lab.queue, x, NULL, 0, 0.5F, absent);
+        bs_cross_entropy(lab.queue, x, absent);
         bs_update(lab.queue, lab.weights, a);
     }
     double total = step_result(&lab).loss_total;

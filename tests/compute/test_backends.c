@@ -359,9 +359,12 @@ static void losses(struct lab *lab, const struct setting *s, int64_t tile) {
     float class_weights[64];
     for (int i = 0; i < s->labels; i++)
         class_weights[i] = 0.25F + (float)bs_random_unit(&lab->random);
-    bs_cross_entropy(lab->queue, logits, NULL, 0, 0.25F, dlogits);
-    bs_cross_entropy(lab->queue, logits, class_weights, 0.1F, 0.5F, dlow);
-    bs_cross_entropy(lab->queue, logits, class_weights, 0, 0.5F, absent);
+    lab_loss(lab, (struct bs_loss){.factor = 0.25F});
+    bs_cross_entropy(lab->queue, logits, dlogits);
+    lab_loss(lab, (struct bs_loss){class_weights, s->labels, 0.1F, 0.5F});
+    bs_cross_entropy(lab->queue, logits, dlow);
+    lab_loss(lab, (struct bs_loss){class_weights, s->labels, 0, 0.5F});
+    bs_cross_entropy(lab->queue, logits, absent);
     bs_softmax(lab->queue, logits, p);
     bs_softmax(lab->queue, logits, logits);
     lab_record(lab, "dlogits", dlogits);

@@ -284,11 +284,15 @@ static void values(struct target target) {
     failed(&lab, "type");
     struct bs_rows logits = lab_input(&lab, BS_F32, 1, 2, 1);
     lab.labels[0] = 2;
-    bs_cross_entropy(lab.queue, logits, NULL, 0, 1, absent);
+    bs_cross_entropy(lab.queue, logits, absent);
     failed(&lab, "label");
+    lab.labels[0] = 1;
+    lab_loss(&lab, (struct bs_loss){(const float[]){1, 2, 3}, 3, 0, 1});
+    bs_cross_entropy(lab.queue, logits, absent);
+    failed(&lab, "class weights");
     lab.batch.labels = NULL;
     bs_set_batch(lab.queue, &lab.batch);
-    bs_cross_entropy(lab.queue, logits, NULL, 0, 1, absent);
+    bs_cross_entropy(lab.queue, logits, absent);
     failed(&lab, "label");
     bs_dropout(lab.queue, (struct bs_dropout){1, 0}, false, sum, sum, absent);
     failed(&lab, "probability");

@@ -482,11 +482,13 @@ static void cross_entropy(struct target target) {
         for (int c = 0; c < 3; c++)
             smooth -= 0.25 * 0.2 / 3 * class_weights[c] * log(p[b][c]);
     struct bs_step_result result = {0};
-    bs_cross_entropy(lab.queue, x, class_weights, 0, 0.25F, absent);
+    lab_loss(&lab, (struct bs_loss){class_weights, 3, 0, 0.25F});
+    bs_cross_entropy(lab.queue, x, absent);
     lab_must(&lab, bs_read_step(lab.queue, &result, &lab.error), "step");
     check(fabs(result.loss - wanted) < 1e-6, "cross-entropy: %.9g, wanted %.9g",
           result.loss, wanted);
-    bs_cross_entropy(lab.queue, x, class_weights, 0.2F, 0.25F, absent);
+    lab_loss(&lab, (struct bs_loss){class_weights, 3, 0.2F, 0.25F});
+    bs_cross_entropy(lab.queue, x, absent);
     lab_must(&lab, bs_read_step(lab.queue, &result, &lab.error), "step");
     wanted += 0.8 * wanted + smooth;
     check(fabs(result.loss - wanted) < 1e-6, "smoothed and added: %.9g, wanted %.9g",

@@ -357,22 +357,22 @@ static void gather(struct target target) {
 }
 
 struct loss_context {
-    struct bs_rows logits, loss;
-    const float *class_weights;
-    float smoothing;
+    struct bs_rows logits, value;
+    struct bs_loss loss;
 };
 
 /* The loss of a step as a row, so that it can be differentiated like others. */
 static void loss_forward(struct lab *lab, const void *context) {
     static uint32_t update = 100;
     const struct loss_context *c = context;
-    struct bs_step step = {.update = update++, .adam_step = 1, .loss_scale = 1};
+    struct bs_step step = {
+        .update = update++, .adam_step = 1, .loss_scale = 1, .loss = c->loss};
     bs_set_step(lab->queue, &step);
-    bs_cross_entropy(lab->queue, c->logits, c->class_weights, c->smoothing, 0.5F, absent);
+    bs_cross_entropy(lab->queue, c->logits, absent);
     struct bs_step_result result = {0};
     lab_must(lab, bs_read_step(lab->queue, &result, &lab->error), "step");
     float value = (float)result.loss;
-    bs_rows_upload(lab->queue, c->loss, &value);
+    bs_rows_upload(lab->queue, c->value, &value);
 }
 
 static void cross_entropy(struct target target, const float *class_weights,
@@ -382,12 +382,14 @@ static void cross_entropy(struct target target, const float *class_weights,
     set_batch(&lab);
     int64_t n = lab.batch.n_sequences;
     struct loss_context c = {lab_input(&lab, BS_F32, n, 3, 2),
-                             lab_output(&lab, BS_F32, 1, 1), class_weights, smoothing};
+                             lab_output(&lab, BS_F32, 1, 1),
+                             {class_weights, 3, smoothing, 0.5F}};
     struct bs_rows dlogits = lab_output(&lab, BS_F32, n, 3);
-    struct probe p = {&lab, loss_forward, &c, c.loss, NULL, name};
+    struct probe p = {&lab, loss_forward, &c, c.value, NULL, name};
     begin(&p);
     p.projection[0] = 1;
-    bs_cross_entropy(lab.queue, c.logits, class_weights, smoothing, 0.5F, dlogits);
+    lab_loss(&lab, c.loss);
+    bs_cross_entropy(lab.queue, c.logits, dlogits);
     check_rows(&p, "logits", c.logits, dlogits);
     end(&p);
 }

@@ -118,22 +118,33 @@ small_batch(struct small *t, int64_t first, int64_t count) {
     return bs_packer_finish(t->packer);
 }
 
-/* Puts update `update` on the queue: texts 0 to `texts`, the same shapes each time. */
+/* Begins update `update`, of so many texts. */
+static void small_step(struct small *t, int64_t texts, uint32_t update,
+                       const float *class_weights) {
+    const bool scaled = bs_model_precision(t->model) == BS_PRECISION_FP16;
+    const struct bs_step step = {
+        .seed = 1,
+        .update = update,
+        .adam_step = update + 1,
+        .learning_rate = 1e-3,
+        .loss_scale = 1,
+        .dynamic_scale = scaled,
+        .loss = {class_weights, SMALL_LABELS, 0.1F, 1.0F / (float)texts}};
+    bs_set_step(small_queue(t), &step);
+}
+
+/* Puts the rest of it on the queue: texts 0 to `texts`, the same shapes each time. */
+static void small_learn(struct small *t, int64_t texts) {
+    static const struct bs_adamw adamw = {0.9, 0.999, 1e-8, 0.01, 1};
+    bs_model_loss(t->model, t->pass, small_batch(t, 0, texts));
+    bs_update(small_queue(t), bs_model_weights(t->model), adamw);
+}
+
 __attribute__((unused)) static void small_update(struct small *t, int64_t texts,
                                                  uint32_t update,
                                                  const float *class_weights) {
-    static const struct bs_adamw adamw = {0.9, 0.999, 1e-8, 0.01, 1};
-    const bool scaled = bs_model_precision(t->model) == BS_PRECISION_FP16;
-    const struct bs_step step = {.seed = 1,
-                                 .update = update,
-                                 .adam_step = update + 1,
-                                 .learning_rate = 1e-3,
-                                 .loss_scale = 1,
-                                 .dynamic_scale = scaled};
-    bs_set_step(small_queue(t), &step);
-    bs_model_loss(t->model, t->pass, small_batch(t, 0, texts),
-                  (struct bs_loss){class_weights, 0.1F, 1.0F / (float)texts});
-    bs_update(small_queue(t), bs_model_weights(t->model), adamw);
+    small_step(t, texts, update, class_weights);
+    small_learn(t, texts);
 }
 
 /* Logits [count, SMALL_LABELS] of texts. */

@@ -11,25 +11,25 @@
 static const float class_weights[SMALL_LABELS] = {1, 2, 0.5F};
 
 struct costs {
-    long waits, allocations, pageable;
+    long waits, allocations, pageable, graphs;
 };
 
 static struct costs now(void) {
-    return (struct costs){bs_standin_count(BS_STANDIN_WAITS),
-                          bs_standin_count(BS_STANDIN_ALLOCATIONS),
-                          bs_standin_count(BS_STANDIN_PAGEABLE)};
+    return (struct costs){
+        bs_standin_count(BS_STANDIN_WAITS), bs_standin_count(BS_STANDIN_ALLOCATIONS),
+        bs_standin_count(BS_STANDIN_PAGEABLE), bs_standin_count(BS_STANDIN_GRAPHS)};
 }
 
-/* What came since `before` is so many waits, and nothing else. */
-static void check_costs(struct costs before, long waits, const char *precision,
-                        const char *what) {
+/* What came since `before` is so many waits and replayed recordings, and nothing else. */
+static void check_costs(struct costs before, long waits, long graphs,
+                        const char *precision, const char *what) {
     struct costs after = now();
-    check(after.waits - before.waits == waits &&
-              after.allocations == before.allocations &&
-              after.pageable == before.pageable,
-          "%s: %s: %ld waits, %ld allocations, %ld pageable copies", precision, what,
-          after.waits - before.waits, after.allocations - before.allocations,
-          after.pageable - before.pageable);
+    check(
+        after.waits - before.waits == waits && after.allocations == before.allocations &&
+            after.pageable == before.pageable && after.graphs - before.graphs == graphs,
+        "%s: %s: %ld waits, %ld allocations, %ld pageable copies, %ld graphs", precision,
+        what, after.waits - before.waits, after.allocations - before.allocations,
+        after.pageable - before.pageable, after.graphs - before.graphs);
 }
 
 /* Updates 0 and 1 may allocate, and record; update 2 and the third batch may not. */
@@ -48,14 +48,14 @@ static void test_costs(enum bs_precision precision, const char *graphs,
         struct costs before = now();
         small_update(&t, 8, update, weights);
         if (update == 2)
-            check_costs(before, 0, name, "a training step");
+            check_costs(before, 0, *graphs == '1', name, "a training step");
     }
     must(bs_queue_finish(small_queue(&t), &error), &error);
     for (int batch = 0; batch < 3; batch++) {
         struct costs before = now();
         must(small_label(&t, 0, 8, logits, &error), &error);
         if (batch == 2)
-            check_costs(before, 1, name, "a batch labelled");
+            check_costs(before, 1, *graphs == '1', name, "a batch labelled");
     }
     small_close(&t);
     check(bs_standin_count(BS_STANDIN_LIVE) == 0 && !*bs_standin_fault_text(),

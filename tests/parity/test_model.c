@@ -196,9 +196,11 @@ static void test_batch(const struct setting *setting, struct bs_freeze freeze,
     const struct bs_batch *batch = pack(&f, golden, 0, count, 0);
     check_logits(&f, bs_model_forward(f.model, f.pass, batch),
                  golden_find(golden, "logits"), "logits");
-    bs_set_step(queue, &(struct bs_step){.seed = 1, .adam_step = 1, .loss_scale = 1});
-    struct bs_loss loss = {.scale = 1.0F / (float)count};
-    check_logits(&f, bs_model_loss(f.model, f.pass, batch, loss),
+    bs_set_step(queue, &(struct bs_step){.seed = 1,
+                                         .adam_step = 1,
+                                         .loss_scale = 1,
+                                         .loss.factor = 1.0F / (float)count});
+    check_logits(&f, bs_model_loss(f.model, f.pass, batch),
                  golden_find(golden, "logits_fp32"), "logits in training");
     struct bs_step_result result;
     must(bs_read_step(queue, &result, &error));
@@ -216,6 +218,7 @@ struct training {
     const float *class_weights, *losses, *norms, *rates;
     const int32_t *labels;
     uint64_t count;
+    int64_t n_labels;
     float smoothing;
     struct bs_adamw adamw;
     double worst_loss, worst_norm;
@@ -232,12 +235,13 @@ static void train_step(struct training *t, uint64_t step) {
                                          .update = (uint32_t)step,
                                          .adam_step = (int64_t)step + 1,
                                          .learning_rate = t->rates[step],
-                                         .loss_scale = 1});
-    struct bs_loss loss = {t->class_weights, t->smoothing, (float)(1 / weight)};
+                                         .loss_scale = 1,
+                                         .loss = {t->class_weights, t->n_labels,
+                                                  t->smoothing, (float)(1 / weight)}});
     for (uint64_t micro = first; micro < end; micro += 4) {
         const struct bs_batch *batch =
             pack(&t->f, t->golden, micro, 4, (uint32_t)(micro - first));
-        bs_model_loss(t->f.model, t->f.pass, batch, loss);
+        bs_model_loss(t->f.model, t->f.pass, batch);
         must(bs_queue_finish(queue, &error));
     }
     bs_update(queue, bs_model_weights(t->f.model), t->adamw);
@@ -295,6 +299,7 @@ static void test_steps(const struct setting *setting, const char *path,
         .norms = golden_find(golden, "norms")->data,
         .rates = golden_find(golden, "rates")->data,
         .labels = golden_find(golden, "labels")->data,
+        .n_labels = (int64_t)golden_find(golden, "class_weights")->count,
         .count = golden_find(golden, "labels")->count,
         .smoothing = settings[2],
         .adamw = {0.9, 0.999, 1e-8, 0.01, 1},

@@ -78,9 +78,9 @@ static double loss_of(const struct fixture *f) {
                                          .update = 3,
                                          .adam_step = 4,
                                          .learning_rate = 1e-3,
-                                         .loss_scale = 1});
-    bs_model_loss(f->model, f->pass, bs_packer_finish(f->packer),
-                  (struct bs_loss){.scale = 1.0F / B});
+                                         .loss_scale = 1,
+                                         .loss.factor = 1.0F / B});
+    bs_model_loss(f->model, f->pass, bs_packer_finish(f->packer));
     must(bs_read_step(queue, &result, &error));
     return result.loss;
 }

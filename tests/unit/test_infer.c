@@ -201,7 +201,8 @@ static double training_loss(struct bs_model *model, uint64_t seed, int micro_bat
                            .update = 5,
                            .adam_step = 6,
                            .learning_rate = 1e-3,
-                           .loss_scale = 1};
+                           .loss_scale = 1,
+                           .loss.factor = 1.0F / 8};
     struct bs_pass *pass;
     struct bs_packer *packer;
     struct bs_step_result result;
@@ -216,8 +217,7 @@ static double training_loss(struct bs_model *model, uint64_t seed, int micro_bat
         bs_packer_begin(packer, (uint32_t)first);
         for (int i = first; i < first + each; i++)
             must(bs_packer_add(packer, &sequences[i], i % K, &error));
-        bs_model_loss(model, pass, bs_packer_finish(packer),
-                      (struct bs_loss){.scale = 1.0F / 8});
+        bs_model_loss(model, pass, bs_packer_finish(packer));
         must(bs_queue_finish(queue, &error));
     }
     must(bs_read_step(queue, &result, &error));

@@ -43,7 +43,7 @@ void cpu_softmax(struct bs_queue *q, struct bs_rows logits,
 
 struct loss {
     const float *class_weights;
-    double smoothing, scale;
+    double smoothing, factor;
     int64_t labels;
 };
 
@@ -76,9 +76,10 @@ static void store(struct bs_rows rows, int64_t row, int64_t column, double value
 }
 
 void cpu_cross_entropy(struct bs_queue *q, struct bs_rows logits,
-                       const float *class_weights, float label_smoothing, float scale,
                        struct bs_rows dlogits) {
-    struct loss loss = {class_weights, label_smoothing, scale, logits.columns};
+    const struct bs_loss *given = &q->step.loss;
+    struct loss loss = {given->class_weights, given->label_smoothing, given->factor,
+                        logits.columns};
     double total = 0;
     for (int64_t b = 0; b < logits.rows; b++) {
         const float *logit = logits_row(logits, b);
@@ -88,9 +89,9 @@ void cpu_cross_entropy(struct bs_queue *q, struct bs_rows logits,
         total += row_loss(&loss, logit, n, label, &shares);
         for (int64_t c = 0; dlogits.data && c < loss.labels; c++) {
             double p = exp(log_probability(n, logit[c]));
-            double gradient = (shares * p - share_of(&loss, label, c)) * loss.scale;
+            double gradient = (shares * p - share_of(&loss, label, c)) * loss.factor;
             store(dlogits, b, c, gradient * (double)q->step.loss_scale);
         }
     }
-    q->result.loss += total * loss.scale;
+    q->result.loss += total * loss.factor;
 }

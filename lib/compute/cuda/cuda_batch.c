@@ -1,10 +1,10 @@
-/* The batch and step blocks: what goes up for each batch and each step. */
+/* The batch block: what goes up for each batch. */
 #include "compute/cuda/cuda.h"
 
 #include <string.h>
 
-/* ---- the batch --------------------------------------------------------------------
- * Its place in the block depends on T and B alone, so that a recording finds it again. */
+/* A part's place in the block depends on T and B alone, so that a recording finds it
+ * again. */
 
 /* The host's view of a slot: as struct bs_cuda_batch, to be written. */
 struct staged {
@@ -117,70 +117,4 @@ void cuda_set_batch(struct bs_queue *q) {
                                       cudaMemcpyHostToDevice, data->stream),
                       operation) &&
            cuda_check(q, cudaEventRecord(slot->free, data->stream), operation));
-}
-
-/* ---- the step --------------------------------------------------------------------- */
-
-/* Copies `bytes` of the next slot, from `offset` of the step block on, up. */
-static void send(struct bs_queue *q, struct cuda_slot *slot, size_t offset,
-                 size_t bytes) {
-    static const char operation[] = "sending a step";
-    struct cuda_queue *data = q->data;
-    (void)(cuda_check(q,
-                      cudaMemcpyAsync((char *)data->step + offset,
-                                      (char *)slot->pinned + offset, bytes,
-                                      cudaMemcpyHostToDevice, data->stream),
-                      operation) &&
-           cuda_check(q, cudaEventRecord(slot->free, data->stream), operation));
-}
-
-/* The next slot, free to be written; NULL, and the queue failed. */
-static struct cuda_slot *next_slot(struct bs_queue *q) {
-    struct cuda_queue *data = q->data;
-    struct cuda_slot *slot = &data->steps[data->next_step++ % CUDA_SLOTS];
-    return cuda_slot_wait(q, slot, "sending a step") ? slot : NULL;
-}
-
-void cuda_set_step(struct bs_queue *q, bool new_update) {
-    struct cuda_queue *data = q->data;
-    struct cuda_slot *slot = next_slot(q);
-    if (!slot)
-        return;
-    struct bs_cuda_step *block = slot->pinned;
-    block->step = q->step;
-    block->new_update = new_update;
-    send(q, slot, 0, offsetof(struct bs_cuda_step, result));
-    if (!q->failure.code)
-        cuda_check(q, bs_cuda_begin_step(data->stream, data->step), "beginning a step");
-}
-
-void cuda_set_loss_total(struct bs_queue *q, double total) {
-    struct cuda_slot *slot = next_slot(q);
-    if (!slot)
-        return;
-    ((struct bs_cuda_step *)slot->pinned)->result.loss_total = total;
-    send(q, slot, offsetof(struct bs_cuda_step, result.loss_total), sizeof total);
-}
-
-void cuda_set_loss_scale(struct bs_queue *q, struct bs_loss_scale scale) {
-    struct cuda_slot *slot = next_slot(q);
-    if (!slot)
-        return;
-    ((struct bs_cuda_step *)slot->pinned)->result.loss_scale = scale;
-    send(q, slot, offsetof(struct bs_cuda_step, result.loss_scale), sizeof scale);
-}
-
-void cuda_read_step(struct bs_queue *q, struct bs_step_result *result) {
-    static const char operation[] = "reading a step";
-    struct cuda_queue *data = q->data;
-    struct cuda_slot *slot = next_slot(q);
-    if (!slot)
-        return;
-    struct bs_step_result *landed = &((struct bs_cuda_step *)slot->pinned)->result;
-    if (cuda_check(q,
-                   cudaMemcpyAsync(landed, &data->step->result, sizeof *landed,
-                                   cudaMemcpyDeviceToHost, data->stream),
-                   operation) &&
-        cuda_check(q, cudaStreamSynchronize(data->stream), operation))
-        *result = bs_step_result_seen(landed);
 }

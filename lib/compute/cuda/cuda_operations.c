@@ -175,61 +175,12 @@ void cuda_attention_backward(struct bs_queue *queue, struct bs_attention attenti
 
 /* ---- loss and update -------------------------------------------------------------- */
 
-/* Room on both sides for the weights of K classes. */
-static bool class_weights_room(struct bs_queue *q, int64_t K) {
-    struct cuda_queue *data = q->data;
-    struct bs_error error = {0};
-    void *memory = NULL;
-    float *sent = bs_realloc(data->class_weights_sent, (size_t)K, sizeof *sent);
-    if (!sent) {
-        bs_queue_fail(q, BS_RESOURCE, "out of memory (class weights)");
-        return false;
-    }
-    data->class_weights_sent = sent;
-    cudaFree(data->class_weights);
-    data->class_weights = NULL;
-    data->n_class_weights = 0;
-    if (cuda_memory(&memory, (size_t)K * sizeof(float), "class weights", &error)) {
-        cuda_fail(q, error.code, "cross-entropy", error.text);
-        return false;
-    }
-    data->class_weights = memory;
-    return true;
-}
-
-/* Class weights on the device; NULL if there are none, or the queue failed. They go up,
- * and are waited for, when they are not those of the last time. */
-static const float *class_weights_up(struct bs_queue *q, const float *host, int64_t K) {
-    static const char operation[] = "class weights";
-    struct cuda_queue *data = q->data;
-    size_t bytes = (size_t)K * sizeof(float);
-    if (!host)
-        return NULL;
-    if (K == data->n_class_weights && !memcmp(host, data->class_weights_sent, bytes))
-        return data->class_weights;
-    if (!cuda_check(q, cudaStreamSynchronize(data->stream), operation) ||
-        (K != data->n_class_weights && !class_weights_room(q, K)))
-        return NULL;
-    memcpy(data->class_weights_sent, host, bytes);
-    data->n_class_weights = K;
-    (void)(cuda_check(q,
-                      cudaMemcpyAsync(data->class_weights, data->class_weights_sent,
-                                      bytes, cudaMemcpyHostToDevice, data->stream),
-                      operation) &&
-           cuda_check(q, cudaStreamSynchronize(data->stream), operation));
-    return data->class_weights;
-}
-
 void cuda_cross_entropy(struct bs_queue *q, struct bs_rows logits,
-                        const float *class_weights, float label_smoothing, float scale,
                         struct bs_rows dlogits) {
     struct cuda_queue *data = q->data;
-    const float *weights = class_weights_up(q, class_weights, logits.columns);
-    if (!q->failure.code)
-        done(q,
-             bs_cuda_cross_entropy(data->stream, &data->batch, data->step, logits,
-                                   weights, label_smoothing, scale, dlogits),
-             "cross-entropy");
+    done(q,
+         bs_cuda_cross_entropy(data->stream, &data->batch, data->step, logits, dlogits),
+         "cross-entropy");
 }
 
 void cuda_softmax(struct bs_queue *q, struct bs_rows logits,

@@ -13,7 +13,7 @@
 enum { MOST_RECORDINGS = 64 };
 
 struct cuda_recording {
-    struct bs_recording what;
+    uint32_t what;
     int64_t n_tokens, n_sequences, max_length;
     cudaGraphExec_t graph; /* NULL: rehearsed only */
     uint64_t used;
@@ -35,10 +35,8 @@ void cuda_drop_recordings(struct cuda_queue *data) {
 }
 
 static bool is_wanted(const struct cuda_recording *r, const struct cuda_queue *data,
-                      const struct bs_recording *what) {
-    return r->what.kind == what->kind && r->what.numbers[0] == what->numbers[0] &&
-           r->what.numbers[1] == what->numbers[1] &&
-           r->n_tokens == data->batch.n_tokens &&
+                      uint32_t what) {
+    return r->what == what && r->n_tokens == data->batch.n_tokens &&
            r->n_sequences == data->batch.n_sequences &&
            r->max_length == data->batch.max_length;
 }
@@ -58,12 +56,12 @@ static void make_room(struct cuda_queue *data) {
 }
 
 /* A rehearsal: the operations run, and are remembered by name. */
-static void remember(struct cuda_queue *data, const struct bs_recording *what) {
+static void remember(struct cuda_queue *data, uint32_t what) {
     make_room(data);
     struct cuda_recording *made = bs_alloc(1, sizeof *made);
     if (!made)
         return; /* they run all the same */
-    *made = (struct cuda_recording){.what = *what,
+    *made = (struct cuda_recording){.what = what,
                                     .n_tokens = data->batch.n_tokens,
                                     .n_sequences = data->batch.n_sequences,
                                     .max_length = data->batch.max_length,
@@ -77,7 +75,7 @@ static bool graphs_wanted(void) {
     return !asked || strcmp(asked, "0") != 0;
 }
 
-bool cuda_record(struct bs_queue *q, const struct bs_recording *what) {
+bool cuda_record(struct bs_queue *q, uint32_t what) {
     static const char operation[] = "a recorded batch";
     struct cuda_queue *data = q->data;
     struct cuda_recording *r = data->recordings;

@@ -47,8 +47,8 @@ struct bs_cuda_batch {
 /* The step block, in device memory. The host copies `step` and `new_update` into it
  * (bs_set_step); kernels keep the rest, by the functions of step.h. */
 struct bs_cuda_step {
-    struct bs_step step;
-    int32_t new_update; /* 1: the sums of this update begin anew */
+    struct bs_step step; /* its class weights in device memory too */
+    int32_t new_update;  /* 1: the sums of this update begin anew */
     struct bs_step_result result;
     /* From bs_cuda_update's first kernels for its last one. */
     enum bs_verdict verdict;
@@ -158,12 +158,10 @@ bs_cuda_attention_backward(cudaStream_t stream, const struct bs_cuda_batch *batc
 
 /* ---- kernels_loss.cu ---- */
 
-/* class_weights: device memory [K], or NULL. Adds to step->loss. `scale` is frozen in a
- * graph: it belongs to its name. */
+/* Adds to step->result.loss. */
 cudaError_t bs_cuda_cross_entropy(cudaStream_t stream, const struct bs_cuda_batch *batch,
                                   struct bs_cuda_step *step, struct bs_rows logits,
-                                  const float *class_weights, float label_smoothing,
-                                  float scale, struct bs_rows dlogits);
+                                  struct bs_rows dlogits);
 cudaError_t bs_cuda_softmax(cudaStream_t stream, struct bs_rows logits,
                             struct bs_rows probabilities);
 

@@ -21,31 +21,30 @@ struct loss_arguments {
     bs_view<float> logits;
     bs_any_view dlogits;
     const int32_t *label;
-    const float *class_weights;
-    float label_smoothing, scale;
     struct bs_cuda_step *step;
 };
 
 /* How much -log p[c] counts in the loss of a row with this label. */
-BS_GPU double class_share(const loss_arguments &a, int label, int c) {
-    const double weight = a.class_weights ? a.class_weights[c] : 1.0F;
-    const double share = static_cast<double>(a.label_smoothing) / a.labels;
-    return weight * (share + (c == label ? 1.0 - a.label_smoothing : 0.0));
+BS_GPU double class_share(const bs_loss &loss, int labels, int label, int c) {
+    const double weight = loss.class_weights ? loss.class_weights[c] : 1.0F;
+    const double share = static_cast<double>(loss.label_smoothing) / labels;
+    return weight * (share + (c == label ? 1.0 - loss.label_smoothing : 0.0));
 }
 
 /* A row's loss; its gradient on the way. */
-BS_GPU double row_loss(const loss_arguments &a, int row, double loss_scale) {
+BS_GPU double row_loss(const loss_arguments &a, const bs_step &step, int row) {
     const row_sums r = sums_of(a.logits, row, a.labels);
     double loss = 0, shares = 0;
     for (int c = 0; c < a.labels; c++) {
-        const double share = class_share(a, a.label[row], c);
+        const double share = class_share(step.loss, a.labels, a.label[row], c);
         loss -= share * (*a.logits.at(row, c) - r.largest - r.log_sum);
         shares += share;
     }
     for (int c = 0; a.dlogits.data && c < a.labels; c++) {
         const double p = exp(*a.logits.at(row, c) - r.largest - r.log_sum);
-        const float value = static_cast<float>(
-            (shares * p - class_share(a, a.label[row], c)) * a.scale * loss_scale);
+        const double share = class_share(step.loss, a.labels, a.label[row], c);
+        const float value = static_cast<float>((shares * p - share) * step.loss.factor *
+                                               static_cast<double>(step.loss_scale));
         bs_store<1>(a.dlogits.at(row, c), &value);
     }
     return loss;
@@ -55,27 +54,23 @@ BS_GPU double row_loss(const loss_arguments &a, int row, double loss_scale) {
 BS_KERNEL(BS_THREADS, 1)
 void cross_entropy_kernel(loss_arguments a) {
     BS_SHARED(double, scratch);
-    const double loss_scale = a.step->step.loss_scale;
+    const bs_step step = a.step->step;
     double total = 0;
     for (int row = static_cast<int>(threadIdx.x); row < a.rows; row += BS_THREADS)
-        total += row_loss(a, row, loss_scale);
+        total += row_loss(a, step, row);
     total = bs_block_sum(total, scratch);
     if (threadIdx.x == 0)
-        a.step->result.loss += total * a.scale;
+        a.step->result.loss += total * step.loss.factor;
 }
 
 cudaError_t bs_cuda_cross_entropy(cudaStream_t stream, const struct bs_cuda_batch *batch,
                                   struct bs_cuda_step *step, struct bs_rows logits,
-                                  const float *class_weights, float label_smoothing,
-                                  float scale, struct bs_rows dlogits) {
+                                  struct bs_rows dlogits) {
     const loss_arguments a = {static_cast<int>(logits.rows),
                               static_cast<int>(logits.columns),
                               bs_view_of<float>(logits),
                               bs_any_of(dlogits),
                               batch->labels,
-                              class_weights,
-                              label_smoothing,
-                              scale,
                               step};
     return BS_LAUNCH(cross_entropy_kernel, 1, BS_THREADS, BS_WARP * sizeof(double),
                      stream, a);

@@ -34,34 +34,32 @@ void ref_softmax(struct bs_queue *q, struct bs_rows logits,
 }
 
 /* How much -log p[c] counts in the loss of a row with this label. */
-static double class_share(const float *class_weights, float label_smoothing,
-                          int64_t labels, int64_t label, int64_t c) {
-    double weight = class_weights ? class_weights[c] : 1;
-    double share = (double)label_smoothing / (double)labels;
-    return weight * (share + (c == label ? 1.0 - label_smoothing : 0.0));
+static double class_share(const struct bs_loss *loss, int64_t labels, int64_t label,
+                          int64_t c) {
+    double weight = loss->class_weights ? loss->class_weights[c] : 1;
+    double share = (double)loss->label_smoothing / (double)labels;
+    return weight * (share + (c == label ? 1.0 - loss->label_smoothing : 0.0));
 }
 
 void ref_cross_entropy(struct bs_queue *q, struct bs_rows logits,
-                       const float *class_weights, float label_smoothing, float scale,
                        struct bs_rows dlogits) {
+    const struct bs_loss *loss = &q->step.loss;
     int64_t labels = logits.columns;
     double total = 0;
     for (int64_t b = 0; b < logits.rows; b++) {
         struct row r = row_sum(logits, b);
         double shares = 0;
         for (int64_t c = 0; c < labels; c++) {
-            double share = class_share(class_weights, label_smoothing, labels,
-                                       q->batch.labels[b], c);
+            double share = class_share(loss, labels, q->batch.labels[b], c);
             total -= share * log_probability(logits, b, c, r);
             shares += share;
         }
         for (int64_t c = 0; dlogits.data && c < labels; c++) {
             double p = exp(log_probability(logits, b, c, r));
-            double share = class_share(class_weights, label_smoothing, labels,
-                                       q->batch.labels[b], c);
+            double share = class_share(loss, labels, q->batch.labels[b], c);
             ref_set(dlogits, b, c,
-                    (shares * p - share) * scale * (double)q->step.loss_scale);
+                    (shares * p - share) * loss->factor * (double)q->step.loss_scale);
         }
     }
-    q->result.loss += total * scale;
+    q->result.loss += total * loss->factor;
 }
