@@ -85,8 +85,10 @@ struct trial {
 
 /* NULL, or what the message of a failure lacks. */
 static const char *lacking(const struct trial *trial, const struct bs_error *error) {
-    const char *remedy =
-        trial->status == cudaErrorMemoryAllocation ? "--batch-tokens" : "same command";
+    const char *remedy = trial->status == cudaErrorMemoryAllocation ? "--batch-tokens"
+                         : trial->status == cudaErrorECCUncorrectable
+                             ? "on another GPU"
+                             : "same command again";
     if (error->code != BS_DEVICE)
         return "the code of a device's failure";
     if (trial->in_training && !strstr(error->text, ", step "))

@@ -44,11 +44,14 @@ struct bs_lt {
     struct plan *plans[N_BUCKETS];
 };
 
+/* What to do. The status does not tell why a device is lost; any call to it does. */
 static const char *remedy(cublasStatus_t status) {
+    cudaError_t cause = cudaFree(NULL);
+    (void)cudaGetLastError();
     return status == CUBLAS_STATUS_ALLOC_FAILED ? cuda_remedy(cudaErrorMemoryAllocation)
-           : status == CUBLAS_STATUS_EXECUTION_FAILED
-               ? cuda_remedy(cudaErrorLaunchFailure)
-               : "";
+           : status != CUBLAS_STATUS_EXECUTION_FAILED ? ""
+           : cause != cudaSuccess                     ? cuda_remedy(cause)
+                                  : cuda_remedy(cudaErrorLaunchFailure);
 }
 
 static int lt_failed(struct bs_error *error, const struct bs_lt_shape *s,
