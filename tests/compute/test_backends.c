@@ -420,7 +420,9 @@ static void update(struct lab *lab, const struct setting *s, int64_t tile) {
     lab->parameters[e.position].trainable = false;
     lab_weights(lab);
     lab_batch(lab, s->lengths, tile, 50, s->labels);
-    struct bs_adamw adamw = {0.9, 0.999, 1e-8, 0.01, s->absent ? 0 : 1.0};
+    /* Epsilon is above what rounding leaves of a gradient that cancels out: Adam would
+     * make a whole step of it. */
+    struct bs_adamw adamw = {0.9, 0.999, 1e-5, 0.01, s->absent ? 0 : 1.0};
     struct bs_rows x = lab_input(lab, lab->type, lab->batch.n_tokens, s->columns, 1);
     struct bs_rows dy = lab_input(lab, lab->type, lab->batch.n_tokens, s->columns + 1, 1);
     struct bs_rows y = lab_output(lab, BS_F32, lab->batch.n_tokens, s->columns + 1);

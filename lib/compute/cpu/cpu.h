@@ -4,10 +4,11 @@
  *
  * Every operation is cut into items that depend on its shapes alone, never on the number
  * of threads; an item is computed by one thread, and sums over items are taken in their
- * order. A product sees tiles of 64 rows or of 32 or 16, of which oneDNN gives the same
- * bits, or where it does not (AMX, AVX2) always 64: row_tile is the least of them. What
- * is shorter is copied and filled up with zeros. So a row's result does not depend on
- * how many others there are.
+ * order. A product of oneDNN's sees tiles of 64 rows or of 32 or 16, of which it gives
+ * the same bits, or where it does not (AMX) always 64: row_tile is the least of them.
+ * What is shorter is copied and filled up with zeros. With AVX2 alone products are our
+ * own, and any number of rows will do. So a row's result does not depend on how many
+ * others there are.
  *
  * bf16 without instructions for it goes through products of fp32, in which products of
  * two bf16 numbers are exact: packed weights are fp32 rounded to bf16, rows are widened
@@ -16,7 +17,8 @@
  * cpu_device.c   instruction sets, the table of functions
  * cpu_weights.c  packed copies of weights
  * cpu_queue.c    threads, scratch memory, batch and step
- * cpu_*.c        operations: choose products, cut into items, call kernels
+ * cpu_linear.c   linear layers by oneDNN; cpu_panels.c by products of our own
+ * cpu_*.c        other operations: choose products, cut into items, call kernels
  */
 #ifndef BS_COMPUTE_CPU_CPU_H
 #define BS_COMPUTE_CPU_CPU_H
@@ -45,6 +47,7 @@ struct cpu_device {
 struct cpu_tensor {
     float *value, *gradient;
     struct bs_packed *forward, *backward;
+    float *panels;  /* in place of `forward`, for products of our own */
     float *rounded; /* plain, to bf16 */
 };
 

@@ -87,7 +87,7 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
         .hardware = cpu->hardware,
         .support = {[BS_PRECISION_FP32] = BS_NATIVE,
                     [BS_PRECISION_BF16] = able.bf16 ? BS_NATIVE : BS_EMULATED},
-        .row_tile = able.even_tiles ? LEAST_TILE : CPU_TILE,
+        .row_tile = able.even_tiles || cpu->kernels->product ? LEAST_TILE : CPU_TILE,
         .batch_tokens = CPU_BATCH_TOKENS,
     };
     return BS_OK;

@@ -4,6 +4,7 @@
  * bf16 operands where products take fp32 in their place: copying widens them, and
  * narrows results. */
 #include "compute/cpu/cpu.h"
+#include "compute/cpu/cpu_panels.h"
 
 #include <string.h>
 
@@ -169,6 +170,10 @@ void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
                            .pre = pre,
                            .y = y,
                            .activation = activation};
+    if (job.data->kernels->product) {
+        cpu_panels_linear(q, w, linear, activation, x, pre, y);
+        return;
+    }
     if (!prepare_tiles(q, &job))
         return;
     bs_team_run(job.data->team, tile_items(&job), forward_item, &job);
@@ -317,6 +322,10 @@ void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
                   .x = dy,
                   .y = dx,
                   .accumulate = accumulate}};
+    if (data->kernels->product) {
+        cpu_panels_linear_backward(q, w, linear, x, dy, dx, accumulate);
+        return;
+    }
     if (job.gradient.dweight || job.gradient.dbias)
         job.blocks = (dy.columns + BLOCK - 1) / BLOCK;
     if ((job.blocks && !prepare_gradient(q, &job.gradient)) ||

@@ -3,6 +3,7 @@
  */
 #include "compute/cpu/cpu.h"
 #include "compute/cpu/cpu_memory.h"
+#include "compute/cpu/cpu_panels.h"
 #include "compute/host.h"
 
 #include "common/buffer.h"
@@ -13,6 +14,7 @@ void cpu_weights_free(struct bs_weights *weights) {
     for (int i = 0; i < weights->n_parameters; i++) {
         bs_packed_free(cpu_tensor(weights, i)->forward);
         bs_packed_free(cpu_tensor(weights, i)->backward);
+        free(cpu_tensor(weights, i)->panels);
         free(cpu_tensor(weights, i)->rounded);
     }
     free(weights->data);
@@ -24,15 +26,29 @@ static bool is_rounded(const struct bs_weights *weights) {
            cpu_product_type(weights->device, BS_BF16) == BS_F32;
 }
 
+/* A copy in the weights' precision for x W^T. */
+static int packed_forward(struct bs_weights *weights, int index, enum bs_type type,
+                          struct bs_error *error) {
+    const struct cpu_device *cpu = weights->device->data;
+    const struct bs_parameter *p = &weights->parameters[index];
+    struct cpu_tensor *tensor = cpu_tensor(weights, index);
+    if (!cpu->kernels->product)
+        return bs_packed_new(&tensor->forward, cpu->products, CPU_TILE, p->rows,
+                             p->columns, type, tensor->value,
+                             (struct bs_strides){1, p->columns}, error);
+    size_t bytes = (size_t)cpu_panels_size(p->columns, p->rows) * sizeof(float);
+    tensor->panels = cpu_alloc(bytes);
+    return tensor->panels ? BS_OK : bs_fail_memory(error, bytes, "packed weights");
+}
+
 static int tensor_packed(struct bs_weights *weights, int index, struct bs_error *error) {
     const struct cpu_device *cpu = weights->device->data;
     const struct bs_parameter *p = &weights->parameters[index];
     struct cpu_tensor *tensor = cpu_tensor(weights, index);
     bool low = weights->precision == BS_PRECISION_BF16, rounded = is_rounded(weights);
     enum bs_type type = low && !rounded ? BS_BF16 : BS_F32;
-    struct bs_strides turned = {1, p->columns}, straight = {p->columns, 1};
-    if (bs_packed_new(&tensor->forward, cpu->products, CPU_TILE, p->rows, p->columns,
-                      type, tensor->value, turned, error))
+    struct bs_strides straight = {p->columns, 1};
+    if (packed_forward(weights, index, type, error))
         return error->code;
     if (!low || !weights->training)
         return BS_OK;
@@ -73,6 +89,18 @@ int cpu_weights_download(const struct bs_weights *weights, const float *from, fl
     return bs_host_weights_download(weights, from, to, n, error);
 }
 
+/* Of parameter i, from its values. */
+static void refresh_panels(const struct bs_weights *weights, int index) {
+    const struct cpu_device *cpu = weights->device->data;
+    const struct bs_parameter *p = &weights->parameters[index];
+    const struct cpu_tensor *tensor = cpu_tensor(weights, index);
+    struct bs_rows values = {tensor->value, BS_F32, p->rows, p->columns, p->columns};
+    cpu_panels_pack(cpu->kernels, values, tensor->panels);
+    if (is_rounded(weights))
+        cpu->kernels->round(tensor->panels, tensor->panels,
+                            cpu_panels_size(p->columns, p->rows));
+}
+
 /* Copies are numbered: 2 i for x W^T of parameter i, 2 i + 1 for dy W. Makes one anew,
  * if there is one. Where products take fp32 in place of bf16, it is rounded here. */
 static bool refresh(const struct bs_weights *weights, int64_t number,
@@ -83,6 +111,8 @@ static bool refresh(const struct bs_weights *weights, int64_t number,
     if (number % 2 && tensor->rounded)
         cpu->kernels->round(tensor->value, tensor->rounded,
                             weights->slots[number / 2].size);
+    if (!(number % 2) && tensor->panels)
+        refresh_panels(weights, (int)(number / 2));
     if (!packed)
         return true;
     if (!bs_packed_refresh(packed, worker))
@@ -128,8 +158,12 @@ void cpu_repack_trained(struct bs_queue *q, struct bs_weights *weights) {
 struct bs_weights_memory cpu_weights_memory(const struct bs_weights *weights) {
     struct bs_weights_memory memory = {0};
     for (int i = 0; i < weights->n_parameters; i++) {
+        const struct bs_parameter *p = &weights->parameters[i];
         const struct cpu_tensor *tensor = cpu_tensor(weights, i);
         memory.derived += tensor->forward ? bs_packed_bytes(tensor->forward) : 0;
+        memory.derived +=
+            tensor->panels ? cpu_panels_size(p->columns, p->rows) * (int64_t)sizeof(float)
+                           : 0;
         memory.derived += tensor->backward ? bs_packed_bytes(tensor->backward) : 0;
         memory.derived +=
             tensor->rounded ? weights->slots[i].size * (int64_t)sizeof(float) : 0;

@@ -30,6 +30,25 @@ struct bs_cpu_attention {
     uint32_t head;
 };
 
+/* A product c[m, n] = a[m, k] b[k, n] + bias or, accumulating, c += a b. An element of c
+ * is summed in the order of k, whatever m is. b is packed in panels of BS_CPU_PANEL
+ * columns, row after row; those that the last one lacks are zero. */
+enum { BS_CPU_PANEL = 16 };
+struct bs_cpu_product {
+    int64_t m, n, k;
+    const float *a;
+    int64_t a_row, a_column; /* strides */
+    const float *b;
+    int64_t b_panel;   /* floats from one panel to the next */
+    const float *bias; /* [n], or NULL */
+    float *c;
+    int64_t c_row; /* stride */
+    bool accumulate;
+};
+static inline int64_t bs_cpu_panels(int64_t columns) {
+    return (columns + BS_CPU_PANEL - 1) / BS_CPU_PANEL;
+}
+
 struct bs_cpu_kernels {
     const char *name; /* "AVX-512", ... */
 
@@ -65,6 +84,11 @@ struct bs_cpu_kernels {
     /* One AdamW step of n elements; gradients become zero. */
     void (*adamw)(const struct bs_adamw_factors *f, float *value, float *gradient,
                   float *moment1, float *moment2, int64_t n);
+
+    /* NULL where the library's products are better. */
+    void (*product)(const struct bs_cpu_product *p);
+    /* One panel of a matrix or, `turned`, of the transposed matrix, then F32. */
+    void (*pack)(struct bs_rows from, bool turned, int64_t panel, float *to);
 };
 
 extern const struct bs_cpu_kernels bs_cpu_kernels_plain;

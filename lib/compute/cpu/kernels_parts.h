@@ -22,6 +22,8 @@
 #define attention_head_back  BS_KERNEL(attention_backward)
 #define sum_of_squares       BS_KERNEL(squares)
 #define adamw_chunk          BS_KERNEL(adamw)
+#define panel_product        BS_KERNEL(product)
+#define pack_panel           BS_KERNEL(pack)
 
 void copy_rows(struct bs_rows x, struct bs_rows y);
 void add_rows(struct bs_rows x, struct bs_rows y);
@@ -44,6 +46,8 @@ void attention_head_back(const struct bs_cpu_attention *a, float *scratch);
 double sum_of_squares(const float *x, int64_t n);
 void adamw_chunk(const struct bs_adamw_factors *f, float *value, float *gradient,
                  float *moment1, float *moment2, int64_t n);
+void panel_product(const struct bs_cpu_product *p);
+void pack_panel(struct bs_rows from, bool turned, int64_t panel, float *to);
 
 /* Half-words of dropout for `groups` groups of 8 channels from `first` on, channel by
  * channel; `bits` has room for the next multiple of BS_LANES / 2 groups. */

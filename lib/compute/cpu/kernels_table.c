@@ -27,4 +27,8 @@ const struct bs_cpu_kernels BS_KERNEL(kernels) = {
     .attention_backward = attention_head_back,
     .squares = sum_of_squares,
     .adamw = adamw_chunk,
+#if defined(BS_ISA_avx2)
+    .product = panel_product,
+    .pack = pack_panel,
+#endif
 };
