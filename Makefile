@@ -322,7 +322,7 @@ asan: ## all tests under the address and undefined-behaviour sanitizers
 	$(Q)$(call setup,build fetch test)
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan test-run
 
-# Memcheck knows no AVX-512, so that AVX2 kernels run, oneDNN's generated ones too: they
+# Memcheck knows no AVX-512, so that AVX2 kernels run, products among them: they
 # need no suppressions. Left out is what computes for minutes there; `make asan` runs it.
 MEMCHECK := valgrind --quiet --error-exitcode=99 --leak-check=full \
             --errors-for-leak-kinds=definite,indirect,possible

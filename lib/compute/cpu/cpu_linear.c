@@ -163,6 +163,10 @@ static void forward_item(void *context, int64_t item, int worker) {
 void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
                          struct bs_linear linear, enum bs_activation activation,
                          struct bs_rows x, struct bs_rows pre, struct bs_rows y) {
+    if (cpu_queue(q)->kernels->product) {
+        cpu_panels_linear(q, w, linear, activation, x, pre, y);
+        return;
+    }
     struct tile_job job = {.data = q->data,
                            .operands = {.packed = cpu_tensor(w, linear.weight)->forward,
                                         .bias = cpu_tensor(w, linear.bias)->value},
@@ -170,10 +174,6 @@ void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
                            .pre = pre,
                            .y = y,
                            .activation = activation};
-    if (job.data->kernels->product) {
-        cpu_panels_linear(q, w, linear, activation, x, pre, y);
-        return;
-    }
     if (!prepare_tiles(q, &job))
         return;
     bs_team_run(job.data->team, tile_items(&job), forward_item, &job);
@@ -308,6 +308,10 @@ void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
                          struct bs_linear linear, struct bs_rows x, struct bs_rows dy,
                          struct bs_rows dx, bool accumulate) {
     struct cpu_queue *data = q->data;
+    if (data->kernels->product) {
+        cpu_panels_linear_backward(q, w, linear, x, dy, dx, accumulate);
+        return;
+    }
     const struct cpu_tensor *weight = cpu_tensor(w, linear.weight);
     const float *plain = weight->rounded ? weight->rounded : weight->value;
     struct backward_job job = {
@@ -322,10 +326,6 @@ void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
                   .x = dy,
                   .y = dx,
                   .accumulate = accumulate}};
-    if (data->kernels->product) {
-        cpu_panels_linear_backward(q, w, linear, x, dy, dx, accumulate);
-        return;
-    }
     if (job.gradient.dweight || job.gradient.dbias)
         job.blocks = (dy.columns + BLOCK - 1) / BLOCK;
     if ((job.blocks && !prepare_gradient(q, &job.gradient)) ||
