@@ -69,9 +69,9 @@ setup_file() {
 }
 
 @test "demo: a shortened run is kept apart from the whole one" {
-    run make -n -f pipelines/demo.mk
+    run make -n -B -f pipelines/demo.mk
     [[ $output == *' -o models/demo '* ]]
-    run make -n -f pipelines/demo.mk DEMO_MAX_STEPS=7
+    run make -n -B -f pipelines/demo.mk DEMO_MAX_STEPS=7
     [[ $output == *' -o models/demo-7 '*' --max-steps 7 '* ]]
 }
 
