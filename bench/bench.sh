@@ -145,7 +145,8 @@ seconds_once() {
     awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }'
 }
 
-# PyTorch needs minutes for a step in bf16 where the processor has no instructions for it.
+# PyTorch takes more than four seconds for a step in bf16 where the processor has no
+# instructions for it: no comparison.
 native_precisions() {
     if grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then echo fp32 bf16; else echo fp32; fi
 }

@@ -31,6 +31,8 @@
 #include <stdatomic.h>
 
 enum { CPU_TILE = 64 };
+/* So few rows are shared out by halves of a tile, where that changes no bits. */
+enum { CPU_FEW_ROWS = 512 };
 /* Labelled at once by a thread: their activations stay in its cache. */
 enum { CPU_BATCH_TOKENS = 512 };
 
@@ -78,6 +80,12 @@ static inline enum bs_type cpu_product_type(const struct bs_device *device,
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {
     return (struct cpu_tensor *)w->data + index;
+}
+
+/* Rows without gaps. */
+static inline struct bs_rows cpu_dense(void *data, enum bs_type type, int64_t rows,
+                                       int64_t columns) {
+    return (struct bs_rows){data, type, rows, columns, columns};
 }
 
 static inline struct cpu_queue *cpu_queue(const struct bs_queue *q) {

@@ -8,11 +8,6 @@
 
 #include <string.h>
 
-static struct bs_rows dense(void *data, enum bs_type type, int64_t rows,
-                            int64_t columns) {
-    return (struct bs_rows){data, type, rows, columns, columns};
-}
-
 static int64_t dense_bytes(enum bs_type type, int64_t rows, int64_t columns) {
     return (rows * columns * (int64_t)bs_type_size(type) + 63) / 64 * 64;
 }
@@ -37,7 +32,7 @@ static void fill_tile(const struct bs_cpu_kernels *kernels, struct bs_rows from,
 
 /* ---- y = f(x W^T + b), dx = dy W: tiles of rows ---- */
 
-enum { SIZES = 3, FEW_ROWS = 512 };
+enum { SIZES = 3 };
 
 struct tile_job {
     struct cpu_queue *data;
@@ -77,7 +72,7 @@ static void tile_product(const struct tile_job *job, int size, struct bs_rows x,
     operands.y = y.data;
     if (x.rows < tile || !readable(x, job->type)) {
         operands.x = scratch;
-        fill_tile(kernels, x, dense(scratch, job->type, tile, x.columns));
+        fill_tile(kernels, x, cpu_dense(scratch, job->type, tile, x.columns));
     }
     if (y.rows == tile && goes_direct(job, y)) {
         cpu_run_product(job->data, job->direct[size], worker, &operands);
@@ -85,7 +80,7 @@ static void tile_product(const struct tile_job *job, int size, struct bs_rows x,
     }
     operands.y = scratch + dense_bytes(job->type, tile, x.columns);
     cpu_run_product(job->data, job->staged[size], worker, &operands);
-    struct bs_rows result = dense(operands.y, product_type(job), y.rows, y.columns);
+    struct bs_rows result = cpu_dense(operands.y, product_type(job), y.rows, y.columns);
     (job->accumulate ? kernels->add : kernels->copy)(result, y);
 }
 
@@ -147,7 +142,7 @@ static bool prepare_size(struct bs_queue *q, struct tile_job *job, int size) {
 static bool prepare_tiles(struct bs_queue *q, struct tile_job *job) {
     int64_t least = job->data->least_tile;
     job->type = cpu_product_type(q->device, job->x.type);
-    job->item = job->x.rows <= FEW_ROWS && least < CPU_TILE ? CPU_TILE / 2 : CPU_TILE;
+    job->item = job->x.rows <= CPU_FEW_ROWS && least < CPU_TILE ? CPU_TILE / 2 : CPU_TILE;
     for (int size = 0; CPU_TILE >> size >= least; size++)
         if (CPU_TILE >> size <= job->item && !prepare_size(q, job, size))
             return false;
@@ -207,7 +202,7 @@ static void add_chunk(const struct gradient_job *job, struct bs_rows dy, int64_t
     const struct bs_cpu_kernels *kernels = job->data->kernels;
     int64_t left = job->x.rows - row, used = left < count ? left : count;
     void *scratch = job->data->workers[worker].scratch;
-    struct bs_rows copy = dense(scratch, job->type, count, dy.columns);
+    struct bs_rows copy = cpu_dense(scratch, job->type, count, dy.columns);
     fill_tile(kernels, bs_rows_slice(dy, row, used), copy);
     if (job->dbias)
         kernels->column_sums(copy, job->dbias + first);
@@ -270,11 +265,11 @@ static bool stage_input(struct bs_queue *q, struct gradient_job *job) {
         return false;
     char *shared = job->data->shared;
     if (rest) {
-        job->x_rest = dense(shared + bytes, type, tile, x.columns);
+        job->x_rest = cpu_dense(shared + bytes, type, tile, x.columns);
         fill_tile(job->data->kernels, bs_rows_slice(x, x.rows - rest, rest), job->x_rest);
     }
     if (bytes) {
-        job->x = dense(shared, type, x.rows, x.columns);
+        job->x = cpu_dense(shared, type, x.rows, x.columns);
         cpu_copy(q, x, job->x);
     }
     return true;

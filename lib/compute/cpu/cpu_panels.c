@@ -5,10 +5,6 @@
 
 #include "compute/cpu/cpu_memory.h"
 
-static struct bs_rows dense(float *data, int64_t rows, int64_t columns) {
-    return (struct bs_rows){data, BS_F32, rows, columns, columns};
-}
-
 int64_t cpu_panels_size(int64_t rows, int64_t columns) {
     return bs_cpu_panels(columns) * BS_CPU_PANEL * rows;
 }
@@ -20,8 +16,6 @@ void cpu_panels_pack(const struct bs_cpu_kernels *kernels, struct bs_rows from,
 }
 
 /* ---- y = f(x W^T + b), dx = dy W: some rows an item ---- */
-
-enum { FEW_ROWS = 512 };
 
 struct rows_job {
     struct cpu_queue *data;
@@ -45,11 +39,11 @@ static void product(const struct rows_job *job, struct bs_rows x, struct bs_rows
     const struct bs_cpu_kernels *kernels = job->data->kernels;
     struct bs_rows a = x, c = y;
     if (x.type != BS_F32) {
-        a = dense(scratch, x.rows, x.columns);
+        a = cpu_dense(scratch, BS_F32, x.rows, x.columns);
         kernels->copy(x, a);
     }
     if (y.type != BS_F32)
-        c = dense(scratch + job->item * x.columns, y.rows, y.columns);
+        c = cpu_dense(scratch + job->item * x.columns, BS_F32, y.rows, y.columns);
     kernels->product(&(struct bs_cpu_product){.m = x.rows,
                                               .n = y.columns,
                                               .k = x.columns,
@@ -86,7 +80,7 @@ static int64_t rows_scratch(const struct rows_job *job) {
 }
 
 static int64_t rows_of_item(int64_t rows) {
-    return rows <= FEW_ROWS ? CPU_TILE / 2 : CPU_TILE;
+    return rows <= CPU_FEW_ROWS ? CPU_TILE / 2 : CPU_TILE;
 }
 
 void cpu_panels_linear(struct bs_queue *q, const struct bs_weights *w,
@@ -122,7 +116,7 @@ static void gradient_item(const struct gradient_job *job, int64_t item, int work
     for (int64_t row = 0; row < dy.rows; row += CHUNK) {
         int64_t count = dy.rows - row < CHUNK ? dy.rows - row : CHUNK;
         struct bs_rows copy =
-            dense(job->data->workers[worker].scratch, count, dy.columns);
+            cpu_dense(job->data->workers[worker].scratch, BS_F32, count, dy.columns);
         kernels->copy(bs_rows_slice(dy, row, count), copy);
         if (job->dbias)
             kernels->column_sums(copy, job->dbias + first);
@@ -205,8 +199,8 @@ void cpu_panels_linear_backward(struct bs_queue *q, struct bs_weights *w,
                   .x = dy,
                   .y = dx,
                   .accumulate = accumulate},
-        .weight = dense(weight->rounded ? weight->rounded : weight->value, dy.columns,
-                        x.columns)};
+        .weight = cpu_dense(weight->rounded ? weight->rounded : weight->value, BS_F32,
+                            dy.columns, x.columns)};
     if (job.gradient.dweight || job.gradient.dbias)
         job.blocks = (dy.columns + BLOCK - 1) / BLOCK;
     if (job.gradient.dweight)
