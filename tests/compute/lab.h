@@ -20,7 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD_ROWS = 2, GUARD_COLUMNS = 24, MAX_THINGS = 48, MAX_TOKENS = 1024 };
+/* More guard rows than a block of a product has. */
+enum { GUARD_ROWS = 8, GUARD_COLUMNS = 24, MAX_THINGS = 48, MAX_TOKENS = 1024 };
 
 struct block {
     struct bs_arena *arena;
