@@ -321,6 +321,7 @@ met_by() {
         OUT=gate launch $command
         wait_until 60 waits "$pid"
         kill -TERM "$pid"
+        wait_until 60 waits "$pid"
         kill -INT "$pid"
         : >out
         ends 130

@@ -256,7 +256,8 @@ undamaged() {
 #
 #   launch NAME ARGS...  bs-NAME in the background, its process in $pid; to out and err,
 #                        or to $OUT and $ERR. SIGINT reaches it as if it were in front
-#   waits PID            a thread that hears SIGTERM sleeps: it waits for somebody
+#   waits PID            a thread that hears SIGTERM sleeps, no signal on its way to it:
+#                        it waits for somebody
 #   ends N               waits for $pid; its exit status must be N
 #   gate ROOM            a pipe that takes ROOM bytes and then keeps its writer waiting
 #   open_gate            lets all of it through, into the file through
@@ -275,7 +276,8 @@ waits() {
         my $text = <$file>;
         my %mask = $text =~ /^(Sig(?:Blk|Cgt)):\s*([0-9a-f]+)/mg;
         my ($blocked, $caught) = map { hex($mask{$_}) >> 14 & 1 } qw(SigBlk SigCgt);
-        exit 0 if $text =~ /^State:\s*S/m && $caught && !$blocked;
+        my $pending = $text =~ /^(?:Sig|Shd)Pnd:\s*0*[1-9a-f]/m;
+        exit 0 if $text =~ /^State:\s*S/m && $caught && !$blocked && !$pending;
     }
     exit 1' "$1"
 }

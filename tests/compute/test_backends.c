@@ -525,25 +525,26 @@ static void check_experiment(struct target target, enum bs_precision precision,
         lab_close(&labs[i]);
 }
 
-/* On the stand-in, where large settings take long, other precisions than fp32 run them
- * for attention alone, and tf32, which differs in products alone, runs these. The wide
- * one is for products that cut long sums, which the stand-in has no part in. */
+/* The wide setting is for products, which cut long sums. On the stand-in, which has no
+ * part in those and where large settings take long, other precisions than fp32 run them
+ * for attention alone, and tf32, which differs in products alone, runs these. */
 static bool is_wanted(enum bs_precision precision, experiment *run_it,
                       const struct setting *s) {
+    bool product = run_it == linear || run_it == linear_backward ||
+                   run_it == linear_even || run_it == linear_backward_even;
+    bool wide = s->columns > 128;
 #ifdef BS_STANDIN
     int tokens = 0;
     for (int i = 0; s->lengths[i]; i++)
         tokens += s->lengths[i];
-    bool product = run_it == linear || run_it == linear_backward ||
-                   run_it == linear_even || run_it == linear_backward_even;
-    if (s->columns > 128)
+    if (wide)
         return false;
     return precision == BS_PRECISION_FP32 ||
            (tokens < 150 ? precision != BS_PRECISION_TF32 || product
                          : precision != BS_PRECISION_TF32 && run_it == attention);
 #else
-    (void)precision, (void)run_it, (void)s;
-    return true;
+    (void)precision;
+    return product || !wide;
 #endif
 }
 
