@@ -305,6 +305,20 @@ static void values(struct target target) {
     lab_close(&lab);
 }
 
+/* A loss needs to know its step. */
+static void loss_without_step(struct target target) {
+    static const int one[] = {2, 0};
+    static struct lab lab;
+    lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
+    bs_queue_free(lab.queue);
+    lab_must(&lab, bs_queue_new(&lab.queue, lab.device, 1, MAX_TOKENS, 512, &lab.error),
+             "queue");
+    lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 9, 2);
+    bs_cross_entropy(lab.queue, lab_input(&lab, BS_F32, 1, 2, 1), absent);
+    failed(&lab, "bs_set_step");
+    lab_close(&lab);
+}
+
 static void shapes(struct target target) {
     static const int one[] = {2, 0};
     static struct lab lab;
@@ -391,6 +405,7 @@ int main(int argc, char **argv) {
         transfers(targets[i]);
         batches(targets[i]);
         values(targets[i]);
+        loss_without_step(targets[i]);
         shapes(targets[i]);
         sticky(targets[i]);
     }
