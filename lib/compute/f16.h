@@ -10,11 +10,28 @@
 #include <stdint.h>
 #include <string.h>
 
+static inline float bs_float_of_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Its bits, with ten fraction bits left of a finite value. */
+static inline uint32_t bs_ten_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return isfinite(value) ? (bits + 0xFFFU + (bits >> 13 & 1U)) & ~0x1FFFU : bits;
+}
+
+static inline float bs_tf32_round(float value) {
+    return bs_float_of_bits(bs_ten_bits(value));
+}
+
 static inline float bs_f16_to_float(uint16_t low) {
-    int exponent = low >> 10 & 31, fraction = low & 1023;
-    float magnitude = exponent == 31 ? (fraction ? NAN : INFINITY)
-                      : exponent     ? ldexpf((float)(1024 + fraction), exponent - 25)
-                                     : ldexpf((float)fraction, -24);
+    uint32_t exponent = low >> 10 & 31U, fraction = low & 1023U;
+    uint32_t wide = exponent == 31 ? 255 : exponent + 127 - 15;
+    float magnitude = exponent ? bs_float_of_bits(wide << 23 | fraction << 13)
+                               : (float)fraction * 0x1p-24F;
     return low >> 15 ? -magnitude : magnitude;
 }
 
@@ -27,23 +44,11 @@ static inline uint16_t bs_f16_from_float(float value) {
         return sign | 0x7C00U;
     if (magnitude < 0x1p-14F) /* in steps of 2^-24; 1024 of them are the first normal */
         return sign | (uint16_t)nearbyintf(magnitude * 0x1p24F);
-    int exponent;
-    float fraction = frexpf(magnitude, &exponent); /* [0.5, 1) */
-    uint32_t steps = (uint32_t)nearbyintf(fraction * 2048);
-    return sign | (uint16_t)(((uint32_t)(exponent + 14) << 10) + steps - 1024);
+    return sign | (uint16_t)((bs_ten_bits(magnitude) >> 13) - ((127 - 15) << 10));
 }
 
 static inline float bs_f16_round(float value) {
     return bs_f16_to_float(bs_f16_from_float(value));
-}
-
-static inline float bs_tf32_round(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7F800000U) != 0x7F800000U)
-        bits = (bits + 0xFFFU + (bits >> 13 & 1U)) & ~0x1FFFU;
-    memcpy(&value, &bits, sizeof bits);
-    return value;
 }
 
 #endif

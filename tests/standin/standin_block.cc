@@ -25,8 +25,8 @@ struct Warp {
 
 static Thread threads[most_threads];
 static Warp warps[most_warps];
-static Thread *running;
 static const Launch *launch;
+Thread *running;
 static std::vector<Fiber *> &idle = *new std::vector<Fiber *>;
 
 static struct {
@@ -39,14 +39,6 @@ static struct {
     bool in_order, upward; /* how the next thread is chosen */
     bool faulted;
 } block;
-
-Thread &here() {
-    return *running;
-}
-
-bool in_kernel() {
-    return running != nullptr;
-}
 
 /* ---- who is next -------------------------------------------------------------- */
 

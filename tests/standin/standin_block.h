@@ -56,8 +56,16 @@ struct Thread {
 /* Runs all threads of a block to their ends, or to a fault. */
 void run_block(const Launch &launch, uint3 index);
 
-/* The thread that runs. */
-Thread &here();
+/* The thread that runs; null between blocks. */
+extern Thread *running;
+
+inline Thread &here() {
+    return *running;
+}
+
+inline bool in_kernel() {
+    return running != nullptr;
+}
 
 /* Waits until the living lanes of `mask` have called it with the same arguments. */
 void warp_wait(unsigned mask, Complete complete);
@@ -76,9 +84,6 @@ struct Area {
     bool shared;
 };
 Area area_of(const void *pointer, size_t bytes);
-
-/* Whether a thread of a block runs now. */
-bool in_kernel();
 
 /* Before the first and after the last block of a launch. */
 void shared_open(size_t bytes);

@@ -146,25 +146,26 @@ static Access access_now(void *place) {
             0};
 }
 
-/* The thread's own stack, constants and the variables that threadIdx is made of. */
-static bool is_own(const char *at, bool write) {
+static bool is_own_stack(const char *at) {
     const Fiber *fiber = here().fiber;
-    if (at >= fiber->stack && at < fiber->stack + fiber->stack_bytes)
-        return true;
-    if (write || is_shared(at, 1))
-        return false;
+    return at >= fiber->stack && at < fiber->stack + fiber->stack_bytes;
+}
+
+/* A constant, or one of the variables that threadIdx is made of. */
+static bool is_in_program(const char *at) {
     Dl_info info;
-    return (at >= &__executable_start && at < &_end) ||
-           (!is_device(at, 1) && dladdr(at, &info));
+    return (at >= &__executable_start && at < &_end) || dladdr(at, &info);
 }
 
 void watch_access(const void *pointer, size_t bytes, bool write, void *place) {
     if (!watching || !in_kernel())
         return;
     const char *at = static_cast<const char *>(pointer);
-    if (is_own(at, write))
+    if (is_own_stack(at))
         return;
     Area area = area_of(at, bytes);
+    if (!area.begin && !write && is_in_program(at))
+        return;
     if (!area.begin)
         kernel_fault(cudaErrorIllegalAddress,
                      "%s %zu bytes that are neither shared nor device memory",

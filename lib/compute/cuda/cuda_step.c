@@ -74,9 +74,9 @@ void cuda_set_step(struct bs_queue *q, bool new_update) {
     struct cuda_queue *data = q->data;
     const struct bs_loss *loss = &q->step.loss;
     struct cuda_slot *slot = next_slot(q);
-    const float *weights = NULL;
-    if (slot)
-        weights = class_weights_up(q, loss->class_weights, loss->n_labels);
+    if (!slot)
+        return;
+    const float *weights = class_weights_up(q, loss->class_weights, loss->n_labels);
     if (q->failure.code)
         return;
     struct bs_cuda_step *block = slot->pinned;
