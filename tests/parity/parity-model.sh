@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes the golden files of the model again with PyTorch and transformers, then trains
 # and exports with bs and checks that Hugging Face reads the result, and the other way
-# round (roundtrip.py; after `make`).
+# round (roundtrip.py; after `make`), and that both trainings take the same way
+# (trajectory.py).
 #
 #     tests/parity/parity-model.sh MODEL TEXTS.tsv
 #
@@ -21,8 +22,9 @@ if [ -z "${PYTHON:-}" ]; then
 fi
 export HF_HUB_OFFLINE=1 TRANSFORMERS_VERBOSITY=error
 "$PYTHON" "$here/generate_model.py" --minilm "$model" --texts "$texts" "$here/golden"
-if [ -x bin/bs-train ] && [ -f "$here/roundtrip.py" ]; then
+if [ -x bin/bs-train ]; then
     "$PYTHON" "$here/roundtrip.py" bin "$here/golden/tiny"
+    "$PYTHON" "$here/trajectory.py" bin "$model" "$texts"
 else
-    echo "parity: no bin/bs-train yet; the round trip is left out (run make first)"
+    echo "parity: no bin/bs-train yet; round trip and trajectory are left out (run make first)"
 fi
