@@ -79,15 +79,22 @@ static int open_backend(struct bs_device **device, const struct bs_backend *back
     return BS_OK;
 }
 
+/* The first GPU, if there is one. */
+static bool open_gpu(struct bs_device **device) {
+    struct bs_error reason = {0};
+#ifndef BS_WITH_CUDA
+    if (!bs_library_has_nvidia_driver())
+        return false;
+#endif
+    const struct bs_backend *cuda = cuda_backend(&reason);
+    return cuda && open_backend(device, cuda, 0, &reason) == BS_OK;
+}
+
 int bs_device_open(struct bs_device **device, const char *name, struct bs_error *error) {
     int ordinal = 0;
     *device = NULL;
-    if (!strcmp(name, "auto")) {
-        struct bs_error reason = {0};
-        const struct bs_backend *cuda = cuda_backend(&reason);
-        if (cuda && !open_backend(device, cuda, 0, &reason))
-            return BS_OK;
-    }
+    if (!strcmp(name, "auto") && open_gpu(device))
+        return BS_OK;
     const struct bs_backend *backend = find_backend(name, &ordinal, error);
     if (!backend)
         return error->code;

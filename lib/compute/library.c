@@ -25,6 +25,12 @@ static void *open_in(const char *folder, const char *more, const char *name) {
     return dlopen(path, RTLD_NOW | RTLD_LOCAL);
 }
 
+/* Found where the CUDA run time looks for it; what uses it opens it again. */
+bool bs_library_has_nvidia_driver(void) {
+    void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+    return driver && dlclose(driver) == 0;
+}
+
 const struct bs_backend *bs_library_backend(const char *name, struct bs_error *error) {
     char folder[PATH_MAX], symbol[64];
     program_folder(folder, sizeof folder);

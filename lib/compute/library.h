@@ -14,4 +14,8 @@
  */
 const struct bs_backend *bs_library_backend(const char *name, struct bs_error *error);
 
+/* Whether NVIDIA's driver is on this system: without it no GPU is to be found, and the
+ * library of its back end, with the half gigabyte that it needs, is not worth opening. */
+bool bs_library_has_nvidia_driver(void);
+
 #endif

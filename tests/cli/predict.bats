@@ -52,6 +52,18 @@ labels() {
 
 # ---- answers ----------------------------------------------------------------------
 
+@test "no NVIDIA driver: the library for GPUs is opened only if one is asked for" {
+    [ -f "$BIN/libbs-cuda.so" ] || skip "no CUDA back end"
+    [ -z "$(ldconfig -p | grep -F libcuda.so.1)" ] || skip "there is a driver"
+    echo fine >text
+    go env LD_DEBUG=files "$BIN/bs-predict" -m "$TINY" text
+    status_is 0
+    fails grep libbs-cuda err
+    go env LD_DEBUG=files "$BIN/bs-predict" -m "$TINY" --device cuda text
+    status_is 6
+    grep -q libbs-cuda err
+}
+
 @test "lines: prediction, probability, text, in order" {
     go predict <<<$'good film\nawful\nfine\nnot good'
     status_is 0
