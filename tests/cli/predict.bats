@@ -54,7 +54,7 @@ labels() {
 
 @test "no NVIDIA driver: the library for GPUs is opened only if one is asked for" {
     [ -f "$BIN/libbs-cuda.so" ] || skip "no CUDA back end"
-    [ -z "$(ldconfig -p | grep -F libcuda.so.1)" ] || skip "there is a driver"
+    ! ldconfig -p | grep -qF libcuda.so.1 || skip "there is a driver"
     echo fine >text
     go env LD_DEBUG=files "$BIN/bs-predict" -m "$TINY" text
     status_is 0
