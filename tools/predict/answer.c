@@ -9,7 +9,7 @@ enum { KEPT_BYTES = 1 << 18 };
 
 struct window {
     struct bs_token_record *records; /* [BS_LABELLER_WINDOW], `count` of them in use */
-    size_t count;
+    size_t count, most; /* now; at once so far: what is behind holds nothing */
     int64_t tokens;
     size_t bytes;
 };
@@ -51,7 +51,7 @@ int answer_new(struct answer **result, struct bs_labeller *labeller,
 }
 
 static void free_window(struct window *window) {
-    for (size_t i = 0; window->records && i < BS_LABELLER_WINDOW; i++) {
+    for (size_t i = 0; i < window->most; i++) {
         bs_record_free(&window->records[i].record);
         bs_encoding_free(&window->records[i].encoding);
     }
@@ -249,6 +249,8 @@ static int answer_all(struct answer *answer, const struct bs_source_info *info,
 /* Exchanges contents, so that the block gets memory to reuse. */
 static void take_record(struct window *window, struct bs_token_record *record) {
     struct bs_token_record *slot = &window->records[window->count++];
+    if (window->most < window->count)
+        window->most = window->count;
     struct bs_token_record kept = *slot;
     *slot = *record;
     *record = kept;
