@@ -70,6 +70,13 @@ void bs_file_unmap(struct bs_span bytes) {
         munmap((void *)bytes.data, bytes.size);
 }
 
+void bs_file_forget(struct bs_span part) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)part.data;
+    uintptr_t first = (at + page - 1) / page * page, end = (at + part.size) / page * page;
+    if (first < end)
+        madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 bool bs_file_exists(const char *path) {
     struct stat status;
     return stat(path, &status) == 0;

@@ -18,6 +18,9 @@ int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
 int bs_file_map(const char *path, struct bs_span *bytes,
                 struct bs_error *error) BS_MUST_CHECK;
 void bs_file_unmap(struct bs_span bytes);
+/* Gives back the memory of a part of a mapping; whoever reads it again finds the same, at
+ * the cost of reading. */
+void bs_file_forget(struct bs_span part);
 
 bool bs_file_exists(const char *path);
 bool bs_is_directory(const char *path);

@@ -14,7 +14,7 @@ double run_peak_memory(void) {
 
 int64_t run_memory_sum(const struct run_memory *m) {
     return m->weights.values + m->weights.derived + m->weights.gradients +
-           m->weights.moments + m->activations + m->data + m->base + m->saving;
+           m->weights.moments + m->activations + m->data + m->saving;
 }
 
 static int activations(const struct run *run, struct bs_pass_size size, int64_t *bytes,
@@ -27,13 +27,6 @@ static int activations(const struct run *run, struct bs_pass_size size, int64_t 
         return error->code;
     *bytes = memory.activations;
     return BS_OK;
-}
-
-static int64_t tensor_bytes(const struct bs_tensors *tensors) {
-    int64_t bytes = 0;
-    for (size_t i = 0; i < bs_tensors_count(tensors); i++)
-        bytes += (int64_t)bs_tensors_get(tensors, i)->bytes.size;
-    return bytes;
 }
 
 int run_memory(const struct run *run, struct run_memory *memory, struct bs_error *error) {
@@ -59,7 +52,6 @@ int run_memory(const struct run *run, struct run_memory *memory, struct bs_error
     memory->data = bs_examples_memory(t->train);
     if (t->eval)
         memory->data += bs_examples_memory(t->eval);
-    memory->base = tensor_bytes(bs_model_files_tensors(t->base));
     memory->saving = memory->weights.values;
     return BS_OK;
 }
@@ -113,7 +105,6 @@ static bool describe_memory(const struct run_memory *m, struct bs_buffer *text) 
                  {"moments", m->weights.moments},
                  {"activations", m->activations},
                  {"data", m->data},
-                 {"base_model", m->base},
                  {"saving", m->saving},
                  {"sum", run_memory_sum(m)}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -9,7 +9,6 @@ struct run_memory {
     struct bs_weights_memory weights;
     int64_t activations; /* of a step, and of the workers of an evaluation */
     int64_t data;
-    int64_t base;   /* tensors of the base model, mapped while the run lasts */
     int64_t saving; /* the copy of the weights that a save makes */
 };
 

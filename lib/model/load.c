@@ -130,7 +130,9 @@ static int load_tensor(struct loading *l, const struct bs_tensor_place *place) {
         return bs_fail(l->error, BS_DATA,
                        "tensor %s does not have the shape [%lld, %lld]", tensor->name,
                        (long long)spec->rows, (long long)spec->columns);
-    return upload(l, place, fill_from_tensor, (void *)tensor);
+    int code = upload(l, place, fill_from_tensor, (void *)tensor);
+    bs_tensors_forget(l->tensors, tensor);
+    return code;
 }
 
 int bs_model_load(struct bs_model *model, const struct bs_tensors *tensors,

@@ -65,6 +65,7 @@ int bs_model_digest(const struct bs_model_config *config,
             continue;
         bs_sha256_add(&sha, spec.name, strlen(spec.name) + 1);
         add_tensor(&sha, tensor, piece);
+        bs_tensors_forget(tensors, tensor);
     }
     free(piece);
     bs_sha256_end_hex(&sha, hex);

@@ -151,7 +151,7 @@ static int refuse_missing_weights(const char *path, struct bs_error *error) {
 static int open_weights(struct bs_model_files *files, struct bs_error *error) {
     if (files->bundle) {
         struct bs_span bytes = bs_bundle_get(files->bundle, weights_name);
-        return bs_tensors_parse(&files->tensors, bytes, files->path, error);
+        return bs_tensors_parse_mapped(&files->tensors, bytes, files->path, error);
     }
     if (!has_file(files->path, weights_name))
         return refuse_missing_weights(files->path, error);

@@ -15,6 +15,7 @@ enum { MAX_HEADER = 100000000 };
 
 struct bs_tensors {
     struct bs_span mapping; /* data NULL: the bytes are the caller's */
+    bool mapped;            /* by whomever */
     const char *name;       /* for messages while parsing */
     json_t *header;         /* owns the names */
     struct bs_span data;    /* the bytes behind the header */
@@ -194,12 +195,20 @@ int bs_tensors_parse(struct bs_tensors **result, struct bs_span bytes, const cha
     return BS_OK;
 }
 
+int bs_tensors_parse_mapped(struct bs_tensors **tensors, struct bs_span bytes,
+                            const char *name, struct bs_error *error) {
+    if (bs_tensors_parse(tensors, bytes, name, error))
+        return error->code;
+    (*tensors)->mapped = true;
+    return BS_OK;
+}
+
 int bs_tensors_open(struct bs_tensors **tensors, const char *path,
                     struct bs_error *error) {
     struct bs_span bytes;
     if (bs_file_map(path, &bytes, error))
         return error->code;
-    if (bs_tensors_parse(tensors, bytes, path, error)) {
+    if (bs_tensors_parse_mapped(tensors, bytes, path, error)) {
         bs_file_unmap(bytes);
         return error->code;
     }
@@ -214,6 +223,11 @@ void bs_tensors_close(struct bs_tensors *tensors) {
     json_decref(tensors->header);
     free(tensors->list);
     free(tensors);
+}
+
+void bs_tensors_forget(const struct bs_tensors *tensors, const struct bs_tensor *tensor) {
+    if (tensors->mapped)
+        bs_file_forget(tensor->bytes);
 }
 
 size_t bs_tensors_count(const struct bs_tensors *tensors) {

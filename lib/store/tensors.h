@@ -37,7 +37,14 @@ int bs_tensors_open(struct bs_tensors **tensors, const char *path,
 /* The same from memory that outlives the object; `name` for messages. */
 int bs_tensors_parse(struct bs_tensors **tensors, struct bs_span bytes, const char *name,
                      struct bs_error *error) BS_MUST_CHECK;
+/* The same from a part of a mapping by bs_file_map. */
+int bs_tensors_parse_mapped(struct bs_tensors **tensors, struct bs_span bytes,
+                            const char *name, struct bs_error *error) BS_MUST_CHECK;
 void bs_tensors_close(struct bs_tensors *tensors);
+
+/* One of them has been read: if it is mapped, its memory is given back, so that a model
+ * is not held twice. It can be read again. */
+void bs_tensors_forget(const struct bs_tensors *tensors, const struct bs_tensor *tensor);
 
 size_t bs_tensors_count(const struct bs_tensors *tensors);
 const struct bs_tensor *bs_tensors_get(const struct bs_tensors *tensors, size_t index);

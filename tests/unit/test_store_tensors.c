@@ -338,6 +338,58 @@ static void test_real_file(const char *path) {
     bs_tensors_close(again);
 }
 
+/* Memory that is the process's, in bytes. */
+static int64_t resident(void) {
+    long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%*d %lld", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+static double sum_of(const struct bs_tensor *tensor, float *values) {
+    double sum = 0;
+    if (!bs_tensor_to_float(tensor, 0, bs_tensor_elements(tensor), values))
+        return -1;
+    for (int64_t i = 0; i < bs_tensor_elements(tensor); i++)
+        sum += (double)values[i];
+    return sum;
+}
+
+/* Of a mapped file the memory goes and the values stay; of other memory both stay. */
+static void test_forget(const char *path) {
+    enum { ROWS = 1024, COLUMNS = 2048, BYTES = ROWS * COLUMNS * 4 };
+    struct bs_error error = {0};
+    struct bs_tensors *tensors[2] = {0};
+    struct bs_buffer file = {0};
+    float *values = malloc(BYTES);
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        values[i] = (float)(i % 1000);
+    struct bs_tensor made = tensor_of("x", BS_TENSOR_F32, ROWS, COLUMNS, values, BYTES);
+    int code = bs_tensors_write(path, &made, 1, &error) ||
+               bs_tensors_open(&tensors[0], path, &error) ||
+               bs_file_read(path, 2 * BYTES, &file, &error) ||
+               bs_tensors_parse(&tensors[1], bs_buffer_span(&file), "x", &error);
+    for (int i = 0; i < 2 && check(code == BS_OK, "tensors to forget %s", error.text);
+         i++) {
+        const struct bs_tensor *tensor = bs_tensors_get(tensors[i], 0);
+        double sum = sum_of(tensor, values);
+        int64_t before = resident();
+        bs_tensors_forget(tensors[i], tensor);
+        int64_t given_back = before - resident();
+        check(i == 0 ? given_back > BYTES / 2 : given_back < BYTES / 2,
+              "%s memory: %lld bytes given back", i ? "own" : "mapped",
+              (long long)given_back);
+        check(sum > 0 && sum_of(tensor, values) == sum, "the same values again");
+    }
+    bs_tensors_close(tensors[0]);
+    bs_tensors_close(tensors[1]);
+    bs_buffer_free(&file);
+    free(values);
+}
+
 int main(void) {
     char folder[] = "/tmp/test_store_tensors.XXXXXX";
     struct bs_error error;
@@ -354,6 +406,7 @@ int main(void) {
     test_conversion();
     test_ranges();
     test_real_file(path);
+    test_forget(path);
     free(path);
     if (bs_remove_tree(folder, &error))
         return 1;
