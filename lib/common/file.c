@@ -71,10 +71,11 @@ void bs_file_unmap(struct bs_span bytes) {
 }
 
 void bs_file_forget(struct bs_span part) {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)part.data;
-    uintptr_t first = (at + page - 1) / page * page, end = (at + part.size) / page * page;
-    if (first < end)
-        madvise((void *)first, end - first, MADV_DONTNEED);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t before = (page - (uintptr_t)part.data % page) % page; /* a whole one */
+    if (part.size >= before + page)
+        madvise((char *)part.data + before, (part.size - before) / page * page,
+                MADV_DONTNEED);
 }
 
 bool bs_file_exists(const char *path) {
