@@ -31,7 +31,7 @@ VARIANT_FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recov
                          -fno-omit-frame-pointer
 VARIANT_FLAGS_tsan    := -O1 -g -fsanitize=thread
 VARIANT_FLAGS_valgrind := -O1 -g
-# Lines alone: where variables are takes long to write.
+# Lines alone: where variables are doubles the time of compiling.
 VARIANT_FLAGS_standin := $(VARIANT_FLAGS_asan) -g1
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
 CFLAGS   := -std=c17 $(WARNINGS) $(FLOATING) $(VARIANT_FLAGS_$(VARIANT)) $(CFLAGS_EXTRA)
@@ -88,8 +88,8 @@ ifeq ($(VARIANT),standin)
 CPPFLAGS += -DBS_STANDIN -DBS_WITH_CUDA -Itests/standin
 CXXFLAGS := -std=c++17 $(filter-out -Wshadow -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) \
             -Wno-unknown-pragmas $(FLOATING) $(CFLAGS_EXTRA)
-# Without the checks that double the time of compiling; the address sanitizer finds the
-# accesses that they warn of.
+# Without three checks that take as long to compile as -O2 does; the address sanitizer
+# finds the accesses that they warn of.
 SANITIZE := $(VARIANT_FLAGS_standin) -O2 -fno-sanitize=vptr,null,pointer-overflow,object-size
 WATCH    := -O1 -g1 -fsanitize=thread --param tsan-instrument-func-entry-exit=0
 LDLIBS   += -lstdc++
@@ -377,7 +377,7 @@ parity-tokens: model $(B)/tests/parity/tokens_dump ## token ids against the refe
 # Large (PyTorch): run by hand; the golden files are checked in. PYTHON may name an
 # interpreter that has tests/parity/requirements.txt already.
 .PHONY: parity-model
-parity-model: model data ## golden files of the model, made again with PyTorch
+parity-model: model data ## golden files of the model, made again with PyTorch; both trainings compared
 	$(Q)tests/parity/parity-model.sh $(MODEL) $(DATA)
 
 # ---- benchmark -----------------------------------------------------------------------

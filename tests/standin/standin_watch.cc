@@ -151,10 +151,12 @@ static bool is_own_stack(const char *at) {
     return at >= fiber->stack && at < fiber->stack + fiber->stack_bytes;
 }
 
-/* A constant, or one of the variables that threadIdx is made of. */
+/* A constant, or one of the variables that threadIdx is made of. The last bytes of shared
+ * memory are in the program, too: who begins there and goes on behind it strays. */
 static bool is_in_program(const char *at) {
     Dl_info info;
-    return (at >= &__executable_start && at < &_end) || dladdr(at, &info);
+    return !is_shared(at, 1) &&
+           ((at >= &__executable_start && at < &_end) || dladdr(at, &info));
 }
 
 void watch_access(const void *pointer, size_t bytes, bool write, void *place) {

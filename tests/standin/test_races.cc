@@ -30,7 +30,8 @@ enum Kind {
     AsyncReuse,
     AsyncIssue,
     StrayHost,
-    StrayBehind
+    StrayBehind,
+    StrayAcross
 };
 
 static const int constants[4] = {1, 2, 3, 4};
@@ -178,6 +179,9 @@ BS_KERNEL(64, 1) void access(int *global, int *host, Kind kind) {
     case StrayBehind:
         shared[256 + me] = 1;
         break;
+    case StrayAcross:
+        *mine = static_cast<int>(*reinterpret_cast<int64_t *>(shared + 255));
+        break;
     }
 }
 
@@ -253,5 +257,6 @@ int main(void) {
     test_unsound(AsyncIssue, "race: ", "(matrix_unit.h");
     test_unsound(StrayHost, "writes 4 bytes that are neither shared nor device", "");
     test_unsound(StrayBehind, "writes 4 bytes that are neither shared nor device", "");
+    test_unsound(StrayAcross, "reads 8 bytes that are neither shared nor device", "");
     return tap_end();
 }
