@@ -44,10 +44,12 @@ LIB_SRC  := $(filter-out $(wildcard lib/compute/cpu/kernels*.c),$(wildcard lib/*
 LIB_SRC  := $(filter-out lib/compute/cuda/%,$(LIB_SRC))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 # One source of vector kernels, compiled once for each instruction set.
-ISAS     := plain avx2 avx512
+ISAS     := plain avx2 avx512 avx512vnni avx512bf16
 ISA_FLAGS_plain  :=
 ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ISA_FLAGS_avx512vnni := $(ISA_FLAGS_avx512) -mavx512vnni -DBS_ISA_avx512=1
+ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512vnni) -mavx512bf16
 KERNELS  := $(wildcard lib/compute/cpu/kernels*.c)
 CPU_SRC  := $(filter-out $(KERNELS),$(wildcard lib/compute/cpu/*.c))
 ifeq ($(ONEDNN),0)

@@ -98,7 +98,7 @@ static void time_shape(const struct bench *bench, const struct plan *plan,
                        const struct shape *shape, bool first) {
     enum bs_precision fastest = BS_PRECISION_FP32;
     double most = 0;
-    for (int p = 0; p < BS_N_PRECISIONS; p++) {
+    for (int p = 0; p < BS_N_TRAINING_PRECISIONS; p++) {
         if (!served(bench, p))
             continue;
         struct bs_model *model = bench_model(bench, shape, (enum bs_precision)p, true);

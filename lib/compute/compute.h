@@ -22,7 +22,7 @@
  * Numbers. Every sum has a fixed order that does not depend on the number of threads,
  * nor on which other sequences are in the batch; but on a GPU the order of sums in
  * backward passes may depend on the batch's n_tokens. Rows in BF16 or F16 are rounded to
- * nearest even when written; sums, layer norm, softmax and losses are in fp32 inside.
+ * nearest even when written (subnormal ones may become 0); sums, layer norm, softmax and losses are in fp32 inside.
  *
  * What a back end is, and how to add an operation: backend.h.
  *
@@ -55,9 +55,13 @@ enum bs_precision {
     BS_PRECISION_BF16,
     BS_PRECISION_FP16, /* gradients are scaled; see bs_loss_scale */
     BS_PRECISION_TF32, /* fp32 rows, rounded to ten fraction bits where they multiply */
-    BS_N_PRECISIONS
+    BS_PRECISION_INT8, /* bf16 rows; where they multiply, rows of x and of weights are
+                          whole numbers up to 127 times a scale of their own. Not for
+                          training */
+    BS_N_PRECISIONS,
+    BS_N_TRAINING_PRECISIONS = BS_PRECISION_INT8 /* those before it */
 };
-/* "fp32", "bf16", "fp16", "tf32". BS_USAGE lists them. */
+/* "fp32", "bf16", "fp16", "tf32", "int8". BS_USAGE lists them. */
 int bs_precision_parse(const char *name, enum bs_precision *precision,
                        struct bs_error *error) BS_MUST_CHECK;
 const char *bs_precision_name(enum bs_precision precision);

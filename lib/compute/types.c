@@ -4,14 +4,15 @@
 #include <string.h>
 
 static const char *const precision_names[BS_N_PRECISIONS] = {"fp32", "bf16", "fp16",
-                                                             "tf32"};
+                                                             "tf32", "int8"};
 
 size_t bs_type_size(enum bs_type type) {
     return type == BS_F32 ? 4 : 2;
 }
 
 enum bs_type bs_precision_type(enum bs_precision precision) {
-    static const enum bs_type types[BS_N_PRECISIONS] = {BS_F32, BS_BF16, BS_F16, BS_F32};
+    static const enum bs_type types[BS_N_PRECISIONS] = {BS_F32, BS_BF16, BS_F16, BS_F32,
+                                                        BS_BF16};
     return types[precision];
 }
 
@@ -27,6 +28,7 @@ int bs_precision_parse(const char *name, enum bs_precision *precision,
             return BS_OK;
         }
     }
-    return bs_fail(error, BS_USAGE, "precision \"%s\": choose fp32, bf16, fp16 or tf32",
+    return bs_fail(error, BS_USAGE, "precision \"%s\": choose fp32, bf16, fp16, tf32 or "
+                   "int8",
                    name);
 }

@@ -115,6 +115,10 @@ int bs_weights_new(struct bs_weights **weights, struct bs_device *device,
                    enum bs_precision precision, bool training, struct bs_error *error) {
     const struct bs_backend *backend = device->backend;
     *weights = NULL;
+    if (training && precision == BS_PRECISION_INT8)
+        return bs_fail(error, BS_USAGE,
+                       "int8 is for labelling; train in fp32 or bf16, then bs-export "
+                       "--to int8");
     if (bs_device_check(device, precision, error) ||
         check_parameters(parameters, n_parameters, error))
         return error->code;

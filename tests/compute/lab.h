@@ -84,6 +84,8 @@ __attribute__((unused)) static int lab_targets(int argc, char **argv,
     targets[n++] = (struct target){"cuda", NULL};
 #endif
     if (strstr(bs_compute_backends(), "cpu")) {
+        targets[n++] = (struct target){"cpu", "avx512bf16"};
+        targets[n++] = (struct target){"cpu", "avx512vnni"};
         targets[n++] = (struct target){"cpu", "avx512"};
         targets[n++] = (struct target){"cpu", "avx2"};
         targets[n++] = (struct target){"cpu", "plain"};
@@ -292,13 +294,14 @@ static void lab_fill_slot(struct lab *lab, int index, enum bs_slot slot, double 
 __attribute__((unused)) static void lab_weights(struct lab *lab) {
     lab_must(lab,
              bs_weights_new(&lab->weights, lab->device, lab->parameters,
-                            lab->n_parameters, lab->precision, true, &lab->error),
+                            lab->n_parameters, lab->precision,
+                            lab->precision != BS_PRECISION_INT8, &lab->error),
              "weights");
     for (int i = 0; i < lab->n_parameters; i++) {
         const struct bs_parameter *p = &lab->parameters[i];
         double scale = p->role == BS_ROLE_MATRIX ? 1 / sqrt((double)p->columns) : 1;
         lab_fill_slot(lab, i, BS_SLOT_VALUE, scale);
-        if (p->trainable)
+        if (p->trainable && lab->precision != BS_PRECISION_INT8)
             lab_fill_slot(lab, i, BS_SLOT_GRADIENT, 1);
     }
     lab_must(lab, bs_weights_ready(lab->weights, &lab->error), "ready");

@@ -569,7 +569,7 @@ int main(int argc, char **argv) {
     int n = lab_targets(argc, argv, targets);
     /* ref, the first, is what the others are compared with. */
     for (int i = n > 1; i < n; i++) {
-        for (int p = BS_PRECISION_FP32; p < BS_N_PRECISIONS; p++)
+        for (int p = BS_PRECISION_FP32; p < BS_N_TRAINING_PRECISIONS; p++)
             if (lab_available(targets[i], (enum bs_precision)p))
                 check_target(targets[i], (enum bs_precision)p);
     }

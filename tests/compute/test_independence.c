@@ -221,7 +221,7 @@ int main(int argc, char **argv) {
     struct target targets[8];
     int n = lab_targets(argc, argv, targets);
     for (int i = 0; i < n; i++)
-        for (int p = BS_PRECISION_FP32; p < BS_N_PRECISIONS; p++)
+        for (int p = BS_PRECISION_FP32; p < BS_N_TRAINING_PRECISIONS; p++)
             if (lab_available(targets[i], (enum bs_precision)p))
                 check_target(targets[i], (enum bs_precision)p);
     return tap_end();

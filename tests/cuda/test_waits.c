@@ -63,7 +63,7 @@ static void test_costs(enum bs_precision precision, const char *graphs,
 }
 
 int main(void) {
-    for (int precision = 0; precision < BS_N_PRECISIONS; precision++) {
+    for (int precision = 0; precision < BS_N_TRAINING_PRECISIONS; precision++) {
         test_costs((enum bs_precision)precision, "1", NULL);
         test_costs((enum bs_precision)precision, "0", NULL);
     }

@@ -131,7 +131,7 @@ static void test_minilm(const char *name, enum bs_precision precision) {
 int main(void) {
     const char *asked = getenv("BS_TEST_DEVICE");
     test_tiny();
-    for (int p = BS_PRECISION_FP32; asked && p < BS_N_PRECISIONS; p++)
+    for (int p = BS_PRECISION_FP32; asked && p < BS_N_TRAINING_PRECISIONS; p++)
         test_minilm(asked, (enum bs_precision)p);
     for (int p = BS_PRECISION_FP32; !asked && p <= BS_PRECISION_BF16; p++) {
         test_minilm("ref", (enum bs_precision)p);

@@ -346,7 +346,7 @@ static void test_device(const char *device, enum bs_precision precision) {
 /* BS_TEST_DEVICE: that device alone, in all its precisions. */
 int main(void) {
     const char *asked = getenv("BS_TEST_DEVICE");
-    for (int p = BS_PRECISION_FP32; asked && p < BS_N_PRECISIONS; p++)
+    for (int p = BS_PRECISION_FP32; asked && p < BS_N_TRAINING_PRECISIONS; p++)
         test_device(asked, (enum bs_precision)p);
     if (asked)
         return tap_end();

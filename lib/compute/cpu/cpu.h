@@ -1,14 +1,14 @@
 /*
- * The CPU back end: matrix products by oneDNN on tiles of rows, everything else by
- * vector kernels of our own, shared out to the threads of a queue.
+ * The CPU back end: vector kernels of our own, shared out to the threads of a queue. Where
+ * matrix products have instructions that kernels do not know (AMX), or kernels are plain
+ * C, oneDNN makes them.
  *
- * Every operation is cut into items that depend on its shapes alone, never on the number
- * of threads; an item is computed by one thread, and sums over items are taken in their
- * order. A product of oneDNN's sees tiles of 64 rows or of 32 or 16, of which it gives
- * the same bits, or where it does not (AMX) always 64: row_tile is the least of them.
- * What is shorter is copied and filled up with zeros. With AVX2 alone products are our
- * own, and any number of rows will do. So a row's result does not depend on how many
- * others there are.
+ * An operation is cut into items; an item is computed by one thread, and sums over items
+ * are taken in their order. Our products give a row the same bits with any others. One of
+ * oneDNN's sees tiles of 64 rows or of 32 or 16, of which it gives the same bits, or where
+ * it does not always 64: row_tile is the least of them. What is shorter is copied and
+ * filled up with zeros. So a row's result does not depend on how many others there are,
+ * nor on the number of threads.
  *
  * bf16 without instructions for it goes through products of fp32, in which products of
  * two bf16 numbers are exact: packed weights are fp32 rounded to bf16, rows are widened
@@ -17,7 +17,7 @@
  * cpu_device.c   instruction sets, the table of functions
  * cpu_weights.c  packed copies of weights
  * cpu_queue.c    threads, scratch memory, batch and step
- * cpu_linear.c   linear layers by oneDNN; cpu_panels.c by products of our own
+ * cpu_panels.c   linear layers by products of our own; cpu_linear.c by oneDNN
  * cpu_*.c        other operations: choose products, cut into items, call kernels
  */
 #ifndef BS_COMPUTE_CPU_CPU_H
@@ -39,18 +39,18 @@ enum { CPU_BATCH_TOKENS = 512 };
 struct cpu_device {
     const struct bs_cpu_kernels *kernels;
     struct bs_products *products;
+    bool own[BS_CPU_OPERANDS]; /* products by kernels, not by oneDNN */
     char hardware[64];
 };
 
-/* What linear layers need of a parameter: its slots, and of a matrix packed copies,
- * `forward` for x W^T and one of `backward` and `rounded` for dy W, the latter only where
- * the values themselves do not serve (bf16). Slots alone are reached as w->slots[index].
- */
+/* What linear layers need of a parameter: its slots, and of a matrix packed copies, for
+ * oneDNN or for products of our own: for x W^T and, where the values themselves do not
+ * serve (bf16), for dy W. Slots alone are reached as w->slots[index]. */
 struct cpu_tensor {
     float *value, *gradient;
     struct bs_packed *forward, *backward;
-    float *panels;  /* in place of `forward`, for products of our own */
-    float *rounded; /* plain, to bf16 */
+    struct bs_cpu_panels panels, back_panels;
+    float *rounded; /* plain, to bf16, where products take fp32 in its place */
 };
 
 struct cpu_worker {
@@ -76,6 +76,15 @@ struct cpu_queue {
 static inline enum bs_type cpu_product_type(const struct bs_device *device,
                                             enum bs_type type) {
     return device->info.support[BS_PRECISION_BF16] == BS_NATIVE ? type : BS_F32;
+}
+
+/* What products of these weights multiply. */
+static inline enum bs_cpu_operand cpu_operand(const struct bs_weights *weights) {
+    if (weights->precision == BS_PRECISION_INT8)
+        return BS_CPU_INT8;
+    enum bs_type type =
+        cpu_product_type(weights->device, bs_precision_type(weights->precision));
+    return type == BS_BF16 ? BS_CPU_BF16 : BS_CPU_F32;
 }
 
 static inline struct cpu_tensor *cpu_tensor(const struct bs_weights *w, int index) {

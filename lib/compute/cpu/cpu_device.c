@@ -13,31 +13,37 @@
 enum { LEAST_TILE = 16 };
 
 /* Instruction sets of kernels, the best last. */
-enum level { PLAIN, AVX2, AVX512 };
-static const char *const level_names[] = {"plain", "avx2", "avx512"};
+enum level { PLAIN, AVX2, AVX512, AVX512_VNNI, AVX512_BF16, LEVELS };
+static const char *const level_names[LEVELS] = {"plain", "avx2", "avx512", "avx512vnni",
+                                                "avx512bf16"};
 
 static enum level best_level(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return PLAIN;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return AVX2;
-#endif
+    if (!__builtin_cpu_supports("avx512vnni"))
+        return AVX512;
+    return __builtin_cpu_supports("avx512bf16") ? AVX512_BF16 : AVX512_VNNI;
+#else
     return PLAIN;
+#endif
 }
 
 static const struct bs_cpu_kernels *kernels_of(enum level level) {
+    static const struct bs_cpu_kernels *const tables[LEVELS] = {
+        [PLAIN] = &bs_cpu_kernels_plain,
 #if defined(__x86_64__)
-    if (level == AVX512)
-        return &bs_cpu_kernels_avx512;
-    if (level == AVX2)
-        return &bs_cpu_kernels_avx2;
+        [AVX2] = &bs_cpu_kernels_avx2,
+        [AVX512] = &bs_cpu_kernels_avx512,
+        [AVX512_VNNI] = &bs_cpu_kernels_avx512vnni,
+        [AVX512_BF16] = &bs_cpu_kernels_avx512bf16,
 #endif
-    (void)level;
-    return &bs_cpu_kernels_plain;
+    };
+    return tables[level];
 }
 
 static int choose_level(enum level *level, struct bs_error *error) {
@@ -46,7 +52,7 @@ static int choose_level(enum level *level, struct bs_error *error) {
     *level = best;
     if (!wanted || !*wanted)
         return BS_OK;
-    for (int i = PLAIN; i <= AVX512; i++)
+    for (int i = PLAIN; i < LEVELS; i++)
         if (!strcmp(wanted, level_names[i])) {
             if ((enum level)i > best)
                 return bs_fail(error, BS_DEVICE, "BS_CPU=%s: this processor has only %s",
@@ -54,14 +60,25 @@ static int choose_level(enum level *level, struct bs_error *error) {
             *level = (enum level)i;
             return BS_OK;
         }
-    return bs_fail(error, BS_DEVICE, "BS_CPU=%s: choose avx512, avx2 or plain", wanted);
+    return bs_fail(error, BS_DEVICE,
+                   "BS_CPU=%s: choose avx512bf16, avx512vnni, avx512, avx2 or plain",
+                   wanted);
 }
 
-static void describe_hardware(struct cpu_device *cpu, struct bs_onednn_abilities able) {
+static enum bs_onednn_limit library_limit(enum level level) {
+    if (level == AVX512_BF16)
+        return BS_ONEDNN_ANY;
+    return level >= AVX512 ? BS_ONEDNN_AVX512
+           : level == AVX2 ? BS_ONEDNN_AVX2
+                           : BS_ONEDNN_LEAST;
+}
+
+/* Who makes products: AMX is oneDNN's. */
+static void choose_products(struct cpu_device *cpu, bool amx) {
+    for (int i = 0; i < BS_CPU_OPERANDS; i++)
+        cpu->own[i] = cpu->kernels->multiplies[i] && !(i == BS_CPU_BF16 && amx);
     snprintf(cpu->hardware, sizeof cpu->hardware, "%s%s", cpu->kernels->name,
-             able.amx    ? " with AMX"
-             : able.bf16 ? " with bf16"
-                         : "");
+             amx ? " and AMX" : "");
 }
 
 static int device_open(struct bs_device *device, struct bs_error *error) {
@@ -72,22 +89,23 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
     if (!cpu)
         return bs_fail_memory(error, sizeof *cpu, "a device");
     cpu->kernels = kernels_of(level);
-    bs_onednn_limit(level == AVX512 ? BS_ONEDNN_ANY
-                    : level == AVX2 ? BS_ONEDNN_AVX2
-                                    : BS_ONEDNN_LEAST);
+    bs_onednn_limit(library_limit(level));
     if (bs_products_new(&cpu->products, error)) {
         free(cpu);
         return error->code;
     }
     struct bs_onednn_abilities able = bs_onednn_abilities();
-    describe_hardware(cpu, able);
+    bool bf16 = cpu->kernels->multiplies[BS_CPU_BF16];
+    choose_products(cpu, bf16 && able.amx);
+    bool all_own = cpu->own[BS_CPU_F32] && cpu->own[BS_CPU_BF16] == bf16;
     device->data = cpu;
     device->info = (struct bs_device_info){
         .backend = "cpu",
         .hardware = cpu->hardware,
         .support = {[BS_PRECISION_FP32] = BS_NATIVE,
-                    [BS_PRECISION_BF16] = able.bf16 ? BS_NATIVE : BS_EMULATED},
-        .row_tile = able.even_tiles || cpu->kernels->product ? LEAST_TILE : CPU_TILE,
+                    [BS_PRECISION_BF16] = bf16 ? BS_NATIVE : BS_EMULATED,
+                    [BS_PRECISION_INT8] = BS_NATIVE},
+        .row_tile = able.even_tiles || all_own ? LEAST_TILE : CPU_TILE,
         .batch_tokens = CPU_BATCH_TOKENS,
     };
     return BS_OK;

@@ -158,7 +158,7 @@ static void forward_item(void *context, int64_t item, int worker) {
 void cpu_linear_activate(struct bs_queue *q, const struct bs_weights *w,
                          struct bs_linear linear, enum bs_activation activation,
                          struct bs_rows x, struct bs_rows pre, struct bs_rows y) {
-    if (cpu_queue(q)->kernels->product) {
+    if (cpu_tensor(w, linear.weight)->panels.words) {
         cpu_panels_linear(q, w, linear, activation, x, pre, y);
         return;
     }
@@ -303,11 +303,11 @@ void cpu_linear_backward(struct bs_queue *q, struct bs_weights *w,
                          struct bs_linear linear, struct bs_rows x, struct bs_rows dy,
                          struct bs_rows dx, bool accumulate) {
     struct cpu_queue *data = q->data;
-    if (data->kernels->product) {
+    const struct cpu_tensor *weight = cpu_tensor(w, linear.weight);
+    if (weight->panels.words) {
         cpu_panels_linear_backward(q, w, linear, x, dy, dx, accumulate);
         return;
     }
-    const struct cpu_tensor *weight = cpu_tensor(w, linear.weight);
     const float *plain = weight->rounded ? weight->rounded : weight->value;
     struct backward_job job = {
         .gradient = {.data = data,

@@ -1,19 +1,27 @@
 /*
- * Linear layers by our own products, on processors where they are faster than the
- * library's: with AVX2 alone oneDNN packs its operands again for each tile of rows, and
- * gives other bits for other numbers of rows.
+ * Linear layers by our own products. One thread takes some rows through a whole layer:
+ * product, bias and activation. The gradients of weights are summed over rows in their
+ * order; x and dy are packed first.
  */
 #ifndef BS_COMPUTE_CPU_CPU_PANELS_H
 #define BS_COMPUTE_CPU_CPU_PANELS_H
 
 #include "compute/cpu/cpu.h"
 
-/* Floats of the panels of a matrix b[rows, columns]. */
-int64_t cpu_panels_size(int64_t rows, int64_t columns);
+/* Room for the panels of b[k, n]. */
+int cpu_panels_new(struct bs_cpu_panels *panels, const struct bs_cpu_kernels *kernels,
+                   enum bs_cpu_operand operand, int64_t k, int64_t n,
+                   struct bs_error *error) BS_MUST_CHECK;
+void cpu_panels_free(struct bs_cpu_panels *panels);
+/* Of the words, and in all. */
+int64_t cpu_panels_words(const struct bs_cpu_kernels *kernels,
+                         enum bs_cpu_operand operand, int64_t k, int64_t n);
+int64_t cpu_panels_bytes(const struct bs_cpu_kernels *kernels,
+                         enum bs_cpu_operand operand, int64_t k, int64_t n);
 
-/* Packs W^T for x W^T. */
-void cpu_panels_pack(const struct bs_cpu_kernels *kernels, struct bs_rows weight,
-                     float *panels);
+/* b = from, or its transpose. */
+void cpu_panels_pack(const struct bs_cpu_kernels *kernels, enum bs_cpu_operand operand,
+                     struct bs_rows from, bool turned, struct bs_cpu_panels panels);
 
 /* bs_linear and bs_linear_backward. */
 void cpu_panels_linear(struct bs_queue *q, const struct bs_weights *w,

@@ -14,7 +14,8 @@ void cpu_weights_free(struct bs_weights *weights) {
     for (int i = 0; i < weights->n_parameters; i++) {
         bs_packed_free(cpu_tensor(weights, i)->forward);
         bs_packed_free(cpu_tensor(weights, i)->backward);
-        free(cpu_tensor(weights, i)->panels);
+        cpu_panels_free(&cpu_tensor(weights, i)->panels);
+        cpu_panels_free(&cpu_tensor(weights, i)->back_panels);
         free(cpu_tensor(weights, i)->rounded);
     }
     free(weights->data);
@@ -26,39 +27,36 @@ static bool is_rounded(const struct bs_weights *weights) {
            cpu_product_type(weights->device, BS_BF16) == BS_F32;
 }
 
-/* A copy in the weights' precision for x W^T. */
-static int packed_forward(struct bs_weights *weights, int index, enum bs_type type,
-                          struct bs_error *error) {
+/* Copies of w[k, n], or of the transpose, for products. */
+static int packed_new(struct bs_weights *weights, struct bs_packed **packed,
+                      struct bs_cpu_panels *panels, int64_t k, int64_t n,
+                      const float *value, struct bs_strides strides,
+                      struct bs_error *error) {
     const struct cpu_device *cpu = weights->device->data;
-    const struct bs_parameter *p = &weights->parameters[index];
-    struct cpu_tensor *tensor = cpu_tensor(weights, index);
-    if (!cpu->kernels->product)
-        return bs_packed_new(&tensor->forward, cpu->products, CPU_TILE, p->rows,
-                             p->columns, type, tensor->value,
-                             (struct bs_strides){1, p->columns}, error);
-    size_t bytes = (size_t)cpu_panels_size(p->columns, p->rows) * sizeof(float);
-    tensor->panels = cpu_alloc(bytes);
-    return tensor->panels ? BS_OK : bs_fail_memory(error, bytes, "packed weights");
+    enum bs_cpu_operand operand = cpu_operand(weights);
+    if (cpu->own[operand])
+        return cpu_panels_new(panels, cpu->kernels, operand, k, n, error);
+    return bs_packed_new(packed, cpu->products, CPU_TILE, n, k,
+                         operand == BS_CPU_BF16 ? BS_BF16 : BS_F32, value, strides,
+                         error);
 }
 
 static int tensor_packed(struct bs_weights *weights, int index, struct bs_error *error) {
-    const struct cpu_device *cpu = weights->device->data;
     const struct bs_parameter *p = &weights->parameters[index];
     struct cpu_tensor *tensor = cpu_tensor(weights, index);
-    bool low = weights->precision == BS_PRECISION_BF16, rounded = is_rounded(weights);
-    enum bs_type type = low && !rounded ? BS_BF16 : BS_F32;
-    struct bs_strides straight = {p->columns, 1};
-    if (packed_forward(weights, index, type, error))
+    struct bs_strides turned = {1, p->columns}, straight = {p->columns, 1};
+    if (packed_new(weights, &tensor->forward, &tensor->panels, p->columns, p->rows,
+                   tensor->value, turned, error))
         return error->code;
-    if (!low || !weights->training)
+    if (weights->precision != BS_PRECISION_BF16 || !weights->training)
         return BS_OK;
-    if (rounded) {
+    if (is_rounded(weights)) {
         size_t bytes = (size_t)weights->slots[index].size * sizeof(float);
         tensor->rounded = cpu_alloc(bytes);
         return tensor->rounded ? BS_OK : bs_fail_memory(error, bytes, "weights");
     }
-    return bs_packed_new(&tensor->backward, cpu->products, CPU_TILE, p->columns, p->rows,
-                         type, tensor->value, straight, error);
+    return packed_new(weights, &tensor->backward, &tensor->back_panels, p->rows,
+                      p->columns, tensor->value, straight, error);
 }
 
 int cpu_weights_new(struct bs_weights *weights, struct bs_error *error) {
@@ -89,16 +87,19 @@ int cpu_weights_download(const struct bs_weights *weights, const float *from, fl
     return bs_host_weights_download(weights, from, to, n, error);
 }
 
-/* Of parameter i, from its values. */
-static void refresh_panels(const struct bs_weights *weights, int index) {
+/* Of parameter i, for x W^T or for dy W, from its values. */
+static void refresh_panels(const struct bs_weights *weights, int index, bool turned,
+                           struct bs_cpu_panels panels) {
     const struct cpu_device *cpu = weights->device->data;
     const struct bs_parameter *p = &weights->parameters[index];
-    const struct cpu_tensor *tensor = cpu_tensor(weights, index);
-    struct bs_rows values = {tensor->value, BS_F32, p->rows, p->columns, p->columns};
-    cpu_panels_pack(cpu->kernels, values, tensor->panels);
+    struct bs_rows values = {cpu_tensor(weights, index)->value, BS_F32, p->rows,
+                             p->columns, p->columns};
+    enum bs_cpu_operand operand = cpu_operand(weights);
+    cpu_panels_pack(cpu->kernels, operand, values, turned, panels);
     if (is_rounded(weights))
-        cpu->kernels->round(tensor->panels, tensor->panels,
-                            cpu_panels_size(p->columns, p->rows));
+        cpu->kernels->round(
+            panels.words, panels.words,
+            cpu_panels_words(cpu->kernels, operand, p->columns, p->rows));
 }
 
 /* Copies are numbered: 2 i for x W^T of parameter i, 2 i + 1 for dy W. Makes one anew,
@@ -108,11 +109,12 @@ static bool refresh(const struct bs_weights *weights, int64_t number,
     const struct cpu_device *cpu = weights->device->data;
     const struct cpu_tensor *tensor = cpu_tensor(weights, (int)(number / 2));
     const struct bs_packed *packed = number % 2 ? tensor->backward : tensor->forward;
+    struct bs_cpu_panels panels = number % 2 ? tensor->back_panels : tensor->panels;
     if (number % 2 && tensor->rounded)
         cpu->kernels->round(tensor->value, tensor->rounded,
                             weights->slots[number / 2].size);
-    if (!(number % 2) && tensor->panels)
-        refresh_panels(weights, (int)(number / 2));
+    if (panels.words)
+        refresh_panels(weights, (int)(number / 2), number % 2 == 0, panels);
     if (!packed)
         return true;
     if (!bs_packed_refresh(packed, worker))
@@ -156,15 +158,21 @@ void cpu_repack_trained(struct bs_queue *q, struct bs_weights *weights) {
 }
 
 struct bs_weights_memory cpu_weights_memory(const struct bs_weights *weights) {
+    const struct cpu_device *cpu = weights->device->data;
+    enum bs_cpu_operand operand = cpu_operand(weights);
     struct bs_weights_memory memory = {0};
     for (int i = 0; i < weights->n_parameters; i++) {
         const struct bs_parameter *p = &weights->parameters[i];
         const struct cpu_tensor *tensor = cpu_tensor(weights, i);
         memory.derived += tensor->forward ? bs_packed_bytes(tensor->forward) : 0;
-        memory.derived +=
-            tensor->panels ? cpu_panels_size(p->columns, p->rows) * (int64_t)sizeof(float)
-                           : 0;
         memory.derived += tensor->backward ? bs_packed_bytes(tensor->backward) : 0;
+        memory.derived += tensor->panels.words ? cpu_panels_bytes(cpu->kernels, operand,
+                                                                  p->columns, p->rows)
+                                               : 0;
+        memory.derived +=
+            tensor->back_panels.words
+                ? cpu_panels_bytes(cpu->kernels, operand, p->rows, p->columns)
+                : 0;
         memory.derived +=
             tensor->rounded ? weights->slots[i].size * (int64_t)sizeof(float) : 0;
     }

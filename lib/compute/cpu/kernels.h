@@ -30,24 +30,41 @@ struct bs_cpu_attention {
     uint32_t head;
 };
 
-/* A product c[m, n] = a[m, k] b[k, n] + bias or, accumulating, c += a b. An element of c
- * is summed in the order of k, whatever m is. b is packed in panels of BS_CPU_PANEL
- * columns, row after row; those that the last one lacks are zero. */
-enum { BS_CPU_PANEL = 16 };
-struct bs_cpu_product {
-    int64_t m, n, k;
-    const float *a;
-    int64_t a_row, a_column; /* strides */
-    const float *b;
-    int64_t b_panel;   /* floats from one panel to the next */
-    const float *bias; /* [n], or NULL */
-    float *c;
-    int64_t c_row; /* stride */
-    bool accumulate;
-};
-static inline int64_t bs_cpu_panels(int64_t columns) {
-    return (columns + BS_CPU_PANEL - 1) / BS_CPU_PANEL;
+/* What products multiply. int8 is a whole number times a scale: one scale for each row of
+ * a, one for each column of b, both symmetric; a's numbers are kept as unsigned bytes,
+ * BS_INT8_OFFSET more than they are, and sums are exact. */
+enum bs_cpu_operand { BS_CPU_F32, BS_CPU_BF16, BS_CPU_INT8, BS_CPU_OPERANDS };
+enum { BS_INT8_OFFSET = 128 };
+
+/* k goes by steps of four bytes: one, two or four elements of a row. What the last step
+ * lacks is zero in b and not NaN in a. */
+enum { BS_CPU_STEP = 4 };
+static inline int64_t bs_cpu_steps(enum bs_cpu_operand operand, int64_t k) {
+    return operand == BS_CPU_F32 ? k : operand == BS_CPU_BF16 ? (k + 1) / 2 : (k + 3) / 4;
 }
+
+/* b[k, n] in panels of so many columns as the table says: step after step, a word for each
+ * column. Columns that the last panel lacks are zero. */
+struct bs_cpu_panels {
+    void *words;
+    float *scales; /* int8: [n] */
+    int32_t *sums; /* int8: [n], of b's columns, times the offset */
+};
+
+/* y[m, n] = f(a[m, k] b[k, n] + bias) or, accumulating, y += a b. An element of y is
+ * summed in the order of k, whatever m is. */
+struct bs_cpu_product {
+    enum bs_cpu_operand operand;
+    int64_t steps;
+    const void *a;
+    int64_t a_row, a_step; /* bytes from row to row, from step to step */
+    const void *panels;
+    const float *a_scales, *b_scales; /* int8: [m], [n] */
+    const int32_t *b_sums;
+    const float *bias;     /* [n], or NULL */
+    struct bs_rows pre, y; /* pre: before f, or absent */
+    bool gelu, accumulate;
+};
 
 struct bs_cpu_kernels {
     const char *name; /* "AVX-512", ... */
@@ -85,14 +102,24 @@ struct bs_cpu_kernels {
     void (*adamw)(const struct bs_adamw_factors *f, float *value, float *gradient,
                   float *moment1, float *moment2, int64_t n);
 
-    /* NULL where the library's products are better. */
+    /* Products by instructions made for them, or as good as it gets. */
+    bool multiplies[BS_CPU_OPERANDS];
+    int64_t panel; /* columns of one */
     void (*product)(const struct bs_cpu_product *p);
-    /* One panel of a matrix or, `turned`, of the transposed matrix, then F32. */
-    void (*pack)(struct bs_rows from, bool turned, int64_t panel, float *to);
+    /* Panel number `panel` of b = `from`, of either type; not int8. */
+    void (*pack)(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
+                 uint32_t *words);
+    /* Of b = `from` transposed; F32. */
+    void (*pack_turned)(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
+                        struct bs_cpu_panels to);
+    /* Rows to int8, `to_row` bytes apart, and their scales. */
+    void (*quantize)(struct bs_rows x, uint8_t *to, int64_t to_row, float *scales);
 };
 
 extern const struct bs_cpu_kernels bs_cpu_kernels_plain;
 extern const struct bs_cpu_kernels bs_cpu_kernels_avx2;
 extern const struct bs_cpu_kernels bs_cpu_kernels_avx512;
+extern const struct bs_cpu_kernels bs_cpu_kernels_avx512vnni;
+extern const struct bs_cpu_kernels bs_cpu_kernels_avx512bf16;
 
 #endif

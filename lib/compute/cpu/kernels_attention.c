@@ -1,9 +1,11 @@
 /*
- * Attention of one head of one sequence, blocks of queries at a time: scores in fp32,
- * softmax in two passes over a block. The backward pass computes the probabilities again
- * from the scores and their log-sum-exp (Dao et al., "FlashAttention", 2022,
- * section 3.1). Operands are copied once to fp32 with rows of whole vectors.
+ * Attention of one head of one sequence, a block of queries at a time: scores in fp32,
+ * softmax in two passes over a block. Rows of bf16 are multiplied as they are where the
+ * processor can, and so are probabilities. The backward pass computes the probabilities
+ * again from the scores and their log-sum-exp (Dao et al., "FlashAttention", 2022,
+ * section 3.1), on fp32.
  */
+#include "compute/cpu/block.h"
 #include "compute/cpu/kernels_parts.h"
 #include "compute/cpu/small_product.h"
 
@@ -49,9 +51,48 @@ static int64_t carve(struct workspace *w, int64_t length, int64_t width, bool ba
     return used;
 }
 
+/* Keys and values as products want them, and what a block of queries needs, in scratch
+ * memory. Words are as in kernels.h; L: keys, W: the width of a head, in whole vectors. */
+struct operands {
+    enum bs_cpu_operand operand;
+    int64_t steps, key_steps;  /* along the width; along the keys */
+    int64_t keys, width;       /* L, W */
+    uint32_t *k;               /* [steps, L] */
+    uint32_t *v;               /* [key_steps, W] */
+    uint32_t *rows;            /* [L + BS_BLOCK_ROWS, W]: keys or queries, staged; output */
+    float *scores;             /* [BS_BLOCK_ROWS, L] */
+    uint32_t *kept;            /* [BS_BLOCK_ROWS, L]: probabilities that multiply */
+};
+
+static int64_t place_operands(struct operands *o, int64_t length, int64_t width,
+                              float *at) {
+    uint32_t *words = (uint32_t *)at;
+    int64_t used = 0;
+    o->keys = whole(length);
+    o->width = whole(width);
+    struct part {
+        uint32_t **to;
+        int64_t size;
+    } parts[] = {
+        {&o->k, width * o->keys},
+        {&o->v, length * o->width},
+        {&o->rows, (o->keys + BS_BLOCK_ROWS) * o->width},
+        {(uint32_t **)&o->scores, BS_BLOCK_ROWS * o->keys},
+        {&o->kept, BS_BLOCK_ROWS * o->keys},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (words)
+            *parts[i].to = words + used;
+        used += whole(parts[i].size);
+    }
+    return used;
+}
+
 int64_t head_scratch(int64_t length, int64_t width, bool backward) {
     struct workspace unused;
-    return carve(&unused, length, width, backward, NULL);
+    struct operands none;
+    return backward ? carve(&unused, length, width, true, NULL)
+                    : place_operands(&none, length, width, NULL);
 }
 
 /* Rows first .. first + count to fp32 with rows of `stride` floats, the rest of each 0.
@@ -132,30 +173,154 @@ static float exponentials(float *score, int64_t keys, int64_t padded, float scal
     return sum;
 }
 
-static void forward_block(const struct bs_cpu_attention *a, struct workspace *w,
-                          int64_t first, int64_t count) {
-    int64_t keys = a->k.rows, width = a->k.columns;
-    load_rows(a->q, first, count, w->q, w->width);
-    multiply(count, w->keys, width, w->q, w->width, 1, w->k_turned, w->keys, w->scores,
-             w->keys, false);
-    float sum[QUERIES];
-    for (int64_t i = 0; i < count; i++) {
-        float *score = w->scores + i * w->keys, log_sum;
-        sum[i] = exponentials(score, keys, w->keys, a->scale, &log_sum);
+/* ---- forward ---- */
+
+/* Rows whose words products can read where they are. */
+static bool has_words(const struct operands *o, struct bs_rows rows) {
+    return o->operand == BS_CPU_F32 ? rows.type == BS_F32 : rows.columns % 2 == 0;
+}
+
+static int64_t row_bytes(struct bs_rows rows) {
+    return rows.stride * (rows.type == BS_F32 ? 4 : 2);
+}
+
+/* Rows first .. first + count as words, `*bytes` apart: in place or staged. */
+static const char *words_of(const struct operands *o, struct bs_rows rows, int64_t first,
+                            int64_t count, int64_t *bytes) {
+    if (has_words(o, rows)) {
+        *bytes = row_bytes(rows);
+        return row_of(rows, first);
+    }
+    enum bs_type type = o->operand == BS_CPU_F32 ? BS_F32 : BS_BF16;
+    int64_t stride = o->width * (int64_t)sizeof(uint32_t);
+    for (int64_t r = 0; r < count; r++)
+        for (int64_t c = 0; c < o->width; c += BS_LANES) {
+            int64_t left = rows.columns - c;
+            vstore_row((char *)o->rows + r * stride, type, c, BS_LANES,
+                       left > 0 ? vload_row(row_of(rows, first + r), rows.type, c, left)
+                                : (vf){0});
+        }
+    *bytes = stride;
+    return (const char *)o->rows;
+}
+
+/* Words of up to BS_LANES rows, BS_LANES of each row at most, become columns. */
+static void turn_words(const char *from, int64_t bytes, int64_t rows, int64_t words,
+                       uint32_t *to, int64_t stride) {
+    vu row[BS_LANES];
+    for (int r = 0; r < BS_LANES; r++)
+        row[r] = r < rows ? (vu)vload_row(from + r * bytes, BS_F32, 0, words) : (vu){0};
+    vturn(row);
+    for (int64_t w = 0; w < words && w < BS_LANES; w++)
+        memcpy(to + w * stride, &row[w], sizeof row[w]);
+}
+
+static void turn_keys(struct operands *o, struct bs_rows k) {
+    int64_t bytes;
+    const char *from = words_of(o, k, 0, k.rows, &bytes);
+    for (int64_t r = 0; r < k.rows; r += BS_LANES)
+        for (int64_t w = 0; w < o->steps; w += BS_LANES)
+            turn_words(from + r * bytes + w * (int64_t)sizeof(uint32_t), bytes,
+                       k.rows - r, o->steps - w, o->k + w * o->keys + r, o->keys);
+}
+
+static void pack_values(struct operands *o, struct bs_rows v) {
+    uint32_t *to = o->v;
+    for (int64_t k = 0; k < v.rows; k += o->operand == BS_CPU_F32 ? 1 : 2, to += o->width)
+        for (int64_t c = 0; c < o->width; c += BS_LANES) {
+            vu words = o->operand == BS_CPU_F32 ? (vu)vload_padded(v, k, c)
+                                                : vload_pairs(v, k, c);
+            memcpy(to + c, &words, sizeof words);
+        }
+}
+
+BS_INLINE void multiply_columns(const struct bs_block *at, enum bs_cpu_operand operand,
+                                int rows, int64_t vectors, bs_tile sums) {
+    if (vectors == 1)
+        any_rows(at, operand, rows, 1, sums);
+    else if (vectors == 2)
+        any_rows(at, operand, rows, 2, sums);
+    else
+        any_rows(at, operand, rows, BS_VECTORS, sums);
+}
+
+/* Some rows by all columns of B, of which there are `columns`, in whole vectors. */
+BS_INLINE void multiply_rows(enum bs_cpu_operand operand, struct bs_block at, int rows,
+                             int64_t columns, float *to, int64_t stride) {
+    for (int64_t c = 0; c < columns; c += BS_PANEL, at.b += sizeof(vf) * BS_VECTORS) {
+        bs_tile sums;
+        int64_t left = (columns - c) / BS_LANES;
+        int64_t vectors = left < BS_VECTORS ? left : BS_VECTORS;
+        multiply_columns(&at, operand, rows, vectors, sums);
+        for (int r = 0; r < rows; r++)
+            for (int64_t v = 0; v < vectors; v++)
+                vstore(to + r * stride + c + v * BS_LANES, sums[r][v]);
+    }
+}
+
+static void multiply_any(enum bs_cpu_operand operand, struct bs_block at, int rows,
+                         int64_t columns, float *to, int64_t stride) {
+    if (operand == BS_CPU_BF16)
+        multiply_rows(BS_CPU_BF16, at, rows, columns, to, stride);
+    else
+        multiply_rows(BS_CPU_F32, at, rows, columns, to, stride);
+}
+
+/* A block of queries. Scores become probabilities times their sum, then output. */
+static void forward_block(const struct bs_cpu_attention *a, const struct operands *o,
+                          int64_t first, int rows) {
+    int64_t keys = a->k.rows;
+    float inverse[BS_BLOCK_ROWS];
+    struct bs_block at = {.a_step = BS_CPU_STEP,
+                          .b = (const char *)o->k,
+                          .b_step = o->keys * BS_CPU_STEP,
+                          .steps = o->steps};
+    at.a = words_of(o, a->q, first, rows, &at.a_row);
+    multiply_any(o->operand, at, rows, o->keys, o->scores, o->keys);
+    for (int i = 0; i < rows; i++) {
+        float *score = o->scores + i * o->keys, log_sum;
+        inverse[i] = 1.0F / exponentials(score, keys, o->keys, a->scale, &log_sum);
         if (a->lse)
             a->lse[(first + i) * a->lse_stride] = log_sum;
         if (a->dropout.threshold)
             drop(a, first + i, keys, score, score);
+        for (int64_t j = 0; o->operand == BS_CPU_BF16 && j < o->keys; j += BS_LANES)
+            vstore_row(o->kept + i * o->keys, BS_BF16, j, BS_LANES, vload(score + j));
     }
-    multiply(count, w->width, keys, w->scores, w->keys, 1, w->v, w->width, w->out,
-             w->width, false);
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t c = 0; c < w->width; c += BS_LANES) {
-            float *at = w->out + i * w->width + c;
-            vstore(at, vload(at) / sum[i]);
-        }
-    store_rows(w->out, w->width, a->out, first, count);
+    at = (struct bs_block){.a = o->operand == BS_CPU_F32 ? (const char *)o->scores
+                                                         : (const char *)o->kept,
+                           .a_row = o->keys * BS_CPU_STEP,
+                           .a_step = BS_CPU_STEP,
+                           .b = (const char *)o->v,
+                           .b_step = o->width * BS_CPU_STEP,
+                           .steps = o->key_steps};
+    float *out = (float *)o->rows;
+    multiply_any(o->operand, at, rows, o->width, out, o->width);
+    for (int i = 0; i < rows; i++)
+        for (int64_t c = 0; c < a->out.columns; c += BS_LANES)
+            vstore_row(row_of(a->out, first + i), a->out.type, c, a->out.columns - c,
+                       vload(out + i * o->width + c) * inverse[i]);
 }
+
+void attention_head(const struct bs_cpu_attention *a, float *scratch) {
+    struct operands o = {.operand = BS_CPU_F32};
+    int rows;
+    place_operands(&o, a->k.rows, a->k.columns, scratch);
+#if defined(BS_DOT2)
+    if (a->k.type == BS_BF16)
+        o.operand = BS_CPU_BF16;
+#endif
+    o.steps = bs_cpu_steps(o.operand, a->k.columns);
+    o.key_steps = bs_cpu_steps(o.operand, a->k.rows);
+    turn_keys(&o, a->k);
+    pack_values(&o, a->v);
+    for (int64_t first = 0; first < a->q.rows; first += rows) {
+        rows = rows_of_block(a->q.rows - first);
+        forward_block(a, &o, first, rows);
+    }
+}
+
+/* ---- backward ---- */
 
 /* Keys and values into a workspace in scratch memory. */
 static void begin(const struct bs_cpu_attention *a, struct workspace *w, bool backward,
@@ -165,15 +330,6 @@ static void begin(const struct bs_cpu_attention *a, struct workspace *w, bool ba
     load_rows(a->k, 0, keys, w->k, w->width);
     load_rows(a->v, 0, keys, w->v, w->width);
     turn(w->k, w->width, keys, a->k.columns, w->k_turned, w->keys);
-}
-
-void attention_head(const struct bs_cpu_attention *a, float *scratch) {
-    struct workspace w;
-    begin(a, &w, false, scratch);
-    for (int64_t first = 0; first < a->q.rows; first += QUERIES) {
-        int64_t left = a->q.rows - first;
-        forward_block(a, &w, first, left < QUERIES ? left : QUERIES);
-    }
 }
 
 static float dot(const float *a, const float *b, int64_t n) {

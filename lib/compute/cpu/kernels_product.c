@@ -1,137 +1,181 @@
 /* Matrix products on panels: a block of rows by one panel stays in registers while k goes
- * by. Long k is cut, so that a panel's part stays in the first cache for all rows; what
- * stands in c between two parts changes no bits. */
+ * by, and all that follows is done to it while it is in the first cache. */
+#include "compute/cpu/block.h"
+#include "compute/cpu/gelu.h"
 #include "compute/cpu/kernels_parts.h"
 
-enum { BLOCK_ROWS = 6, MOST_K = 384, VECTORS = BS_CPU_PANEL / BS_LANES };
+/* What becomes of sums: columns c .. c + n of a row of y. */
+BS_INLINE void finish(const struct bs_cpu_product *p, int64_t row, int64_t c, int64_t n,
+                      vf x) {
+    if (p->operand == BS_CPU_INT8) {
+        vi sum = (vi)x;
+        sum -= (vi)vload_row(p->b_sums + c, BS_F32, 0, n);
+        x = __builtin_convertvector(sum, vf) *
+            (vload_row(p->b_scales, BS_F32, c, n) * p->a_scales[row]);
+    }
+    if (p->bias)
+        x += vload_row(p->bias, BS_F32, c, n);
+    void *y = row_of(p->y, row);
+    if (p->accumulate)
+        x += vload_row(y, BS_F32, c, n);
+    if (p->pre.data)
+        vstore_row(row_of(p->pre, row), p->pre.type, c, n, x);
+    if (p->gelu)
+        x = p->y.type == BS_F32 ? vgelu(x) : vgelu_low(x);
+    vstore_row(y, p->y.type, c, n, x);
+}
 
-/* Where a block's sums begin. */
-enum beginning { AT_ZERO, AT_BIAS, AT_C };
-
-/* c[rows, panel] from k steps; `rows` is a constant where this is expanded. */
-BS_INLINE void block(const struct bs_cpu_product *p, const float *a, const float *b,
-                     int64_t k, enum beginning beginning, const float *bias, float *c,
-                     int64_t c_row, int rows) {
-    vf sum[BLOCK_ROWS][VECTORS];
-#pragma GCC unroll 6
+static void finish_tile(const struct bs_cpu_product *p, int64_t row, int64_t column,
+                        int rows, bs_tile sums) {
+    int64_t left = p->y.columns - column;
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++)
-            sum[r][v] = beginning == AT_C      ? vload(c + r * c_row + v * BS_LANES)
-                        : beginning == AT_BIAS ? vload(bias + v * BS_LANES)
-                                               : (vf){0};
-    for (int64_t i = 0; i < k; i++) {
-        vf column[VECTORS];
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++)
-            column[v] = vload(b + v * BS_LANES);
-#pragma GCC unroll 6
-        for (int r = 0; r < rows; r++) {
-            vf left = vsplat(a[r * p->a_row]);
-#pragma GCC unroll 4
-            for (int v = 0; v < VECTORS; v++)
-                sum[r][v] = vfma(left, column[v], sum[r][v]);
+        for (int v = 0; v < BS_VECTORS && v * BS_LANES < left; v++) {
+            int64_t n = left - (int64_t)v * BS_LANES;
+            finish(p, row + r, column + (int64_t)v * BS_LANES,
+                   n < BS_LANES ? n : BS_LANES, sums[r][v]);
         }
-        a += p->a_column;
-        b += BS_CPU_PANEL;
-    }
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++)
-            vstore(c + r * c_row + v * BS_LANES, sum[r][v]);
 }
 
-/* Sixes, and fours or threes rather than one or two rows, which would wait for their
- * own sums. */
-static int rows_of_block(int64_t left) {
-    if (left == 7 || left == 8)
-        return 4;
-    return left < BLOCK_ROWS ? (int)left : BLOCK_ROWS;
-}
-
-static void any_block(const struct bs_cpu_product *p, const float *a, const float *b,
-                      int64_t k, enum beginning beginning, const float *bias, float *c,
-                      int64_t c_row, int rows) {
-    switch (rows) {
-    case 1:
-        return block(p, a, b, k, beginning, bias, c, c_row, 1);
-    case 2:
-        return block(p, a, b, k, beginning, bias, c, c_row, 2);
-    case 3:
-        return block(p, a, b, k, beginning, bias, c, c_row, 3);
-    case 4:
-        return block(p, a, b, k, beginning, bias, c, c_row, 4);
-    case 5:
-        return block(p, a, b, k, beginning, bias, c, c_row, 5);
-    default:
-        return block(p, a, b, k, beginning, bias, c, c_row, BLOCK_ROWS);
-    }
-}
-
-/* Columns of c that a panel has; the others of its vectors go by way of `edge`. */
-static void narrow_block(const struct bs_cpu_product *p, const float *a, const float *b,
-                         int64_t k, enum beginning beginning, const float *bias, float *c,
-                         int64_t columns, int rows) {
-    float edge[BLOCK_ROWS][BS_CPU_PANEL] = {{0}}, edge_bias[BS_CPU_PANEL] = {0};
-    size_t bytes = (size_t)columns * sizeof(float);
-    if (beginning == AT_BIAS)
-        memcpy(edge_bias, bias, bytes);
-    for (int r = 0; beginning == AT_C && r < rows; r++)
-        memcpy(edge[r], c + r * p->c_row, bytes);
-    any_block(p, a, b, k, beginning, edge_bias, edge[0], BS_CPU_PANEL, rows);
-    for (int r = 0; r < rows; r++)
-        memcpy(c + r * p->c_row, edge[r], bytes);
-}
-
-/* Columns `column` .. of c, steps first .. first + k. */
-static void panel(const struct bs_cpu_product *p, int64_t column, int64_t first,
-                  int64_t k) {
-    const float *b = p->b + column / BS_CPU_PANEL * p->b_panel + first * BS_CPU_PANEL;
-    const float *bias = p->bias ? p->bias + column : NULL;
-    enum beginning beginning = first || p->accumulate ? AT_C : bias ? AT_BIAS : AT_ZERO;
-    int64_t columns = p->n - column;
-    for (int64_t row = 0; row < p->m;) {
-        const float *a = p->a + row * p->a_row + first * p->a_column;
-        float *c = p->c + row * p->c_row + column;
-        int rows = rows_of_block(p->m - row);
-        if (columns >= BS_CPU_PANEL)
-            any_block(p, a, b, k, beginning, bias, c, p->c_row, rows);
-        else
-            narrow_block(p, a, b, k, beginning, bias, c, columns, rows);
-        row += rows;
+BS_INLINE void all_blocks(const struct bs_cpu_product *p, enum bs_cpu_operand operand) {
+    struct bs_block at = {.a_row = p->a_row,
+                          .a_step = p->a_step,
+                          .b = p->panels,
+                          .b_step = BS_PANEL * BS_CPU_STEP,
+                          .steps = p->steps};
+    for (int64_t column = 0; column < p->y.columns; column += BS_PANEL) {
+        int rows;
+        for (int64_t row = 0; row < p->y.rows; row += rows) {
+            bs_tile sums;
+            rows = rows_of_block(p->y.rows - row);
+            at.a = (const char *)p->a + row * p->a_row;
+            any_rows(&at, operand, rows, BS_VECTORS, sums);
+            finish_tile(p, row, column, rows, sums);
+        }
+        at.b += at.steps * at.b_step;
     }
 }
 
 void panel_product(const struct bs_cpu_product *p) {
-    for (int64_t first = 0; first < p->k; first += MOST_K) {
-        int64_t left = p->k - first;
-        for (int64_t column = 0; column < p->n; column += BS_CPU_PANEL)
-            panel(p, column, first, left < MOST_K ? left : MOST_K);
+    switch (p->operand) {
+    case BS_CPU_INT8:
+        return all_blocks(p, BS_CPU_INT8);
+    case BS_CPU_BF16:
+        return all_blocks(p, BS_CPU_BF16);
+    default:
+        return all_blocks(p, BS_CPU_F32);
     }
 }
 
-/* `columns` is a constant where this is expanded and a panel is full. */
-BS_INLINE void pack_turned(struct bs_rows from, int64_t first, int64_t columns,
-                           float *to) {
-    const float *values = (const float *)from.data + first * from.stride;
-    for (int64_t i = 0; i < from.columns; i++, to += BS_CPU_PANEL)
-#pragma GCC unroll 16
-        for (int64_t j = 0; j < BS_CPU_PANEL; j++)
-            to[j] = j < columns ? values[j * from.stride + i] : 0;
+/* ---- packing ---- */
+
+enum { CHUNK = 64 /* steps */ };
+
+/* `n` elements of a row become words of a chunk; what is missing in the last one is 0. */
+static void convert(enum bs_cpu_operand operand, const float *from, int64_t n,
+                    float inverse, uint32_t *words) {
+    switch (operand) {
+    case BS_CPU_BF16:
+        for (int64_t i = 0; i < n; i += BS_LANES)
+            vstore_row(words, BS_BF16, i, n - i, vload_row(from, BS_F32, i, n - i));
+        break;
+    case BS_CPU_INT8:
+        for (int64_t i = 0; i < n; i += BS_LANES)
+            vstore_bytes((uint8_t *)words + i, n - i,
+                         vround(vload_row(from, BS_F32, i, n - i) * inverse));
+        break;
+    default:
+        memcpy(words, from, (size_t)n * sizeof *words);
+    }
 }
 
-void pack_panel(struct bs_rows from, bool turned, int64_t panel, float *to) {
-    int64_t first = panel * BS_CPU_PANEL, all = turned ? from.rows : from.columns;
-    int64_t columns = all - first < BS_CPU_PANEL ? all - first : BS_CPU_PANEL;
-    if (turned && columns == BS_CPU_PANEL)
-        return pack_turned(from, first, BS_CPU_PANEL, to);
-    if (turned)
-        return pack_turned(from, first, columns, to);
-    for (int64_t i = 0; i < from.rows; i++)
-        for (int v = 0; v < VECTORS; v++, to += BS_LANES) {
-            int64_t at = v * BS_LANES, left = columns - at;
-            vstore(to, left > 0 ? vload_row(row_of(from, i), from.type, first + at, left)
-                                : (vf){0});
+/* The largest absolute value of a row. What is not a number is larger than any. */
+BS_INLINE float largest(const void *row, enum bs_type type, int64_t n) {
+    vi most = {0};
+    for (int64_t i = 0; i < n; i += BS_LANES) {
+        vi x = (vi)vabs(vload_row(row, type, i, n - i)), more = x > most;
+        most = (x & more) | (most & ~more);
+    }
+    int32_t best = 0;
+    for (int i = 0; i < BS_LANES; i++)
+        best = most[i] > best ? most[i] : best;
+    float value;
+    memcpy(&value, &best, sizeof value);
+    return value;
+}
+
+#define LARGEST_INT8 127.0F
+#define LEAST_SCALED 1e-30F /* below it all is taken for 0 */
+
+/* Scale of int8, and its inverse. */
+static float scale_of(float most, float *inverse) {
+    float scale = most < LEAST_SCALED ? 1 : most / LARGEST_INT8;
+    *inverse = 1 / scale;
+    return scale;
+}
+
+static int32_t sum_of_bytes(const uint32_t *words, int64_t n) {
+    const int8_t *bytes = (const int8_t *)words;
+    int32_t sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += bytes[i];
+    return sum;
+}
+
+void pack_turned_panel(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
+                       struct bs_cpu_panels to) {
+    static const int64_t of_step[] = {1, 2, 4};
+    uint32_t words[BS_PANEL][CHUNK] = {{0}};
+    float inverse[BS_PANEL] = {0};
+    int64_t first = panel * BS_PANEL, left = from.rows - first;
+    int columns = left < BS_PANEL ? (int)left : BS_PANEL;
+    int64_t steps = bs_cpu_steps(operand, from.columns), chunk = CHUNK * of_step[operand];
+    uint32_t *out = (uint32_t *)to.words + panel * steps * BS_PANEL;
+    for (int j = 0; operand == BS_CPU_INT8 && j < columns; j++) {
+        to.scales[first + j] =
+            scale_of(largest(row_of(from, first + j), BS_F32, from.columns), &inverse[j]);
+        to.sums[first + j] = 0;
+    }
+    for (int64_t k = 0; k < from.columns; k += chunk) {
+        int64_t n = from.columns - k < chunk ? from.columns - k : chunk;
+        if (n < chunk)
+            memset(words, 0, sizeof words);
+        for (int j = 0; j < columns; j++) {
+            const float *row = row_of(from, first + j);
+            convert(operand, row + k, n, inverse[j], words[j]);
+            if (operand == BS_CPU_INT8)
+                to.sums[first + j] += BS_INT8_OFFSET * sum_of_bytes(words[j], n);
         }
+        for (int64_t s = 0; s < bs_cpu_steps(operand, n); s++, out += BS_PANEL)
+            for (int j = 0; j < BS_PANEL; j++)
+                out[j] = words[j][s];
+    }
+}
+
+void pack_panel(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
+                uint32_t *to) {
+    int64_t first = panel * BS_PANEL;
+    to += panel * bs_cpu_steps(operand, from.rows) * BS_PANEL;
+    if (operand == BS_CPU_F32)
+        for (int64_t k = 0; k < from.rows; k++, to += BS_PANEL)
+            for (int v = 0; v < BS_PANEL; v += BS_LANES)
+                vstore((float *)to + v, vload_padded(from, k, first + v));
+    else
+        for (int64_t k = 0; k < from.rows; k += 2, to += BS_PANEL)
+            for (int v = 0; v < BS_PANEL; v += BS_LANES) {
+                vu pairs = vload_pairs(from, k, first + v);
+                memcpy(to + v, &pairs, sizeof pairs);
+            }
+}
+
+/* Bytes of int8, shifted to be unsigned. */
+void quantize_rows(struct bs_rows x, uint8_t *to, int64_t to_row, float *scales) {
+    for (int64_t r = 0; r < x.rows; r++, to += to_row) {
+        const void *row = row_of(x, r);
+        float inverse;
+        scales[r] = scale_of(largest(row, x.type, x.columns), &inverse);
+        for (int64_t c = 0; c < x.columns; c += BS_LANES)
+            vstore_bytes(to + c, x.columns - c,
+                         vround(vload_row(row, x.type, c, x.columns - c) * inverse) +
+                             BS_INT8_OFFSET);
+    }
 }

@@ -1,4 +1,5 @@
 /* Kernels that go through rows element by element: copies, activations, sums. */
+#include "compute/cpu/gelu.h"
 #include "compute/cpu/kernels_parts.h"
 
 typedef vf one_to_one(vf x);
@@ -72,14 +73,12 @@ BS_INLINE vf sum(vf a, vf b) {
     return a + b;
 }
 
-BS_INLINE vf gelu(vf x) {
-    return 0.5F * x * (1.0F + verf(x * 0.70710678118654752F));
+BS_INLINE vf gelu_gradient(vf x, vf dy) {
+    return dy * vgelu_slope(x);
 }
 
-BS_INLINE vf gelu_gradient(vf x, vf dy) {
-    vf cumulative = 0.5F * (1.0F + verf(x * 0.70710678118654752F));
-    vf density = 0.39894228040143268F * vexp(-0.5F * x * x);
-    return dy * vfma(x, density, cumulative);
+BS_INLINE vf gelu_gradient_low(vf x, vf dy) {
+    return dy * vgelu_slope_low(x);
 }
 
 BS_INLINE vf tanh_each(vf x) {
@@ -110,11 +109,17 @@ void round_floats(const float *x, float *y, int64_t n) {
 }
 
 void gelu_rows(struct bs_rows x, struct bs_rows y) {
-    map(x, y, gelu);
+    if (y.type == BS_F32)
+        map(x, y, vgelu);
+    else
+        map(x, y, vgelu_low);
 }
 
 void gelu_backward_rows(struct bs_rows pre, struct bs_rows dy, struct bs_rows dpre) {
-    map2(pre, dy, dpre, gelu_gradient);
+    if (dpre.type == BS_F32)
+        map2(pre, dy, dpre, gelu_gradient);
+    else
+        map2(pre, dy, dpre, gelu_gradient_low);
 }
 
 void tanh_rows(struct bs_rows x, struct bs_rows y) {

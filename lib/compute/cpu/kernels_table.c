@@ -1,7 +1,11 @@
 /* The table of one instruction set's kernels. */
 #include "compute/cpu/kernels_parts.h"
 
-#if defined(BS_ISA_avx512)
+#if defined(BS_ISA_avx512bf16)
+#define NAME "AVX-512 with bf16"
+#elif defined(BS_ISA_avx512vnni)
+#define NAME "AVX-512 with VNNI"
+#elif defined(BS_ISA_avx512)
 #define NAME "AVX-512"
 #elif defined(BS_ISA_avx2)
 #define NAME "AVX2"
@@ -27,8 +31,16 @@ const struct bs_cpu_kernels BS_KERNEL(kernels) = {
     .attention_backward = attention_head_back,
     .squares = sum_of_squares,
     .adamw = adamw_chunk,
-#if defined(BS_ISA_avx2)
+#if defined(BS_ISA_avx512bf16)
+    .multiplies = {true, true, true},
+#elif BS_LANES > 4
+    .multiplies = {true, false, true},
+#else
+    .multiplies = {false, false, true},
+#endif
+    .panel = BS_PANEL,
     .product = panel_product,
     .pack = pack_panel,
-#endif
+    .pack_turned = pack_turned_panel,
+    .quantize = quantize_rows,
 };

@@ -66,19 +66,20 @@ static int dnnl_failed(struct bs_error *error, const char *what, dnnl_status_t s
 /* ---- the library ---- */
 
 void bs_onednn_limit(enum bs_onednn_limit limit) {
-    if (limit != BS_ONEDNN_ANY)
-        dnnl_set_max_cpu_isa(limit == BS_ONEDNN_AVX2 ? dnnl_cpu_isa_avx2
-                                                     : dnnl_cpu_isa_sse41);
+    static const dnnl_cpu_isa_t sets[] = {[BS_ONEDNN_ANY] = dnnl_cpu_isa_all,
+                                          [BS_ONEDNN_AVX512] = dnnl_cpu_isa_avx512_core,
+                                          [BS_ONEDNN_AVX2] = dnnl_cpu_isa_avx2,
+                                          [BS_ONEDNN_LEAST] = dnnl_cpu_isa_sse41};
+    dnnl_set_max_cpu_isa(sets[limit]);
 }
 
 struct bs_onednn_abilities bs_onednn_abilities(void) {
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
     bool avx512 = (isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
-    bool bf16 = (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
     bool amx = (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
     /* The kernels for AVX-512 sum each dot product in the same order for any number of
      * rows; those for AVX2 do not, and those for AMX are not known to. */
-    return (struct bs_onednn_abilities){bf16, amx, avx512 && !amx};
+    return (struct bs_onednn_abilities){amx, avx512 && !amx};
 }
 
 const char *bs_onednn_version(void) {

@@ -19,11 +19,15 @@
 #include "compute/compute.h"
 
 /* Instruction sets to stay within; takes effect if called before anything else here. */
-enum bs_onednn_limit { BS_ONEDNN_ANY, BS_ONEDNN_AVX2, BS_ONEDNN_LEAST };
+enum bs_onednn_limit {
+    BS_ONEDNN_ANY,
+    BS_ONEDNN_AVX512, /* without bf16 and AMX */
+    BS_ONEDNN_AVX2,
+    BS_ONEDNN_LEAST,
+};
 void bs_onednn_limit(enum bs_onednn_limit limit);
 
 struct bs_onednn_abilities {
-    bool bf16; /* products of bf16 by instructions made for them */
     bool amx;
     bool even_tiles; /* a row's bits do not depend on the number of rows, 16 to 64 */
 };

@@ -9,11 +9,7 @@
 
 #include "compute/cpu/vector.h"
 
-#if defined(BS_ISA_avx512)
-#define BS_BLOCK_ROWS 8
-#else
-#define BS_BLOCK_ROWS 4
-#endif
+enum { SMALL_ROWS = BS_LANES == 16 ? 8 : 4 };
 
 struct small_product {
     int64_t m, n, k; /* n: a multiple of BS_LANES */
@@ -29,7 +25,7 @@ struct small_product {
 /* One block; `rows` and `vectors` are constants where this is expanded. */
 BS_INLINE void product_block(const struct small_product *p, int64_t row, int64_t column,
                              int rows, int vectors) {
-    vf sum[BS_BLOCK_ROWS][2];
+    vf sum[SMALL_ROWS][2];
     const float *a = p->a + row * p->a_row, *b = p->b + column;
     float *c = p->c + row * p->c_row + column;
 #pragma GCC unroll 8
@@ -59,9 +55,9 @@ BS_INLINE void product_block(const struct small_product *p, int64_t row, int64_t
 BS_INLINE void product_columns(const struct small_product *p, int64_t column,
                                int vectors) {
     int64_t row = 0;
-    for (; row + BS_BLOCK_ROWS <= p->m; row += BS_BLOCK_ROWS)
-        product_block(p, row, column, BS_BLOCK_ROWS, vectors);
-    if (BS_BLOCK_ROWS > 4 && row + 4 <= p->m) {
+    for (; row + SMALL_ROWS <= p->m; row += SMALL_ROWS)
+        product_block(p, row, column, SMALL_ROWS, vectors);
+    if (SMALL_ROWS > 4 && row + 4 <= p->m) {
         product_block(p, row, column, 4, vectors);
         row += 4;
     }

@@ -16,14 +16,25 @@
 #include <stdint.h>
 #include <string.h>
 
+/* A block of a product, rows by columns, leaves registers for a column and a row. */
 #if defined(BS_ISA_avx512)
 #include <immintrin.h>
-#define BS_LANES 16
+#define BS_LANES      16
+#define BS_BLOCK_ROWS 8
+#define BS_PANEL      48
 #elif defined(BS_ISA_avx2)
 #include <immintrin.h>
-#define BS_LANES 8
+#define BS_LANES      8
+#define BS_BLOCK_ROWS 6
+#define BS_PANEL      16
 #else
-#define BS_LANES 4
+#define BS_LANES      4
+#define BS_BLOCK_ROWS 6
+#define BS_PANEL      8
+#endif
+/* Instructions for products of bf16. */
+#if defined(__AVX512BF16__)
+#define BS_DOT2 1
 #endif
 
 #define BS_INLINE static inline __attribute__((always_inline, unused))
@@ -38,6 +49,7 @@ typedef int32_t vi __attribute__((vector_size(4 * BS_LANES)));
 typedef uint32_t vu __attribute__((vector_size(4 * BS_LANES)));
 typedef uint16_t vh __attribute__((vector_size(2 * BS_LANES)));
 typedef uint64_t vl __attribute__((vector_size(4 * BS_LANES)));
+typedef uint8_t vb __attribute__((vector_size(BS_LANES)));
 
 BS_INLINE vf vsplat(float x) {
     return x - (vf){0};
@@ -124,18 +136,80 @@ BS_INLINE vi vfirst(int64_t n) {
     return lane < (vi){0} + (int32_t)n;
 }
 
+#if defined(BS_ISA_avx512)
+/* The same for masked instructions; n up to BS_LANES. */
+BS_INLINE __mmask16 vmask(int64_t n) {
+    return (__mmask16)((1U << n) - 1U);
+}
+#endif
+
 /* bf16 is the upper half of a float. */
 BS_INLINE vf vwiden(vh h) {
     return (vf)(__builtin_convertvector(h, vu) << 16);
 }
 
-/* To nearest, ties to even; what is not a number stays so. */
+/* To nearest, ties to even; what is not a number stays so. (Instructions for it make
+ * subnormal numbers 0.) */
 BS_INLINE vh vnarrow(vf v) {
+#if defined(BS_DOT2)
+    return (vh)_mm512_cvtneps_pbh((__m512)v);
+#else
     vu bits = (vu)v;
     vu rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
     vu quiet = (bits >> 16) | 0x40U;
     vu odd = (vu)(v != v);
     return __builtin_convertvector((rounded & ~odd) | (quiet & odd), vh);
+#endif
+}
+
+/* The bits of bf16, one in the lower half of each lane. */
+BS_INLINE vu vbits(vf v) {
+    return __builtin_convertvector(vnarrow(v), vu);
+}
+
+/* sum + a b, two bf16 in each lane of b, the same two of `a` in all. */
+BS_INLINE vf vdot2(vf sum, vf b, uint32_t a) {
+#if defined(BS_DOT2)
+    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int)a),
+                                (__m512bh)b);
+#else
+    sum += (vf)((vu)b << 16) * (vf)((vu){0} + (a << 16));
+    return sum + (vf)((vu)b & 0xFFFF0000U) * (vf)((vu){0} + (a & 0xFFFF0000U));
+#endif
+}
+
+/* sum + a b, four int8 in each lane of b, the same four unsigned ones of `a` in all. */
+BS_INLINE vi vdot4(vi sum, vi b, uint32_t a) {
+#if defined(__AVX512VNNI__)
+    return (vi)_mm512_dpbusd_epi32((__m512i)sum, _mm512_set1_epi32((int)a), (__m512i)b);
+#elif defined(BS_ISA_avx512)
+    __m512i even = _mm512_srai_epi16(_mm512_slli_epi16((__m512i)b, 8), 8);
+    __m512i odd = _mm512_srai_epi16((__m512i)b, 8);
+    __m512i first = _mm512_set1_epi32((int)(a & 0xFF00FFU));
+    __m512i second = _mm512_set1_epi32((int)(a >> 8 & 0xFF00FFU));
+    return sum + (vi)_mm512_madd_epi16(even, first) + (vi)_mm512_madd_epi16(odd, second);
+#elif defined(BS_ISA_avx2)
+    __m256i even = _mm256_srai_epi16(_mm256_slli_epi16((__m256i)b, 8), 8);
+    __m256i odd = _mm256_srai_epi16((__m256i)b, 8);
+    __m256i first = _mm256_set1_epi32((int)(a & 0xFF00FFU));
+    __m256i second = _mm256_set1_epi32((int)(a >> 8 & 0xFF00FFU));
+    return sum + (vi)_mm256_madd_epi16(even, first) + (vi)_mm256_madd_epi16(odd, second);
+#else
+    for (int i = 0; i < 4; i++)
+        sum += ((vi)((vu)b << (24 - 8 * i)) >> 24) * (int32_t)(a >> (8 * i) & 0xFFU);
+    return sum;
+#endif
+}
+
+/* To the nearest integer, ties to even; for numbers below 2^22. */
+BS_INLINE vi vround(vf v) {
+    return (vi)(v + 12582912.0F) - 0x4B400000; /* 1.5 * 2^23 */
+}
+
+/* The lower bytes of n lanes, at most BS_LANES. */
+BS_INLINE void vstore_bytes(uint8_t *to, int64_t n, vi v) {
+    vb bytes = __builtin_convertvector(v, vb);
+    memcpy(to, &bytes, n >= BS_LANES ? sizeof bytes : (size_t)n);
 }
 
 /* Element i on of a row of either type; n of them, at most BS_LANES; the others 0. */
@@ -145,28 +219,46 @@ BS_INLINE vf vload_row(const void *row, enum bs_type type, int64_t i, int64_t n)
         if (n >= BS_LANES)
             memcpy(&v, (const float *)row + i, sizeof v);
         else
+#if defined(BS_ISA_avx512)
+            v = (vf)_mm512_maskz_loadu_ps(vmask(n), (const float *)row + i);
+#else
             memcpy(&v, (const float *)row + i, (size_t)n * sizeof(float));
+#endif
         return v;
     }
     vh h = {0};
     if (n >= BS_LANES)
         memcpy(&h, (const uint16_t *)row + i, sizeof h);
     else
+#if defined(BS_ISA_avx512)
+        h = (vh)_mm256_maskz_loadu_epi16(vmask(n), (const uint16_t *)row + i);
+#else
         memcpy(&h, (const uint16_t *)row + i, (size_t)n * sizeof(uint16_t));
+#endif
     return vwiden(h);
 }
 
 BS_INLINE void vstore_row(void *row, enum bs_type type, int64_t i, int64_t n, vf v) {
     if (type == BS_F32) {
-        memcpy((float *)row + i, &v,
-               n >= BS_LANES ? sizeof v : (size_t)n * sizeof(float));
+        if (n >= BS_LANES)
+            memcpy((float *)row + i, &v, sizeof v);
+        else
+#if defined(BS_ISA_avx512)
+            _mm512_mask_storeu_ps((float *)row + i, vmask(n), (__m512)v);
+#else
+            memcpy((float *)row + i, &v, (size_t)n * sizeof(float));
+#endif
         return;
     }
     vh h = vnarrow(v);
     if (n >= BS_LANES)
         memcpy((uint16_t *)row + i, &h, sizeof h);
     else
+#if defined(BS_ISA_avx512)
+        _mm256_mask_storeu_epi16((uint16_t *)row + i, vmask(n), (__m256i)h);
+#else
         memcpy((uint16_t *)row + i, &h, (size_t)n * sizeof(uint16_t));
+#endif
 }
 
 /* The start of a row of a view. */
@@ -175,13 +267,72 @@ BS_INLINE void *row_of(struct bs_rows rows, int64_t row) {
     return (char *)rows.data + (size_t)(row * rows.stride) * size;
 }
 
-/* e^x within 1 ulp or so; 0 below -87.3, finite above 88.3. Cody and Waite's reduction,
+/* Columns c on of a row of a view; behind its end, and behind its last row, 0. */
+BS_INLINE vf vload_padded(struct bs_rows rows, int64_t row, int64_t c) {
+    int64_t left = rows.columns - c;
+    if (row >= rows.rows || left <= 0)
+        return (vf){0};
+    return vload_row(row_of(rows, row), rows.type, c, left);
+}
+
+/* The same of two rows, to bf16: the lower halves are of `row`, the upper of the next. */
+BS_INLINE vu vload_pairs(struct bs_rows rows, int64_t row, int64_t c) {
+    vf low = vload_padded(rows, row, c), high = vload_padded(rows, row + 1, c);
+    if (rows.type == BS_BF16)
+        return (vu)low >> 16 | (vu)high;
+    return vbits(low) | vbits(high) << 16;
+}
+
+/* BS_LANES rows of as many words become columns. */
+BS_INLINE void vturn(vu row[BS_LANES]) {
+#if defined(BS_ISA_avx512)
+    __m512i a[16], b[16];
+    for (int i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_epi32((__m512i)row[i], (__m512i)row[i + 1]);
+        a[i + 1] = _mm512_unpackhi_epi32((__m512i)row[i], (__m512i)row[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
+        b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
+        b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
+        b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        a[i] = _mm512_shuffle_i32x4(b[i], b[i + 4], 0x88);
+        a[i + 4] = _mm512_shuffle_i32x4(b[i], b[i + 4], 0xDD);
+        a[i + 8] = _mm512_shuffle_i32x4(b[i + 8], b[i + 12], 0x88);
+        a[i + 12] = _mm512_shuffle_i32x4(b[i + 8], b[i + 12], 0xDD);
+    }
+    for (int i = 0; i < 4; i++) {
+        row[i] = (vu)_mm512_shuffle_i32x4(a[i], a[i + 8], 0x88);
+        row[i + 8] = (vu)_mm512_shuffle_i32x4(a[i], a[i + 8], 0xDD);
+        row[i + 4] = (vu)_mm512_shuffle_i32x4(a[i + 4], a[i + 12], 0x88);
+        row[i + 12] = (vu)_mm512_shuffle_i32x4(a[i + 4], a[i + 12], 0xDD);
+    }
+#else
+    for (int i = 0; i < BS_LANES; i++)
+        for (int j = 0; j < i; j++) {
+            uint32_t word = row[i][j];
+            row[i][j] = row[j][i];
+            row[j][i] = word;
+        }
+#endif
+}
+
+/* e^x within 1 ulp or so; 1e-38 or 0 below -87.3, finite above 88.3. Cody and Waite's reduction,
  * polynomial of Cephes' expf. */
 BS_INLINE vf vexp(vf x) {
+#if defined(BS_ISA_avx512)
+    /* Such an x that is not a number stays so. */
+    x = (vf)_mm512_max_ps(_mm512_set1_ps(-87.33F), (__m512)x);
+    x = (vf)_mm512_min_ps(_mm512_set1_ps(88.37F), (__m512)x);
+    vf n = (vf)_mm512_roundscale_ps((__m512)(x * 1.44269504F), 0);
+#else
     vi tiny = x < vsplat(-87.33F);
     x = vselect(x > vsplat(88.37F), vsplat(88.37F), x);
     vf shifted = vfma(x, vsplat(1.44269504F), vsplat(12582912.0F)); /* 1.5 * 2^23 */
     vf n = shifted - 12582912.0F;
+#endif
     vf r = vfma(n, vsplat(-0.693359375F), x);
     r = vfma(n, vsplat(2.12194440e-4F), r);
     vf p = vsplat(1.9875691500e-4F);
@@ -191,9 +342,13 @@ BS_INLINE vf vexp(vf x) {
     p = vfma(p, r, vsplat(1.6666665459e-1F));
     p = vfma(p, r, vsplat(5.0000001201e-1F));
     p = vfma(p, r * r, r) + 1.0F;
+#if defined(BS_ISA_avx512)
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
     vf scaled = (vf)((vu)p + ((vu)shifted << 23));
     scaled = vselect(x != x, x, scaled);
     return vselect(tiny, (vf){0}, scaled);
+#endif
 }
 
 /* The error function within 1e-7, absolute and relative: an odd polynomial near 0, else
@@ -215,6 +370,15 @@ BS_INLINE vf verf(vf x) {
     near = vfma(near, s, vsplat(1.28379166e-1F));
     near = vfma(near, x, x);
     return vselect(t > vsplat(0.921875F), far, near);
+}
+
+BS_INLINE vf vgelu(vf x) {
+    return 0.5F * x * (1.0F + verf(x * 0.70710678118654752F));
+}
+
+BS_INLINE vf vgelu_slope(vf x) {
+    vf cumulative = 0.5F * (1.0F + verf(x * 0.70710678118654752F));
+    return vfma(x, 0.39894228040143268F * vexp(-0.5F * x * x), cumulative);
 }
 
 #endif

@@ -17,7 +17,8 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
                                            .support = {[BS_PRECISION_FP32] = BS_NATIVE,
                                                        [BS_PRECISION_BF16] = BS_EMULATED,
                                                        [BS_PRECISION_FP16] = BS_EMULATED,
-                                                       [BS_PRECISION_TF32] = BS_EMULATED},
+                                                       [BS_PRECISION_TF32] = BS_EMULATED,
+                                                       [BS_PRECISION_INT8] = BS_EMULATED},
                                            .row_tile = 1,
                                            .batch_tokens = 512};
     return BS_OK;
