@@ -22,7 +22,8 @@
  * Numbers. Every sum has a fixed order that does not depend on the number of threads,
  * nor on which other sequences are in the batch; but on a GPU the order of sums in
  * backward passes may depend on the batch's n_tokens. Rows in BF16 or F16 are rounded to
- * nearest even when written (subnormal ones may become 0); sums, layer norm, softmax and losses are in fp32 inside.
+ * nearest even when written (subnormal ones may become 0); sums, layer norm, softmax and
+ * losses are in fp32 inside.
  *
  * What a back end is, and how to add an operation: backend.h.
  *

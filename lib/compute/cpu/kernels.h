@@ -62,7 +62,7 @@ struct bs_cpu_product {
     const float *a_scales, *b_scales; /* int8: [m], [n] */
     const int32_t *b_sums;
     const float *bias;     /* [n], or NULL */
-    struct bs_rows pre, y; /* pre: before f, or absent */
+    struct bs_rows pre, y; /* pre: before f, of y's type, or absent */
     bool gelu, accumulate;
 };
 

@@ -138,7 +138,7 @@ static void drop(const struct bs_cpu_attention *a, int64_t place, int64_t keys,
         for (int64_t j = 0; j < count; j += BS_LANES) {
             vh half;
             memcpy(&half, bits + j, sizeof half);
-            vi keep = __builtin_convertvector(half, vi) >= (vi){0} + (int32_t)threshold;
+            vi keep = (vi)vwords(half) >= (vi){0} + (int32_t)threshold;
             vf p = vload(probability + start + j) * scale;
             vstore(kept + start + j, (vf)((vi)p & keep));
         }
@@ -153,24 +153,23 @@ static void multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_
     small_product(&product);
 }
 
-/* Scores of one query become exponentials; returns their sum and the log of it. */
+/* Scores of one query become exponentials; returns their sum. `top`: what was taken from
+ * all of them. */
 static float exponentials(float *score, int64_t keys, int64_t padded, float scale,
-                          float *log_sum) {
+                          float *top) {
     vf best = vsplat(-INFINITY), total = {0};
     for (int64_t j = 0; j < padded; j += BS_LANES) {
         vf s = vload(score + j);
         best = vmax(best, vselect(vfirst(keys - j), s, best));
     }
-    float top = vmax_lanes(best) * scale;
+    *top = vmax_lanes(best) * scale;
     for (int64_t j = 0; j < padded; j += BS_LANES) {
-        vf e = vexp(vload(score + j) * scale - top);
+        vf e = vexp(vload(score + j) * scale - *top);
         e = (vf)((vi)e & vfirst(keys - j));
         vstore(score + j, e);
         total += e;
     }
-    float sum = vsum(total);
-    *log_sum = top + logf(sum);
-    return sum;
+    return vsum(total);
 }
 
 /* ---- forward ---- */
@@ -278,10 +277,11 @@ static void forward_block(const struct bs_cpu_attention *a, const struct operand
     at.a = words_of(o, a->q, first, rows, &at.a_row);
     multiply_any(o->operand, at, rows, o->keys, o->scores, o->keys);
     for (int i = 0; i < rows; i++) {
-        float *score = o->scores + i * o->keys, log_sum;
-        inverse[i] = 1.0F / exponentials(score, keys, o->keys, a->scale, &log_sum);
+        float *score = o->scores + i * o->keys, top;
+        float sum = exponentials(score, keys, o->keys, a->scale, &top);
+        inverse[i] = 1.0F / sum;
         if (a->lse)
-            a->lse[(first + i) * a->lse_stride] = log_sum;
+            a->lse[(first + i) * a->lse_stride] = top + logf(sum);
         if (a->dropout.threshold)
             drop(a, first + i, keys, score, score);
         for (int64_t j = 0; o->operand == BS_CPU_BF16 && j < o->keys; j += BS_LANES)

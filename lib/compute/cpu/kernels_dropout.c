@@ -61,7 +61,7 @@ void dropout_bits(const struct bs_cpu_dropout *dropout, uint32_t example, uint32
 BS_INLINE vf keep(vf x, const uint16_t *bits, uint32_t threshold, float scale) {
     vh half;
     memcpy(&half, bits, sizeof half);
-    vi kept = __builtin_convertvector(half, vi) >= (vi){0} + (int32_t)threshold;
+    vi kept = (vi)vwords(half) >= (vi){0} + (int32_t)threshold;
     return (vf)((vi)(x * scale) & kept);
 }
 

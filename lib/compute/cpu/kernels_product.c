@@ -4,12 +4,12 @@
 #include "compute/cpu/gelu.h"
 #include "compute/cpu/kernels_parts.h"
 
-/* What becomes of sums: columns c .. c + n of a row of y. */
-BS_INLINE void finish(const struct bs_cpu_product *p, int64_t row, int64_t c, int64_t n,
-                      vf x) {
-    if (p->operand == BS_CPU_INT8) {
-        vi sum = (vi)x;
-        sum -= (vi)vload_row(p->b_sums + c, BS_F32, 0, n);
+/* What becomes of n sums, columns c on of a row of y. All but rows and places are constants
+ * where this is expanded. */
+BS_INLINE void finish(const struct bs_cpu_product *p, bool is_int8, bool gelu,
+                      enum bs_type type, int64_t row, int64_t c, int64_t n, vf x) {
+    if (is_int8) {
+        vi sum = (vi)x - (vi)vload_row(p->b_sums, BS_F32, c, n);
         x = __builtin_convertvector(sum, vf) *
             (vload_row(p->b_scales, BS_F32, c, n) * p->a_scales[row]);
     }
@@ -17,23 +17,45 @@ BS_INLINE void finish(const struct bs_cpu_product *p, int64_t row, int64_t c, in
         x += vload_row(p->bias, BS_F32, c, n);
     void *y = row_of(p->y, row);
     if (p->accumulate)
-        x += vload_row(y, BS_F32, c, n);
+        x += vload_row(y, type, c, n);
     if (p->pre.data)
-        vstore_row(row_of(p->pre, row), p->pre.type, c, n, x);
-    if (p->gelu)
-        x = p->y.type == BS_F32 ? vgelu(x) : vgelu_low(x);
-    vstore_row(y, p->y.type, c, n, x);
+        vstore_row(row_of(p->pre, row), type, c, n, x);
+    if (gelu)
+        x = type == BS_F32 ? vgelu(x) : vgelu_low(x);
+    vstore_row(y, type, c, n, x);
 }
 
-static void finish_tile(const struct bs_cpu_product *p, int64_t row, int64_t column,
-                        int rows, bs_tile sums) {
+BS_INLINE void finish_tile(const struct bs_cpu_product *p, bool is_int8, bool gelu,
+                           enum bs_type type, int64_t row, int64_t column, int rows,
+                           bs_tile sums) {
     int64_t left = p->y.columns - column;
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < BS_VECTORS && v * BS_LANES < left; v++) {
-            int64_t n = left - (int64_t)v * BS_LANES;
-            finish(p, row + r, column + (int64_t)v * BS_LANES,
-                   n < BS_LANES ? n : BS_LANES, sums[r][v]);
-        }
+        if (left >= BS_PANEL)
+#pragma GCC unroll 4
+            for (int v = 0; v < BS_VECTORS; v++)
+                finish(p, is_int8, gelu, type, row + r, column + (int64_t)v * BS_LANES,
+                       BS_LANES, sums[r][v]);
+        else
+            for (int64_t c = 0; c < left; c += BS_LANES)
+                finish(p, is_int8, gelu, type, row + r, column + c,
+                       left - c < BS_LANES ? left - c : BS_LANES, sums[r][c / BS_LANES]);
+}
+
+static void finish_any(const struct bs_cpu_product *p, int64_t row, int64_t column,
+                       int rows, bs_tile sums) {
+    bool is_int8 = p->operand == BS_CPU_INT8, is_low = p->y.type != BS_F32;
+    if (is_int8 && is_low && p->gelu)
+        finish_tile(p, true, true, BS_BF16, row, column, rows, sums);
+    else if (is_int8 && is_low)
+        finish_tile(p, true, false, BS_BF16, row, column, rows, sums);
+    else if (is_int8)
+        finish_tile(p, true, p->gelu, BS_F32, row, column, rows, sums);
+    else if (is_low && p->gelu)
+        finish_tile(p, false, true, BS_BF16, row, column, rows, sums);
+    else if (is_low)
+        finish_tile(p, false, false, BS_BF16, row, column, rows, sums);
+    else
+        finish_tile(p, false, p->gelu, BS_F32, row, column, rows, sums);
 }
 
 BS_INLINE void all_blocks(const struct bs_cpu_product *p, enum bs_cpu_operand operand) {
@@ -49,7 +71,7 @@ BS_INLINE void all_blocks(const struct bs_cpu_product *p, enum bs_cpu_operand op
             rows = rows_of_block(p->y.rows - row);
             at.a = (const char *)p->a + row * p->a_row;
             any_rows(&at, operand, rows, BS_VECTORS, sums);
-            finish_tile(p, row, column, rows, sums);
+            finish_any(p, row, column, rows, sums);
         }
         at.b += at.steps * at.b_step;
     }
@@ -91,13 +113,9 @@ static void convert(enum bs_cpu_operand operand, const float *from, int64_t n,
 /* The largest absolute value of a row. What is not a number is larger than any. */
 BS_INLINE float largest(const void *row, enum bs_type type, int64_t n) {
     vi most = {0};
-    for (int64_t i = 0; i < n; i += BS_LANES) {
-        vi x = (vi)vabs(vload_row(row, type, i, n - i)), more = x > most;
-        most = (x & more) | (most & ~more);
-    }
-    int32_t best = 0;
-    for (int i = 0; i < BS_LANES; i++)
-        best = most[i] > best ? most[i] : best;
+    for (int64_t i = 0; i < n; i += BS_LANES)
+        most = vmost((vi)vabs(vload_row(row, type, i, n - i)), most);
+    int32_t best = vmost_lanes(most);
     float value;
     memcpy(&value, &best, sizeof value);
     return value;

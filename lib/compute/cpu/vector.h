@@ -107,25 +107,53 @@ BS_INLINE vf vmax(vf a, vf b) {
     return vselect(a > b, a, b);
 }
 
+BS_INLINE vi vmost(vi a, vi b) {
+#if defined(BS_ISA_avx512)
+    return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#else
+    vi more = a > b;
+    return (a & more) | (b & ~more);
+#endif
+}
+
 BS_INLINE vf vabs(vf a) {
     return (vf)((vi)a & 0x7FFFFFFF);
 }
 
 /* Halves added to halves: the same order every time. */
 BS_INLINE float vsum(vf v) {
+#if defined(BS_ISA_avx512)
+    return _mm512_reduce_add_ps((__m512)v);
+#else
     float lane[BS_LANES];
     memcpy(lane, &v, sizeof v);
     for (int half = BS_LANES / 2; half; half /= 2)
         for (int i = 0; i < half; i++)
             lane[i] += lane[i + half];
     return lane[0];
+#endif
 }
 
 BS_INLINE float vmax_lanes(vf v) {
+#if defined(BS_ISA_avx512)
+    return _mm512_reduce_max_ps((__m512)v);
+#else
     float best = v[0];
     for (int i = 1; i < BS_LANES; i++)
         best = v[i] > best ? v[i] : best;
     return best;
+#endif
+}
+
+BS_INLINE int32_t vmost_lanes(vi v) {
+#if defined(BS_ISA_avx512)
+    return _mm512_reduce_max_epi32((__m512i)v);
+#else
+    int32_t most = v[0];
+    for (int i = 1; i < BS_LANES; i++)
+        most = v[i] > most ? v[i] : most;
+    return most;
+#endif
 }
 
 /* Lanes below n: all bits. */
@@ -144,8 +172,24 @@ BS_INLINE __mmask16 vmask(int64_t n) {
 #endif
 
 /* bf16 is the upper half of a float. */
+BS_INLINE vu vwords(vh h) {
+#if defined(BS_ISA_avx512)
+    return (vu)_mm512_cvtepu16_epi32((__m256i)h);
+#else
+    return __builtin_convertvector(h, vu);
+#endif
+}
+
+BS_INLINE vh vlower(vu words) {
+#if defined(BS_ISA_avx512)
+    return (vh)_mm512_cvtepi32_epi16((__m512i)words);
+#else
+    return __builtin_convertvector(words, vh);
+#endif
+}
+
 BS_INLINE vf vwiden(vh h) {
-    return (vf)(__builtin_convertvector(h, vu) << 16);
+    return (vf)(vwords(h) << 16);
 }
 
 /* To nearest, ties to even; what is not a number stays so. (Instructions for it make
@@ -158,13 +202,13 @@ BS_INLINE vh vnarrow(vf v) {
     vu rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
     vu quiet = (bits >> 16) | 0x40U;
     vu odd = (vu)(v != v);
-    return __builtin_convertvector((rounded & ~odd) | (quiet & odd), vh);
+    return vlower((rounded & ~odd) | (quiet & odd));
 #endif
 }
 
 /* The bits of bf16, one in the lower half of each lane. */
 BS_INLINE vu vbits(vf v) {
-    return __builtin_convertvector(vnarrow(v), vu);
+    return vwords(vnarrow(v));
 }
 
 /* sum + a b, two bf16 in each lane of b, the same two of `a` in all. */
@@ -208,7 +252,11 @@ BS_INLINE vi vround(vf v) {
 
 /* The lower bytes of n lanes, at most BS_LANES. */
 BS_INLINE void vstore_bytes(uint8_t *to, int64_t n, vi v) {
+#if defined(BS_ISA_avx512)
+    vb bytes = (vb)_mm512_cvtepi32_epi8((__m512i)v);
+#else
     vb bytes = __builtin_convertvector(v, vb);
+#endif
     memcpy(to, &bytes, n >= BS_LANES ? sizeof bytes : (size_t)n);
 }
 
