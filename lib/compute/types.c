@@ -28,7 +28,8 @@ int bs_precision_parse(const char *name, enum bs_precision *precision,
             return BS_OK;
         }
     }
-    return bs_fail(error, BS_USAGE, "precision \"%s\": choose fp32, bf16, fp16, tf32 or "
+    return bs_fail(error, BS_USAGE,
+                   "precision \"%s\": choose fp32, bf16, fp16, tf32 or "
                    "int8",
                    name);
 }

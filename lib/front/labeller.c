@@ -3,6 +3,7 @@
 
 #include "common/buffer.h"
 #include "metric/probabilities.h"
+#include "store/quantize.h"
 
 #include <stdlib.h>
 
@@ -14,7 +15,9 @@ static int open_model(struct bs_labeller *labeller, const struct bs_options *opt
     if (bs_model_files_open(&labeller->files, options->model, error) ||
         bs_model_files_tokenizer(labeller->files, &labeller->tokenizer, error) ||
         bs_device_open(&labeller->device, options->device, error) ||
-        bs_options_precision(options, labeller->device, &precision, error) ||
+        bs_options_precision(options, labeller->device,
+                             bs_tensors_are_int8(bs_model_files_tensors(labeller->files)),
+                             &precision, error) ||
         bs_model_open(&labeller->model, labeller->device, labeller->files, precision,
                       error))
         return error->code;

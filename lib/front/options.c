@@ -492,11 +492,15 @@ static enum bs_precision fastest_precision(const struct bs_device_info *info) {
 }
 
 int bs_options_precision(const struct bs_options *options, const struct bs_device *device,
-                         enum bs_precision *precision, struct bs_error *error) {
+                         bool int8, enum bs_precision *precision,
+                         struct bs_error *error) {
     const struct bs_device_info *info = bs_device_info(device);
     bool gpu = strcmp(info->backend, "cuda") == 0;
     *precision = options->precision;
-    if (options->precision_auto || (gpu && !options->precision_given))
+    if (int8 && !options->precision_given &&
+        info->support[BS_PRECISION_INT8] != BS_REFUSED)
+        *precision = BS_PRECISION_INT8;
+    else if (options->precision_auto || (gpu && !options->precision_given))
         *precision = fastest_precision(info);
     if (bs_device_check(device, *precision, error))
         return error->code;

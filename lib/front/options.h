@@ -130,10 +130,11 @@ void bs_options_free(struct bs_options *options);
 struct bs_reader_options bs_options_reader(const struct bs_options *options,
                                            const char *required);
 
-/* The precision to use on a device: bf16 for auto where that is native, else fp32.
- * BS_DEVICE if the device refuses it. */
+/* The precision to use on a device: bf16 for auto where that is native, else fp32; of a
+ * model that holds `int8` weights int8 where the device has it, unless one was asked for
+ * by name. BS_DEVICE if the device refuses it. */
 int bs_options_precision(const struct bs_options *options, const struct bs_device *device,
-                         enum bs_precision *precision,
+                         bool int8, enum bs_precision *precision,
                          struct bs_error *error) BS_MUST_CHECK;
 
 /* "a,b,c" into new strings at the end of a list; empty names and duplicates are

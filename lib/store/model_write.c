@@ -54,6 +54,14 @@ static int rename_all(struct renamed *renamed, const struct bs_model_parts *part
     return BS_OK;
 }
 
+/* Numbers that mean nothing without their scales are among them. */
+static bool have_scales(const struct bs_tensor *tensors, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (tensors[i].scales)
+            return true;
+    return false;
+}
+
 /* Tensors of other types become F32. */
 static int convert_all(struct renamed *renamed, size_t count, struct bs_error *error) {
     int64_t total = 0;
@@ -72,6 +80,7 @@ static int convert_all(struct renamed *renamed, size_t count, struct bs_error *e
             return bs_fail(error, BS_DATA, "tensor \"%s\" has %s", tensor->name,
                            bs_tensor_type_name(tensor->type));
         tensor->type = BS_TENSOR_F32;
+        tensor->scales = NULL;
         tensor->bytes = bs_span((const char *)next, (size_t)elements * sizeof *next);
         next += elements;
     }
@@ -122,7 +131,11 @@ static int fill_folder(struct bs_model_writing *writing,
                        const struct bs_model_parts *parts, struct renamed *renamed,
                        struct bs_error *error) {
     struct bs_buffer config = {0};
-    int code = write_config(&config, parts, renamed, error);
+    int code = BS_OK;
+    if (have_scales(renamed->tensors, parts->n_tensors))
+        code = convert_all(renamed, parts->n_tensors, error);
+    if (!code)
+        code = write_config(&config, parts, renamed, error);
     if (!code)
         code = write_small_files(writing, parts, bs_buffer_span(&config), error);
     bs_buffer_free(&config);
@@ -161,7 +174,7 @@ static int fill_bundle(struct bs_model_writing *writing,
                        struct bs_error *error) {
     struct bs_tensors_image image;
     struct bs_buffer config = {0};
-    if (convert_all(renamed, parts->n_tensors, error) ||
+    if ((!parts->keep_types && convert_all(renamed, parts->n_tensors, error)) ||
         bs_tensors_image_make(&image, renamed->tensors, parts->n_tensors, error))
         return error->code;
     int code = write_config(&config, parts, renamed, error);

@@ -22,6 +22,7 @@ struct bs_model_parts {
     const struct bs_tensor *tensors;      /* under canonical names; see tensor_names.h */
     size_t n_tensors;
     struct bs_span bs_json; /* bs.json; data NULL: none */
+    bool keep_types;        /* a bundle's tensors too; else they become fp32 */
 };
 
 struct bs_model_writing;
@@ -47,7 +48,7 @@ int bs_model_write_commit(struct bs_model_writing *writing,
 void bs_model_write_abandon(struct bs_model_writing *writing);
 
 /* The same with one file, a bundle (bundle.h), instead of a folder: tensors of any type
- * become fp32. bs_model_write_file is not for bundles. */
+ * become fp32, or keep it. bs_model_write_file is not for bundles. */
 int bs_model_write_begin_bundle(struct bs_model_writing **writing, const char *path,
                                 const struct bs_model_parts *parts,
                                 struct bs_error *error) BS_MUST_CHECK;

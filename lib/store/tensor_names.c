@@ -126,6 +126,8 @@ static int check_all(const struct bs_tensors *tensors,
         if (check_one(tensor, &spec, path, error))
             return error->code;
         used[tensor - first] = true;
+        if (tensor->scales)
+            used[tensor->scales - first] = true;
     }
     return BS_OK;
 }

@@ -1,6 +1,8 @@
 /* Types of tensors, and exact conversion to fp32. */
 #include "store/tensor_types.h"
 
+#include "common/f16.h"
+
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "tensors are mapped as they are: this needs a little-endian machine"
 #endif
@@ -9,7 +11,7 @@ static const struct bs_tensor_type_info types[] = {
     {"I64", BS_TENSOR_I64, 64, 0},      {"F32", BS_TENSOR_F32, 32, 1},
     {"I32", BS_TENSOR_I32, 32, 2},      {"BF16", BS_TENSOR_BF16, 16, 3},
     {"F16", BS_TENSOR_F16, 16, 4},      {"U8", BS_TENSOR_U8, 8, 5},
-    {"BOOL", BS_TENSOR_OTHER, 8, 9},    {"I8", BS_TENSOR_OTHER, 8, 9},
+    {"BOOL", BS_TENSOR_OTHER, 8, 9},    {"I8", BS_TENSOR_I8, 8, 6},
     {"I16", BS_TENSOR_OTHER, 16, 9},    {"U16", BS_TENSOR_OTHER, 16, 9},
     {"U32", BS_TENSOR_OTHER, 32, 9},    {"U64", BS_TENSOR_OTHER, 64, 9},
     {"F64", BS_TENSOR_OTHER, 64, 9},    {"C64", BS_TENSOR_OTHER, 64, 9},
@@ -41,33 +43,25 @@ const char *bs_tensor_type_name(enum bs_tensor_type type) {
 
 bool bs_tensor_is_float(const struct bs_tensor *tensor) {
     return tensor->type == BS_TENSOR_F32 || tensor->type == BS_TENSOR_F16 ||
-           tensor->type == BS_TENSOR_BF16;
-}
-
-static float float_of_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* IEEE 754 binary16; subnormals become normal numbers of binary32. */
-static float float_of_half(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    uint32_t exponent = half >> 10 & 0x1f;
-    uint32_t fraction = half & 0x3ff;
-    if (exponent == 31)
-        return float_of_bits(sign | 0x7f800000 | fraction << 13);
-    if (exponent > 0)
-        return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    float value = (float)fraction * 0x1p-24f;
-    return sign ? -value : value;
+           tensor->type == BS_TENSOR_BF16 || tensor->scales;
 }
 
 static void halves_to_float(const char *from, bool brain, int64_t count, float *out) {
     for (int64_t i = 0; i < count; i++) {
         uint16_t half;
         memcpy(&half, from + 2 * i, sizeof half);
-        out[i] = brain ? float_of_bits((uint32_t)half << 16) : float_of_half(half);
+        out[i] = brain ? bs_float_of_bits((uint32_t)half << 16) : bs_f16_to_float(half);
+    }
+}
+
+static void scaled_to_float(const struct bs_tensor *tensor, int64_t first, int64_t count,
+                            float *out) {
+    const int8_t *from = (const int8_t *)tensor->bytes.data;
+    int64_t columns = tensor->shape[1];
+    for (int64_t i = first; i < first + count; i++) {
+        float scale;
+        memcpy(&scale, tensor->scales->bytes.data + 4 * (i / columns), sizeof scale);
+        *out++ = (float)from[i] * scale;
     }
 }
 
@@ -81,6 +75,8 @@ bool bs_tensor_to_float(const struct bs_tensor *tensor, int64_t first, int64_t c
         return true;
     if (tensor->type == BS_TENSOR_F32)
         memcpy(out, tensor->bytes.data + 4 * first, (size_t)count * sizeof *out);
+    else if (tensor->scales)
+        scaled_to_float(tensor, first, count, out);
     else
         halves_to_float(tensor->bytes.data + 2 * first, tensor->type == BS_TENSOR_BF16,
                         count, out);

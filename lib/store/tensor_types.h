@@ -20,7 +20,7 @@ const struct bs_tensor_type_info *bs_tensor_type_get(enum bs_tensor_type type);
 /* "F32", or "a type that bs does not read". */
 const char *bs_tensor_type_name(enum bs_tensor_type type);
 
-/* F32, F16 or BF16. */
+/* F32, F16, BF16, or I8 with scales. */
 bool bs_tensor_is_float(const struct bs_tensor *tensor);
 
 #endif

@@ -8,10 +8,12 @@
 #include "store/json.h"
 #include "store/tensor_types.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The reference library's own limit. */
 enum { MAX_HEADER = 100000000 };
+enum { MAX_SCALED_NAME = 512 };
 
 struct bs_tensors {
     struct bs_span mapping; /* data NULL: the bytes are the caller's */
@@ -156,6 +158,22 @@ static int check_cover(struct bs_tensors *tensors, struct bs_error *error) {
     return BS_OK;
 }
 
+/* Once all are there and in order. */
+static void match_scales(struct bs_tensors *tensors) {
+    for (size_t i = 0; i < tensors->count; i++) {
+        char name[MAX_SCALED_NAME];
+        struct bs_tensor *tensor = &tensors->list[i];
+        int size = snprintf(name, sizeof name, "%s_scale", tensor->name);
+        if (tensor->type != BS_TENSOR_I8 || tensor->n_dimensions != 2 ||
+            size >= MAX_SCALED_NAME)
+            continue;
+        const struct bs_tensor *scales = bs_tensors_find(tensors, name);
+        if (scales && scales->type == BS_TENSOR_F32 && scales->n_dimensions == 1 &&
+            scales->shape[0] == tensor->shape[0])
+            tensor->scales = scales;
+    }
+}
+
 static int parse(struct bs_tensors *tensors, struct bs_span bytes,
                  struct bs_error *error) {
     const char *name = tensors->name;
@@ -175,9 +193,10 @@ static int parse(struct bs_tensors *tensors, struct bs_span bytes,
     tensors->data =
         bs_span(header.data + header.size, bytes.size - sizeof size - header.size);
     if (bs_json_object(&tensors->header, header, name, error) ||
-        read_list(tensors, error))
+        read_list(tensors, error) || check_cover(tensors, error))
         return error->code;
-    return check_cover(tensors, error);
+    match_scales(tensors);
+    return BS_OK;
 }
 
 int bs_tensors_parse(struct bs_tensors **result, struct bs_span bytes, const char *name,

@@ -17,6 +17,7 @@ enum bs_tensor_type {
     BS_TENSOR_I64,
     BS_TENSOR_I32,
     BS_TENSOR_U8,
+    BS_TENSOR_I8,
     BS_TENSOR_OTHER, /* named in the file, not read by bs */
 };
 
@@ -28,6 +29,9 @@ struct bs_tensor {
     int n_dimensions; /* 0 also for more than BS_TENSOR_MAX_DIMENSIONS (then OTHER) */
     int64_t shape[BS_TENSOR_MAX_DIMENSIONS];
     struct bs_span bytes; /* little-endian, row by row; not aligned */
+    /* Of an I8 matrix: the F32 vector NAME_scale, by which its rows are multiplied; NULL
+     * if there is none. */
+    const struct bs_tensor *scales;
 };
 
 struct bs_tensors;
@@ -53,7 +57,8 @@ const struct bs_tensor *bs_tensors_find(const struct bs_tensors *tensors,
 
 int64_t bs_tensor_elements(const struct bs_tensor *tensor);
 
-/* Converts `count` elements from `first` to float. F32, F16, BF16 only, else false. */
+/* Converts `count` elements from `first` to float. F32, F16, BF16 and scaled I8 only,
+ * else false. */
 bool bs_tensor_to_float(const struct bs_tensor *tensor, int64_t first, int64_t count,
                         float *out) BS_MUST_CHECK;
 

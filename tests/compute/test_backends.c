@@ -3,8 +3,8 @@
  * error, guards around every buffer, outputs that begin as NaN. Each is also run with
  * 1, 2 and 3 threads, which must give the same bytes.
  */
+#include "common/f16.h"
 #include "compute/bf16.h"
-#include "compute/f16.h"
 #include "compute/lab.h"
 
 /* One experiment's shape. */

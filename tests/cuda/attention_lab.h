@@ -13,7 +13,7 @@
 #include "common/random.h"
 #include "compute/bf16.h"
 #include "compute/cuda/kernels.h"
-#include "compute/f16.h"
+#include "common/f16.h"
 #include "cuda/gpu.h"
 
 #include <cmath>

@@ -147,10 +147,10 @@ static void check_precision(const char *name) {
     }
     bool native = bs_device_info(device)->support[BS_PRECISION_BF16] == BS_NATIVE;
     wanted = native ? BS_PRECISION_BF16 : BS_PRECISION_FP32;
-    check(!bs_options_precision(&automatic, device, &precision, &error) &&
+    check(!bs_options_precision(&automatic, device, false, &precision, &error) &&
               precision == wanted,
           "%s: auto is %s", name, bs_precision_name(wanted));
-    check(!bs_options_precision(&asked, device, &precision, &error) &&
+    check(!bs_options_precision(&asked, device, false, &precision, &error) &&
               precision == BS_PRECISION_BF16,
           "%s: bf16 is there", name);
     bs_device_close(device);

@@ -5,6 +5,7 @@
 #include "front/source.h"
 #include "front/tool.h"
 #include "infer/infer.h"
+#include "metric/probabilities.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -44,8 +45,11 @@ struct comparison {
     struct bs_tokenizer *tokenizer;
     struct bs_tokenizer_worker *worker;
     struct side sides[2];
+    enum bs_precision precisions[2];
     struct bs_sequence *sequences;
-    size_t room; /* of sequences, and of the logits in rows */
+    size_t room;                 /* of sequences, and of the logits in rows */
+    struct agreement *agreement; /* NULL: logits must be equal */
+    double *probabilities;       /* [2, K], of one text */
     int64_t texts;
 };
 
@@ -56,16 +60,17 @@ static void close_comparison(struct comparison *c) {
         bs_model_free(c->sides[i].model);
     }
     free(c->sequences);
+    free(c->probabilities);
     bs_tokenizer_worker_free(c->worker);
     bs_tokenizer_free(c->tokenizer);
     bs_device_close(c->device);
 }
 
-static int open_side(struct comparison *c, struct side *side,
-                     const struct bs_model_files *files, int threads,
-                     struct bs_error *error) {
+static int open_side(struct comparison *c, int number, const struct bs_model_files *files,
+                     int threads, struct bs_error *error) {
     struct bs_infer_options infer = {.threads = threads};
-    if (bs_model_open(&side->model, c->device, files, BS_PRECISION_FP32, error))
+    struct side *side = &c->sides[number];
+    if (bs_model_open(&side->model, c->device, files, c->precisions[number], error))
         return error->code;
     return bs_infer_new(&side->infer, side->model, infer, error);
 }
@@ -111,6 +116,21 @@ static double largest_difference(const struct comparison *c, int64_t count) {
     return largest;
 }
 
+static void count_equal(struct comparison *c, int64_t count) {
+    size_t K = (size_t)c->config->num_labels;
+    double *probabilities[2] = {c->probabilities, c->probabilities + K};
+    for (int64_t i = 0; i < count; i++) {
+        size_t label[2];
+        for (int side = 0; side < 2; side++)
+            label[side] = bs_label_probabilities(c->sides[side].logits + i * (int64_t)K,
+                                                 K, probabilities[side]);
+        c->agreement->texts++;
+        c->agreement->equal += label[0] == label[1];
+        c->agreement->difference +=
+            fabs(probabilities[0][label[0]] - probabilities[1][label[0]]);
+    }
+}
+
 /* Labels the first `count` sequences with both models. */
 static int compare_logits(struct comparison *c, int64_t count, struct bs_error *error) {
     for (int i = 0; i < 2; i++)
@@ -119,13 +139,17 @@ static int compare_logits(struct comparison *c, int64_t count, struct bs_error *
             return error->code;
     if (bs_infer_check_logits(c->sides[0].logits, count * c->config->num_labels, error))
         return error->code;
+    c->texts += count;
+    if (c->agreement) {
+        count_equal(c, count);
+        return BS_OK;
+    }
     size_t size = (size_t)(count * c->config->num_labels) * sizeof(float);
     if (size > 0 && memcmp(c->sides[0].logits, c->sides[1].logits, size) != 0)
         return bs_fail(error, BS_DATA,
                        "%s: does not compute what the model does: logits differ by up to "
                        "%g",
                        c->output, largest_difference(c, count));
-    c->texts += count;
     return BS_OK;
 }
 
@@ -222,23 +246,52 @@ static int compare_weights(const char *output, struct bs_model_files *model,
     return BS_OK;
 }
 
+static int compare(struct comparison *c, const struct bs_options *options,
+                   struct bs_model_files *model, struct bs_model_files *copy,
+                   const char *device, struct bs_error *error) {
+    size_t K = (size_t)c->config->num_labels;
+    c->probabilities = bs_alloc(2 * K, sizeof *c->probabilities);
+    if (!c->probabilities)
+        return bs_fail_memory(error, 2 * K * sizeof *c->probabilities, "labels");
+    if (bs_device_open(&c->device, device, error) ||
+        open_side(c, 0, model, options->threads, error) ||
+        open_side(c, 1, copy, options->threads, error))
+        return error->code;
+    return compare_all(c, options, error);
+}
+
 int compare_models(const struct bs_options *options, struct bs_model_files *model,
                    struct bs_model_files *copy, int64_t *texts, struct bs_error *error) {
     struct comparison c = {.output = options->output,
                            .config = bs_model_files_config(model)};
     int code = open_tokenizer(&c, model, copy, error);
-    if (!code && c.config->num_labels == 0) {
+    if (!code && c.config->num_labels == 0)
         code = compare_weights(c.output, model, copy, error);
-    } else if (!code) {
-        code = bs_device_open(&c.device, options->device, error);
-        if (!code)
-            code = open_side(&c, &c.sides[0], model, options->threads, error);
-        if (!code)
-            code = open_side(&c, &c.sides[1], copy, options->threads, error);
-        if (!code)
-            code = compare_all(&c, options, error);
-    }
+    else if (!code)
+        code = compare(&c, options, model, copy, options->device, error);
     *texts = c.texts;
+    close_comparison(&c);
+    return code;
+}
+
+int compare_labels(const struct bs_options *options, struct bs_model_files *model,
+                   struct bs_model_files *copy, struct agreement *agreement,
+                   struct bs_error *error) {
+    struct comparison c = {.output = options->output,
+                           .config = bs_model_files_config(model),
+                           .precisions = {BS_PRECISION_FP32, BS_PRECISION_INT8},
+                           .agreement = agreement};
+    *agreement = (struct agreement){0};
+    if (c.config->num_labels == 0)
+        return bs_fail(error, BS_DATA,
+                       "%s: has no classifier, whose labels int8 would "
+                       "be compared with",
+                       options->model);
+    int code = open_tokenizer(&c, model, copy, error);
+    if (!code)
+        code = compare(&c, options, model, copy, "cpu", error);
+    if (c.texts > 0)
+        agreement->difference /= (double)c.texts;
     close_comparison(&c);
     return code;
 }

@@ -5,6 +5,12 @@
 #include "front/options.h"
 #include "store/model_files.h"
 
+/* How the labels of a smaller model compare with the model's own. */
+struct agreement {
+    int64_t texts, equal; /* equal: those with the same label */
+    double difference;    /* of the label's probability, in the mean */
+};
+
 /*
  * Tokenizes the texts of the options' FILEs (none: a dozen sentences of its own) and
  * compares the logits of both models, which must be equal bit by bit, as their
@@ -13,6 +19,12 @@
  */
 int compare_models(const struct bs_options *options, struct bs_model_files *model,
                    struct bs_model_files *copy, int64_t *texts,
+                   struct bs_error *error) BS_MUST_CHECK;
+
+/* Labels the same texts with the model in fp32 and with the copy in int8, on the CPU.
+ * BS_DATA if there is no classifier. */
+int compare_labels(const struct bs_options *options, struct bs_model_files *model,
+                   struct bs_model_files *copy, struct agreement *agreement,
                    struct bs_error *error) BS_MUST_CHECK;
 
 #endif

@@ -4,10 +4,12 @@
  */
 #include "common/file.h"
 #include "common/log.h"
+#include "common/number.h"
 #include "compare.h"
 #include "front/tool.h"
 #include "store/bundle.h"
 #include "store/model_write.h"
+#include "store/quantize.h"
 #include "store/tensor_names.h"
 
 #include <dirent.h>
@@ -15,14 +17,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPTION_VERIFY = BS_OPTION_OWN };
+enum { OPTION_VERIFY = BS_OPTION_OWN, OPTION_REQUIRE };
 
-enum layout { NO_LAYOUT, HUGGING_FACE, BUNDLE };
+enum layout { NO_LAYOUT, HUGGING_FACE, BUNDLE, INT8 };
 
 struct settings {
     const char *output;
     enum layout layout;
     bool verify;
+    double require; /* share of labels that int8 must leave as they are */
+    bool require_given;
 };
 
 static const struct argp_option own_options[] = {
@@ -30,7 +34,14 @@ static const struct argp_option own_options[] = {
     {"output", 'o', "PATH", 0,
      "The directory or file to write, which appears when it is complete and compared", 4},
     {"to", 't', "LAYOUT", 0,
-     "hf: a directory as Hugging Face has it; bundle: one file, with checksums", 4},
+     "hf: a directory as Hugging Face has it; bundle: one file, with checksums; int8: a "
+     "bundle a third of the size, whose matrices are int8",
+     4},
+    {"require", OPTION_REQUIRE, "SHARE", 0,
+     "With --to int8: write nothing, and exit 1, if less than SHARE of the labels are "
+     "those "
+     "of the model in fp32 (default 0.99)",
+     4},
     {"verify", OPTION_VERIFY, NULL, 0,
      "Write nothing: read all of MODEL and compare its checksums", 4},
     {0}};
@@ -39,15 +50,20 @@ static int parse_own(void *own, int key, const char *value, struct bs_error *err
     struct settings *settings = own;
     if (key == OPTION_VERIFY)
         settings->verify = true;
-    else if (key == 'o')
+    else if (key == OPTION_REQUIRE) {
+        settings->require_given = true;
+        return bs_parse_real(value, "--require", 0, 1, &settings->require, error);
+    } else if (key == 'o')
         settings->output = value;
     else if (strcmp(value, "hf") == 0)
         settings->layout = HUGGING_FACE;
     else if (strcmp(value, "bundle") == 0)
         settings->layout = BUNDLE;
+    else if (strcmp(value, "int8") == 0)
+        settings->layout = INT8;
     else
-        return bs_fail(error, BS_USAGE, "--to must be one of hf, bundle, not \"%s\"",
-                       value);
+        return bs_fail(error, BS_USAGE,
+                       "--to must be one of hf, bundle, int8, not \"%s\"", value);
     return BS_OK;
 }
 
@@ -60,11 +76,15 @@ static const struct bs_command command = {
         "Writes a model as a Hugging Face directory or as a single file, which every "
         "tool takes in place of a directory. The result is read back, and its logits on "
         "the texts of FILE... (default: a dozen sentences) must be equal to the "
-        "model's before it gets the name PATH.\v"
+        "model's before it gets the name PATH; of int8, which is for labelling, enough "
+        "labels must be.\v"
         "Weights keep their values: in a directory their type too, in a bundle they are "
-        "fp32. A directory PATH that holds nothing but a model is replaced, as is "
-        "a file that is a bundle; any other is left alone.\n\n"
-        "Exit status: 0 done; 2 wrong command line; 3 done, but records of FILE were "
+        "fp32, but for int8. A directory PATH that holds nothing but a model is "
+        "replaced, "
+        "as is a file that is a bundle; any other is left alone.\n\n"
+        "Exit status: 0 done; 1 less labels are equal than --require says; 2 wrong "
+        "command "
+        "line; 3 done, but records of FILE were "
         "rejected; 4 bad model, or a copy that differs; 5 no space or memory; 6 device "
         "failure; 128+N ended by signal N.",
     .shared = BS_OPT_FROM | BS_OPT_COLUMNS | BS_OPT_HEADER | BS_OPT_MEMBERS |
@@ -168,26 +188,55 @@ static int check_settings(const struct bs_options *options,
     if (settings->verify)
         return BS_OK;
     if (settings->layout == NO_LAYOUT)
-        return bs_fail(error, BS_USAGE, "--to hf or --to bundle is needed");
+        return bs_fail(error, BS_USAGE, "--to hf, --to bundle or --to int8 is needed");
+    if (settings->require_given && settings->layout != INT8)
+        return bs_fail(error, BS_USAGE, "--require is for --to int8");
     if (!options->output || strcmp(options->output, "-") == 0)
         return bs_fail(error, BS_USAGE, "-o PATH is needed, the folder or file to write");
     return BS_OK;
 }
 
-static int compare_written(const struct bs_options *options, struct bs_model_files *files,
+/* How many labels of `copy` are those of the model, said, and judged. */
+static int judge_labels(const struct bs_options *options, const struct settings *settings,
+                        struct bs_model_files *files, struct bs_model_files *copy,
+                        struct bs_error *error) {
+    struct agreement agreement;
+    int code = compare_labels(options, files, copy, &agreement, error);
+    if (!bs_tool_keeps_output(code))
+        return code;
+    double share = (double)agreement.equal / (double)agreement.texts;
+    if (share < settings->require)
+        return bs_fail(error, BS_NEGATIVE,
+                       "%s: not written: %lld of %lld labels are those of the model in "
+                       "fp32, a share of %.4f, but %g is required",
+                       options->output, (long long)agreement.equal,
+                       (long long)agreement.texts, share, settings->require);
+    bs_note("%s: %lld of %lld labels are those of %s in fp32, a share of %.4f; "
+            "probabilities differ by %.4f in the mean",
+            options->output, (long long)agreement.equal, (long long)agreement.texts,
+            options->model, share, agreement.difference);
+    return code;
+}
+
+static int compare_written(const struct bs_options *options,
+                           const struct settings *settings, struct bs_model_files *files,
                            const struct bs_model_writing *writing, int64_t *texts,
                            struct bs_error *error) {
     struct bs_model_files *copy;
     if (bs_model_files_open(&copy, bs_model_write_folder(writing), error))
         return error->code;
     int code = bs_model_files_verify(copy, error);
-    if (!code)
+    if (!code && settings->layout == INT8)
+        code = judge_labels(options, settings, files, copy, error);
+    else if (!code)
         code = compare_models(options, files, copy, texts, error);
     bs_model_files_close(copy);
     return code;
 }
 
-static void report(const struct bs_options *options, int64_t texts) {
+static void report(const struct bs_options *options, enum layout layout, int64_t texts) {
+    if (layout == INT8)
+        return; /* what is to be said has been */
     if (texts > 0)
         bs_note("%s: written and read back; logits of %lld text%s are those of %s",
                 options->output, (long long)texts, bs_plural(texts), options->model);
@@ -196,23 +245,25 @@ static void report(const struct bs_options *options, int64_t texts) {
                 options->output, options->model);
 }
 
-static int write_model(const struct bs_options *options, enum layout layout,
-                       struct bs_model_files *files, const struct tensors *tensors,
-                       struct bs_error *error) {
+static int write_model(const struct bs_options *options, const struct settings *settings,
+                       struct bs_model_files *files, const struct bs_tensor *tensors,
+                       size_t n_tensors, struct bs_error *error) {
     struct bs_model_writing *writing;
     struct bs_model_parts parts = {.config = bs_model_files_config(files),
                                    .base = files,
-                                   .tensors = tensors->list,
-                                   .n_tensors = tensors->count,
-                                   .bs_json = bs_model_files_bs_json(files)};
+                                   .tensors = tensors,
+                                   .n_tensors = n_tensors,
+                                   .bs_json = bs_model_files_bs_json(files),
+                                   .keep_types = settings->layout == INT8};
     int64_t texts = 0;
-    int code = layout == BUNDLE
-                   ? bs_model_write_begin_bundle(&writing, options->output, &parts, error)
-                   : bs_model_write_begin(&writing, options->output, &parts, error);
+    int code =
+        settings->layout == HUGGING_FACE
+            ? bs_model_write_begin(&writing, options->output, &parts, error)
+            : bs_model_write_begin_bundle(&writing, options->output, &parts, error);
     if (code)
         return code;
-    code = compare_written(options, files, writing, &texts, error);
-    if (!bs_tool_keeps_output(code)) {
+    code = compare_written(options, settings, files, writing, &texts, error);
+    if (code == BS_NEGATIVE || !bs_tool_keeps_output(code)) {
         bs_model_write_abandon(writing);
         return code;
     }
@@ -221,7 +272,20 @@ static int write_model(const struct bs_options *options, enum layout layout,
         *error = failure;
         return error->code;
     }
-    report(options, texts);
+    report(options, settings->layout, texts);
+    return code;
+}
+
+static int write_int8(const struct bs_options *options, const struct settings *settings,
+                      struct bs_model_files *files, const struct tensors *tensors,
+                      struct bs_error *error) {
+    struct bs_quantized *quantized;
+    size_t count;
+    if (bs_quantized_new(&quantized, tensors->list, tensors->count, error))
+        return error->code;
+    const struct bs_tensor *list = bs_quantized_list(quantized, &count);
+    int code = write_model(options, settings, files, list, count, error);
+    bs_quantized_free(quantized);
     return code;
 }
 
@@ -236,7 +300,10 @@ static int export_model(const struct bs_options *options, const struct settings 
     }
     int code = list_tensors(&tensors, files, error);
     if (!code)
-        code = write_model(options, settings->layout, files, &tensors, error);
+        code = settings->layout == INT8
+                   ? write_int8(options, settings, files, &tensors, error)
+                   : write_model(options, settings, files, tensors.list, tensors.count,
+                                 error);
     free_tensors(&tensors);
     return code;
 }
@@ -259,13 +326,15 @@ static int run(const struct bs_options *options, const struct settings *settings
 
 int main(int argc, char **argv) {
     struct bs_options options;
-    struct settings settings = {0};
+    struct settings settings = {.require = 0.99};
     struct bs_error error = {0};
     bs_tool_start();
     bs_options_parse(&command, argc, argv, &options, &settings);
     options.output = settings.output;
     bs_tool_catch_signals();
     int code = run(&options, &settings, &error);
+    if (code == BS_NEGATIVE)
+        bs_log_error(&error);
     bs_options_free(&options);
     return bs_tool_end(code, &error);
 }

@@ -2,6 +2,7 @@
 #include "common/log.h"
 #include "front/tool.h"
 #include "learn/trainer.h"
+#include "store/quantize.h"
 #include "train_input.h"
 #include "train_options.h"
 
@@ -21,12 +22,28 @@ struct job {
     struct bs_run_folder folder;
 };
 
+/* int8 is for labelling, in models and in arithmetic. */
+static int check_base(const struct job *job, struct bs_error *error) {
+    if (job->own.settings.precision == BS_PRECISION_INT8)
+        return bs_fail(error, BS_USAGE,
+                       "--precision int8 is for labelling; train in fp32 or bf16, then "
+                       "bs-export --to int8");
+    if (bs_tensors_are_int8(bs_model_files_tensors(job->base)))
+        return bs_fail(error, BS_DATA,
+                       "%s: holds int8 weights, which are for labelling; train the model "
+                       "that it was made of",
+                       bs_model_files_path(job->base));
+    return BS_OK;
+}
+
 static int open_job(struct job *job, struct bs_error *error) {
     const struct bs_options *options = &job->options;
     if (train_options_check(options, &job->own, error) ||
         bs_device_open(&job->device, options->device, error) ||
-        bs_options_precision(options, job->device, &job->own.settings.precision, error) ||
+        bs_options_precision(options, job->device, false, &job->own.settings.precision,
+                             error) ||
         bs_model_files_open(&job->base, options->model, error) ||
+        check_base(job, error) ||
         bs_model_files_tokenizer(job->base, &job->tokenizer, error))
         return error->code;
     const struct bs_model_config *config = bs_model_files_config(job->base);

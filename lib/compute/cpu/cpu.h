@@ -1,14 +1,14 @@
 /*
- * The CPU back end: vector kernels of our own, shared out to the threads of a queue. Where
- * matrix products have instructions that kernels do not know (AMX), or kernels are plain
- * C, oneDNN makes them.
+ * The CPU back end: vector kernels of our own, shared out to the threads of a queue.
+ * Where matrix products have instructions that kernels do not know (AMX), or kernels are
+ * plain C, oneDNN makes them.
  *
  * An operation is cut into items; an item is computed by one thread, and sums over items
  * are taken in their order. Our products give a row the same bits with any others. One of
- * oneDNN's sees tiles of 64 rows or of 32 or 16, of which it gives the same bits, or where
- * it does not always 64: row_tile is the least of them. What is shorter is copied and
- * filled up with zeros. So a row's result does not depend on how many others there are,
- * nor on the number of threads.
+ * oneDNN's sees tiles of 64 rows or of 32 or 16, of which it gives the same bits, or
+ * where it does not always 64: row_tile is the least of them. What is shorter is copied
+ * and filled up with zeros. So a row's result does not depend on how many others there
+ * are, nor on the number of threads.
  *
  * bf16 without instructions for it goes through products of fp32, in which products of
  * two bf16 numbers are exact: packed weights are fp32 rounded to bf16, rows are widened

@@ -189,8 +189,8 @@ static void gradient_item(const struct gradient_job *job, int64_t item) {
 struct backward_job {
     struct gradient_job gradient;
     struct rows_job input;
-    struct bs_rows weight;                    /* to be packed */
-    int64_t blocks;                           /* items of the gradient; the input's follow */
+    struct bs_rows weight; /* to be packed */
+    int64_t blocks;        /* items of the gradient; the input's follow */
     int64_t x_packs, dy_packs, weight_packs; /* panels, in this order */
 };
 
@@ -222,10 +222,10 @@ static bool reserve(struct bs_queue *q, struct backward_job *job) {
     const struct bs_cpu_kernels *kernels = gradient->data->kernels;
     int64_t rows = gradient->x.rows, words[3] = {0};
     if (job->x_packs) {
-        words[0] = cpu_panels_words(kernels, gradient->operand, rows,
-                                    gradient->x.columns);
-        words[1] = cpu_panels_words(kernels, gradient->operand, rows,
-                                    gradient->dy.columns);
+        words[0] =
+            cpu_panels_words(kernels, gradient->operand, rows, gradient->x.columns);
+        words[1] =
+            cpu_panels_words(kernels, gradient->operand, rows, gradient->dy.columns);
     }
     if (job->weight_packs)
         words[2] = cpu_panels_words(kernels, gradient->operand, job->weight.rows,

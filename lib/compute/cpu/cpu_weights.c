@@ -97,9 +97,8 @@ static void refresh_panels(const struct bs_weights *weights, int index, bool tur
     enum bs_cpu_operand operand = cpu_operand(weights);
     cpu_panels_pack(cpu->kernels, operand, values, turned, panels);
     if (is_rounded(weights))
-        cpu->kernels->round(
-            panels.words, panels.words,
-            cpu_panels_words(cpu->kernels, operand, p->columns, p->rows));
+        cpu->kernels->round(panels.words, panels.words,
+                            cpu_panels_words(cpu->kernels, operand, p->columns, p->rows));
 }
 
 /* Copies are numbered: 2 i for x W^T of parameter i, 2 i + 1 for dy W. Makes one anew,

@@ -43,8 +43,8 @@ static inline int64_t bs_cpu_steps(enum bs_cpu_operand operand, int64_t k) {
     return operand == BS_CPU_F32 ? k : operand == BS_CPU_BF16 ? (k + 1) / 2 : (k + 3) / 4;
 }
 
-/* b[k, n] in panels of so many columns as the table says: step after step, a word for each
- * column. Columns that the last panel lacks are zero. */
+/* b[k, n] in panels of so many columns as the table says: step after step, a word for
+ * each column. Columns that the last panel lacks are zero. */
 struct bs_cpu_panels {
     void *words;
     float *scales; /* int8: [n] */

@@ -52,16 +52,17 @@ static int64_t carve(struct workspace *w, int64_t length, int64_t width, bool ba
 }
 
 /* Keys and values as products want them, and what a block of queries needs, in scratch
- * memory. Words are as in kernels.h; L: keys, W: the width of a head, in whole vectors. */
+ * memory. Words are as in kernels.h; L: keys, W: the width of a head, in whole vectors.
+ */
 struct operands {
     enum bs_cpu_operand operand;
-    int64_t steps, key_steps;  /* along the width; along the keys */
-    int64_t keys, width;       /* L, W */
-    uint32_t *k;               /* [steps, L] */
-    uint32_t *v;               /* [key_steps, W] */
-    uint32_t *rows;            /* [L + BS_BLOCK_ROWS, W]: keys or queries, staged; output */
-    float *scores;             /* [BS_BLOCK_ROWS, L] */
-    uint32_t *kept;            /* [BS_BLOCK_ROWS, L]: probabilities that multiply */
+    int64_t steps, key_steps; /* along the width; along the keys */
+    int64_t keys, width;      /* L, W */
+    uint32_t *k;              /* [steps, L] */
+    uint32_t *v;              /* [key_steps, W] */
+    uint32_t *rows; /* [L + BS_BLOCK_ROWS, W]: keys or queries, staged; output */
+    float *scores;  /* [BS_BLOCK_ROWS, L] */
+    uint32_t *kept; /* [BS_BLOCK_ROWS, L]: probabilities that multiply */
 };
 
 static int64_t place_operands(struct operands *o, int64_t length, int64_t width,

@@ -4,8 +4,8 @@
 #include "compute/cpu/gelu.h"
 #include "compute/cpu/kernels_parts.h"
 
-/* What becomes of n sums, columns c on of a row of y. All but rows and places are constants
- * where this is expanded. */
+/* What becomes of n sums, columns c on of a row of y. All but rows and places are
+ * constants where this is expanded. */
 BS_INLINE void finish(const struct bs_cpu_product *p, bool is_int8, bool gelu,
                       enum bs_type type, int64_t row, int64_t c, int64_t n, vf x) {
     if (is_int8) {

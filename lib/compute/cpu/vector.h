@@ -367,8 +367,8 @@ BS_INLINE void vturn(vu row[BS_LANES]) {
 #endif
 }
 
-/* e^x within 1 ulp or so; 1e-38 or 0 below -87.3, finite above 88.3. Cody and Waite's reduction,
- * polynomial of Cephes' expf. */
+/* e^x within 1 ulp or so; 1e-38 or 0 below -87.3, finite above 88.3. Cody and Waite's
+ * reduction, polynomial of Cephes' expf. */
 BS_INLINE vf vexp(vf x) {
 #if defined(BS_ISA_avx512)
     /* Such an x that is not a number stays so. */

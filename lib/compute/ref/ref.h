@@ -11,7 +11,7 @@
 
 #include "compute/backend.h"
 #include "compute/bf16.h"
-#include "compute/f16.h"
+#include "common/f16.h"
 
 struct ref_queue {
     double *score, *other; /* [max_length] each */

@@ -49,8 +49,7 @@ static void linear_int8(struct bs_rows weight, const float *bias, struct bs_rows
         float weight_scale = int8_scale(weight, n);
         for (int64_t r = 0; r < x.rows; r++)
             ref_set(y, r, n,
-                    bias[n] +
-                        int8_dot(x, r, int8_scale(x, r), weight, n, weight_scale));
+                    bias[n] + int8_dot(x, r, int8_scale(x, r), weight, n, weight_scale));
     }
 }
 

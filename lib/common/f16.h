@@ -3,8 +3,8 @@
  * nearest even, subnormals exact; from 65520 on infinite; NaN stays NaN. tf32: fp32 with
  * ten fraction bits, as tensor cores read it, kept in a float.
  */
-#ifndef BS_COMPUTE_F16_H
-#define BS_COMPUTE_F16_H
+#ifndef BS_COMMON_F16_H
+#define BS_COMMON_F16_H
 
 #include <math.h>
 #include <stdint.h>
