@@ -384,8 +384,8 @@ parity-model: model data ## golden files of the model, made again with PyTorch; 
 
 BENCH ?= tokenize label train cold memory linear
 .PHONY: bench
-bench: all $(B)/bench/micro/peaks ## side by side with the peers, which it installs into build/bench
-	$(Q)BIN=$(BIN) PEAKS=$(B)/bench/micro/peaks bench/bench.sh $(BENCH)
+bench: all $(B)/bench/micro/peaks $(B)/bench/micro/tokenize ## side by side with the peers, which it installs into build/bench
+	$(Q)BIN=$(BIN) BENCH_MICRO=$(B)/bench/micro bench/bench.sh $(BENCH)
 
 # Hours for all of it; each finished run is kept as a row of bench/results/learn.tsv.
 .PHONY: bench-learn

@@ -28,7 +28,7 @@ venv=${BENCH_VENV:-$scratch/venv}
 python=$venv/bin/python
 results=$scratch/results.tsv
 runs=${BENCH_RUNS:-3}
-peaks=${PEAKS:-build/release/bench/micro/peaks}
+micro=${BENCH_MICRO:-build/release/bench/micro}
 mkdir -p "$scratch"
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -56,12 +56,15 @@ row() {
         "${8:-}" "${9:-}" | tee -a "$results"
 }
 
+# last_value WORK: of the row of that work that was printed last.
+last_value() {
+    awk -F '\t' -v work="$1" '$1 == work { value = $5 } END { print value }' "$results"
+}
+
 # What this machine can do, as rows; kept for share().
 bench_peaks() {
     local name value unit kind engine
-    : >"$scratch/peaks.tsv"
-    [ -x "$peaks" ] || { echo "bench: no $peaks (make bench-micro): no shares" >&2; return 0; }
-    "$peaks" "$threads" >"$scratch/peaks.tsv"
+    "$micro/peaks" "$threads" >"$scratch/peaks.tsv"
     while IFS=$'\t' read -r name value unit; do
         kind=${name% *} engine=${name#* }
         row "peak" "$engine" "$kind" "$threads" "$value" "$unit"

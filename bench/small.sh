@@ -33,11 +33,6 @@ bench_cold() {
     cold_rows onnxruntime fp32 "${onnx[@]}"
 }
 
-# last_value WORK: of the row that was printed last.
-last_value() {
-    awk -F '\t' -v work="$1" '$1 == work { value = $5 } END { print value }' "$results"
-}
-
 # The reviews of pipelines/imdb.mk: 10,000 to learn from, 2,000 others to be judged on.
 bench_linear() {
     local figures split=train=40,val=8,rest=52
