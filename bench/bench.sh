@@ -9,6 +9,7 @@
 # BENCH_VENV  the peers' Python environment; made in build/bench if it is not there
 # BENCH_TEXTS how many texts are labelled, instead of 10 s of them
 # BENCH_RUNS  runs of bs whose median counts (3), after one that does not
+# BENCH_PRECISIONS  of labelling and training ("fp32 bf16 int8")
 # THREADS     of bs and of the peers (2)
 #
 # bs is timed as a whole process, start and tokenizing included; peers are warm and
@@ -114,10 +115,15 @@ per_second() {
     awk -v n="$1" -v s="$2" 'BEGIN { printf "%.2f", n / s }'
 }
 
-# Elsewhere bs rounds to bf16 but multiplies in fp32, and PyTorch takes more than four
-# seconds for a training step: no comparison.
-has_bf16() {
-    grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo
+# precisions NAME...: those that are wanted, bf16 only where the processor has it: elsewhere
+# bs rounds to it but multiplies in fp32, and PyTorch takes more than four seconds a step.
+precisions() {
+    local precision
+    for precision in "$@"; do
+        [[ " ${BENCH_PRECISIONS:-$*} " = *" $precision "* ]] || continue
+        [ "$precision" != bf16 ] || grep -qwE 'avx512_bf16|amx_bf16' /proc/cpuinfo || continue
+        echo "$precision"
+    done
 }
 
 # ----------------------------------------------------------------------------------------

@@ -105,8 +105,7 @@ label_rows() {
 # Labels of random weights say little: there probabilities are compared.
 label_work() {
     local precision tolerance
-    for precision in ${BENCH_PRECISIONS:-fp32 bf16 int8}; do
-        [ "$precision" != bf16 ] || has_bf16 || continue
+    for precision in $(precisions fp32 bf16 int8); do
         tolerance=
         [ "$2" != "$base" ] || tolerance=0.02
         [ "$precision" != fp32 ] || tolerance=0.001

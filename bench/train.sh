@@ -20,8 +20,7 @@ steps_per_second() {
 train_rows() {
     local precision flop bs peer
     flop=$(multiply 3 8 "$tokens_per_text" "$(flop_per_token "$2")")
-    for precision in fp32 bf16; do
-        [ "$precision" != bf16 ] || has_bf16 || continue
+    for precision in $(precisions fp32 bf16); do
         bs=$(steps_per_second "$2" "$precision" "$3")
         row "$1" bs "$precision" "$threads" "$bs" steps/s '' '' "$(share "$precision" "$(multiply "$bs" "$flop")")"
         peer=$("$python" bench/peers/train_torch.py "$2" "$scratch/imdb.tsv" --steps "$3" \
