@@ -4,6 +4,7 @@
 import contextlib
 import os
 import sys
+import zlib
 
 from texts import Job, kept
 
@@ -21,7 +22,9 @@ def inputs(ids, mask):
 
 
 def quantized_graph():
-    path = kept(job.model, job.folder, f".{job.max_length}.int8.xml")
+    texts = job.texts[:300]
+    mark = zlib.crc32(f"{job.max_length} {texts}".encode(errors="replace"))
+    path = kept(job.model, job.folder, f"-{mark:08x}.int8.xml")
     if not os.path.exists(path):
         def feed(text):
             ids = np.array([job.tokenizer.encode(text).ids], np.int64)
@@ -30,7 +33,7 @@ def quantized_graph():
         with contextlib.redirect_stdout(sys.stderr):  # where it shows its progress
             import nncf
             model = nncf.quantize(core.read_model(plain_graph(job.model, job.folder)),
-                                  nncf.Dataset(job.texts[:300], feed),
+                                  nncf.Dataset(texts, feed),
                                   model_type=nncf.ModelType.TRANSFORMER)
         openvino.save_model(model, path, compress_to_fp16=False)
     return path
