@@ -384,10 +384,10 @@ parity-model: model data ## golden files of the model, made again with PyTorch; 
 
 # ---- benchmark -----------------------------------------------------------------------
 
-BENCH ?= tokenize label train memory
+BENCH ?= tokenize label train cold memory linear
 .PHONY: bench
-bench: all ## side by side with the peers, which it installs into build/bench
-	$(Q)BIN=$(BIN) bench/bench.sh $(BENCH)
+bench: all $(B)/bench/micro/peaks $(B)/bench/micro/tokenize ## side by side with the peers, which it installs into build/bench
+	$(Q)BIN=$(BIN) BENCH_MICRO=$(B)/bench/micro bench/bench.sh $(BENCH)
 
 # Hours for all of it; each finished run is kept as a row of bench/results/learn.tsv.
 .PHONY: bench-learn
@@ -400,6 +400,10 @@ MICRO := $(patsubst %.c,$(B)/%,$(wildcard bench/micro/*.c))
 bench-micro: $(MICRO) ## a training step and labelling timed alone, in fp32 and bf16
 	$(Q)for precision in fp32 bf16; do echo "# $$precision, 1 thread"; \
 	    $(B)/bench/micro/step $(MODEL) auto $$precision 1 || exit; done
+
+# The machine's peaks; needs nothing of bs.
+$(B)/bench/micro/peaks: $(B)/bench/micro/peaks.o
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
 $(B)/bench/micro/%: $(B)/bench/micro/%.o $(B)/libbs.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
