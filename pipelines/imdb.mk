@@ -5,7 +5,7 @@
 #     make all model
 #     make -f pipelines/imdb.mk ARCHIVE=~/aclImdb_v1.tar.gz
 #
-# SPLIT, TRAIN_OPTIONS and MAX_LENGTH change the run, OUT is the training folder.
+# Each epoch ends with an evaluation. SPLIT, TRAIN_OPTIONS and MAX_LENGTH change the run, OUT is the training folder.
 
 include pipelines/common.mk
 
@@ -15,7 +15,7 @@ OUT           ?= models/imdb
 WORK          ?= build/imdb
 MAX_LENGTH    ?= 512
 SPLIT         ?= train=40,val=8,rest=52
-TRAIN_OPTIONS ?= --learning-rate 5e-5 --precision auto
+TRAIN_OPTIONS ?= --learning-rate 5e-5 --precision auto --eval-steps 1250
 
 # The archive's unlabelled reviews (unsup) and its test half stay out.
 TOKENIZE := $(BIN)/bs-tokenize -m $(MODEL) -f tree --members '*/train/[np]*/*.txt' \

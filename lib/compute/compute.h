@@ -87,7 +87,7 @@ struct bs_device_info {
     int64_t batch_tokens; /* in each, T */
 };
 
-/* `name`: "cpu" (its fastest instruction set; BS_CPU=avx512|avx2|plain in the
+/* `name`: "cpu" (its fastest instruction set; BS_CPU=avx512|avx2|... in the
  * environment asks for a lesser one), "cuda" or "cuda:N" (a GPU), "ref", or "auto": the
  * first GPU if there is one that serves, else the CPU. BS_DEVICE with the reason if it
  * cannot be had, BS_USAGE if there is no such name. */

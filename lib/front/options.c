@@ -285,8 +285,8 @@ static const struct shared_option {
     {BS_OPT_MODEL, 'm', "model", "MODEL", set_model,
      "A model directory, training folder or bundle", GROUP_MODEL},
     {BS_OPT_PRECISION, 0, "precision", "NAME", set_precision,
-     "fp32, bf16, fp16, tf32, or auto: the fastest that is safe on the device "
-     "(default: fp32, on a GPU auto)",
+     "fp32, bf16, fp16, tf32, int8 (to label), or auto: the fastest that is safe on the "
+     "device (default: fp32, on a GPU auto, of an int8 model int8)",
      GROUP_MODEL},
     {BS_OPT_BATCH_TOKENS, 0, "batch-tokens", "N", set_batch_tokens,
      "Tokens that are labelled at once, which bounds memory", GROUP_MODEL},

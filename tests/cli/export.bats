@@ -106,6 +106,71 @@ nothing_left() {
     cmp one two
 }
 
+# ---- int8 ---------------------------------------------------------------------------
+
+# words N: as many texts of one to twenty words of the vocabulary.
+words() {
+    awk -v n="$1" '!/^\[/ && !/^##/ { word[++k] = $0 }
+        END {
+            srand(5)
+            while (n--) {
+                text = ""
+                for (i = 1 + int(20 * rand()); i; i--) text = text " " word[1 + int(k * rand())]
+                print text
+            }
+        }' "$TINY/vocab.txt"
+}
+
+@test "int8 is smaller, says how many labels are the same, and is used without more ado" {
+    words 500 >texts
+    go export_model --to int8 -o x --require 0.9 texts
+    status_is 0
+    out_is ''
+    err_matches '^bs-export: x: 4[5-9][0-9] of 500 labels are those of .* in fp32, a share of 0\.9[0-9]*; probabilities differ by 0\.0[0-9]* in the mean$'
+    tool predict -m x texts >int8
+    tool predict -m "$TINY" --precision int8 texts >asked
+    tool predict -m x --precision fp32 texts >fp32
+    tool predict -m "$TINY" texts >plain
+    cmp <(cut -f 1 int8) <(cut -f 1 asked)
+    [ "$(paste int8 plain | awk -F '\t' '$1 == $4' | wc -l)" -ge 450 ]
+    [ "$(paste fp32 plain | awk -F '\t' '$1 == $4' | wc -l)" -ge 450 ]
+    ! cmp -s <(cut -f 2 int8) <(cut -f 2 fp32)
+    go tool export -m x --verify
+    status_is 0
+    go tool export -m x --to hf -o hf
+    status_is 0
+    cmp <(tool predict -m hf texts) fp32
+}
+
+@test "int8 that agrees less than --require says is not written, exit 1" {
+    words 3000 >texts
+    go export_model --to int8 -o x --require 1 texts
+    status_is 1
+    out_is ''
+    err_matches '^bs-export: x: not written: [0-9]+ of 3000 labels are those of the model in fp32, a share of 0\.[0-9]+, but 1 is required$'
+    nothing_left x
+    each_is_wrong export_model '--to bundle -o x --require 0.5' '--to int8 -o x --require 2' \
+        '--to int8 -o x --require most'
+    nothing_left x
+}
+
+@test "int8 is for labelling: no classifier, no training" {
+    make_model base no-classifier
+    go tool export -m base --to int8 -o x
+    status_is 4
+    err_has 'has no classifier'
+    nothing_left x
+    go export_model --to int8 -o x --require 0
+    printf 'text\tlabel\ngood\tpositive\nbad\tnegative\n' >rows.tsv
+    go tool train -m x -o run rows.tsv
+    status_is 4
+    err_has 'x: holds int8 weights, which are for labelling'
+    go tool train -m "$TINY" --precision int8 -o run rows.tsv
+    status_is 2
+    err_has 'int8 is for labelling'
+    [ ! -e run ]
+}
+
 @test "an earlier export is replaced" {
     make_model other labels=one,two,three
     go export_model --to hf -o x

@@ -86,17 +86,19 @@ void cpu_dropout_add(struct bs_queue *q, struct bs_dropout dropout, bool first_o
 }
 
 static void norm_rows(const struct norm_job *job, int64_t first, int64_t count,
-                      struct bs_rows x) {
+                      struct bs_rows x, struct bs_rows residual, struct bs_rows sum) {
     job->data->kernels->layer_norm(
         job->gain, job->bias, job->epsilon, bs_rows_slice(x, first, count),
+        bs_rows_slice(residual, first, count), bs_rows_slice(sum, first, count),
         bs_rows_slice(job->stats, first, count), bs_rows_slice(job->y, first, count),
         bs_rows_slice(job->y_low, first, count));
 }
 
 static void norm_tile(void *context, int64_t first, int64_t count, int worker) {
     const struct norm_job *job = context;
+    struct bs_rows none = {0};
     (void)worker;
-    norm_rows(job, first, count, job->x);
+    norm_rows(job, first, count, job->x, none, job->x);
 }
 
 void cpu_layer_norm(struct bs_queue *q, const struct bs_weights *w, struct bs_norm norm,
@@ -111,8 +113,12 @@ static void add_norm_tile(void *context, int64_t first, int64_t count, int worke
     const struct norm_job *job = context;
     struct bs_rows none = {0};
     (void)worker;
+    if (!bs_dropout_threshold(job->dropout.probability)) {
+        norm_rows(job, first, count, job->x, job->residual, job->sum);
+        return;
+    }
     dropout_rows(job, first, count, job->x, job->residual, job->sum, none);
-    norm_rows(job, first, count, job->sum);
+    norm_rows(job, first, count, job->sum, none, job->sum);
 }
 
 void cpu_dropout_add_norm(struct bs_queue *q, const struct bs_weights *w,

@@ -60,9 +60,11 @@ static const float gelu_slope[5][16] = {
 };
 
 BS_INLINE vf vtail(const float table[5][16], vf t) {
-    vf at = t * 3.2F; /* parts */
-    vi part = (vi)_mm512_cvttps_epi32((__m512)at);
-    vf d = at - (__builtin_convertvector(part, vf) + 0.5F);
+    /* In parts, from the middle of the first; 1.5 * 2^23 leaves a whole number, whose last
+     * bits say which. */
+    vf at = vfma(t, vsplat(3.2F), vsplat(-0.5F)), shifted = at + 12582912.0F;
+    vi part = (vi)shifted;
+    vf d = at - (shifted - 12582912.0F);
     vf sum = (vf)_mm512_permutexvar_ps((__m512i)part, (__m512)vload(table[4]));
 #pragma GCC unroll 4
     for (int i = 3; i >= 0; i--)

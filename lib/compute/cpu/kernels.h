@@ -84,9 +84,11 @@ struct bs_cpu_kernels {
     void (*dropout)(const struct bs_cpu_dropout *dropout, struct bs_rows x,
                     struct bs_rows residual, struct bs_rows y, struct bs_rows y_low);
 
+    /* y = layer norm of sum = x + residual; without a residual sum is x itself. x of either
+     * type, y_low as in bs_layer_norm; sum and residual may be y. */
     void (*layer_norm)(const float *gain, const float *bias, float epsilon,
-                       struct bs_rows x, struct bs_rows stats, struct bs_rows y,
-                       struct bs_rows y_low);
+                       struct bs_rows x, struct bs_rows residual, struct bs_rows sum,
+                       struct bs_rows stats, struct bs_rows y, struct bs_rows y_low);
     /* sums [2 * columns] += gradients of gain, then of bias; NULL: not wanted. */
     void (*layer_norm_backward)(const float *gain, struct bs_rows x, struct bs_rows stats,
                                 struct bs_rows dy, struct bs_rows dx, float *sums);

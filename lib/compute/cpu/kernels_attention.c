@@ -3,85 +3,71 @@
  * softmax in two passes over a block. Rows of bf16 are multiplied as they are where the
  * processor can, and so are probabilities. The backward pass computes the probabilities
  * again from the scores and their log-sum-exp (Dao et al., "FlashAttention", 2022,
- * section 3.1), on fp32.
+ * section 3.1).
  */
 #include "compute/cpu/block.h"
 #include "compute/cpu/kernels_parts.h"
-#include "compute/cpu/small_product.h"
 
-enum { QUERIES = 32, CHUNK = 512 /* keys that dropout takes at once */ };
+enum {
+    QUERIES = 32, /* that the backward pass takes at once */
+    CHUNK = 512,  /* keys that dropout takes at once */
+};
 
 static int64_t whole(int64_t n) {
     return (n + BS_LANES - 1) / BS_LANES * BS_LANES;
 }
 
-/* Scratch, carved. Widths padded to whole vectors: D of a head, L of the keys. */
-struct workspace {
-    int64_t width, keys;        /* padded */
-    float *k_turned, *v_turned; /* [D, L] */
-    float *k, *v, *dk, *dv;     /* [length, D] */
-    float *q, *out, *dout, *dq; /* [QUERIES, D] */
-    float *scores, *kept;       /* [QUERIES, L] */
-    float *mask;                /* [L] */
-};
-
-static int64_t carve(struct workspace *w, int64_t length, int64_t width, bool backward,
-                     float *at) {
-    w->width = whole(width);
-    w->keys = whole(length);
-    int64_t turned = width * w->keys, plain = length * w->width;
-    int64_t block = QUERIES * w->width, square = QUERIES * w->keys, used = 0;
-    struct part {
-        float **to;
-        int64_t size;
-        bool wanted;
-    } parts[] = {
-        {&w->k_turned, turned, true},  {&w->v_turned, turned, backward},
-        {&w->k, plain, true},          {&w->v, plain, true},
-        {&w->dk, plain, backward},     {&w->dv, plain, backward},
-        {&w->q, block, true},          {&w->out, block, true},
-        {&w->dout, block, backward},   {&w->dq, block, backward},
-        {&w->scores, square, true},    {&w->kept, square, backward},
-        {&w->mask, w->keys, backward},
-    };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        *parts[i].to = at && parts[i].wanted ? at + used : NULL;
-        used += parts[i].wanted ? whole(parts[i].size) : 0;
-    }
-    return used;
-}
-
 /* Keys and values as products want them, and what a block of queries needs, in scratch
- * memory. Words are as in kernels.h; L: keys, W: the width of a head, in whole vectors.
- */
+ * memory. Words are as in kernels.h; L: keys, W: the width of a head, in whole vectors;
+ * Q: QUERIES. `pairs` are words along the queries. */
 struct operands {
     enum bs_cpu_operand operand;
     int64_t steps, key_steps; /* along the width; along the keys */
     int64_t keys, width;      /* L, W */
     uint32_t *k;              /* [steps, L] */
     uint32_t *v;              /* [key_steps, W] */
-    uint32_t *rows; /* [L + BS_BLOCK_ROWS, W]: keys or queries, staged; output */
-    float *scores;  /* [BS_BLOCK_ROWS, L] */
-    uint32_t *kept; /* [BS_BLOCK_ROWS, L]: probabilities that multiply */
+    uint32_t *rows;           /* [L + Q, W]: keys or queries, staged; output */
+    float *scores;            /* [Q, L] */
+    uint32_t *kept;           /* [Q, L]: what multiplies values, row by row */
+    /* Of the backward pass: */
+    uint32_t *v_turned, *k_plain;       /* as k and v are of keys and values */
+    float *masked;                      /* [Q, L]: probabilities after dropout */
+    uint32_t *score_pairs, *mask_pairs; /* [Q, L] */
+    uint32_t *q_pairs, *dout_pairs;     /* [Q, W] */
+    float *dk, *dv;                     /* [L, W] */
+    float *mask;                        /* [L] */
 };
 
 static int64_t place_operands(struct operands *o, int64_t length, int64_t width,
-                              float *at) {
+                              bool backward, float *at) {
     uint32_t *words = (uint32_t *)at;
     int64_t used = 0;
     o->keys = whole(length);
     o->width = whole(width);
+    int64_t turned = width * o->keys, plain = o->keys * o->width;
+    int64_t square = QUERIES * o->keys, block = QUERIES * o->width;
     struct part {
         uint32_t **to;
         int64_t size;
     } parts[] = {
-        {&o->k, width * o->keys},
-        {&o->v, length * o->width},
-        {&o->rows, (o->keys + BS_BLOCK_ROWS) * o->width},
-        {(uint32_t **)&o->scores, BS_BLOCK_ROWS * o->keys},
-        {&o->kept, BS_BLOCK_ROWS * o->keys},
+        {&o->k, turned},
+        {&o->v, plain},
+        {&o->rows, plain + block},
+        {(uint32_t **)&o->scores, square},
+        {&o->kept, square},
+        {&o->v_turned, turned},
+        {&o->k_plain, plain},
+        {(uint32_t **)&o->masked, square},
+        {&o->score_pairs, square},
+        {&o->mask_pairs, square},
+        {&o->q_pairs, block},
+        {&o->dout_pairs, block},
+        {(uint32_t **)&o->dk, plain},
+        {(uint32_t **)&o->dv, plain},
+        {(uint32_t **)&o->mask, o->keys},
     };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    size_t count = backward ? sizeof parts / sizeof *parts : 5;
+    for (size_t i = 0; i < count; i++) {
         if (words)
             *parts[i].to = words + used;
         used += whole(parts[i].size);
@@ -90,39 +76,8 @@ static int64_t place_operands(struct operands *o, int64_t length, int64_t width,
 }
 
 int64_t head_scratch(int64_t length, int64_t width, bool backward) {
-    struct workspace unused;
-    struct operands none;
-    return backward ? carve(&unused, length, width, true, NULL)
-                    : place_operands(&none, length, width, NULL);
-}
-
-/* Rows first .. first + count to fp32 with rows of `stride` floats, the rest of each 0.
- */
-static void load_rows(struct bs_rows from, int64_t first, int64_t count, float *to,
-                      int64_t stride) {
-    for (int64_t r = 0; r < count; r++)
-        for (int64_t c = 0; c < stride; c += BS_LANES)
-            vstore(to + r * stride + c,
-                   vload_row(row_of(from, first + r), from.type, c, from.columns - c));
-}
-
-static void store_rows(const float *from, int64_t stride, struct bs_rows to,
-                       int64_t first, int64_t count) {
-    for (int64_t r = 0; r < count; r++)
-        for (int64_t c = 0; c < to.columns; c += BS_LANES)
-            vstore_row(row_of(to, first + r), to.type, c, to.columns - c,
-                       vload(from + r * stride + c));
-}
-
-/* Rows of `width` floats, `count` of them, become columns: `columns` rows of `stride`
- * floats, the rest of each 0. */
-static void turn(const float *from, int64_t width, int64_t count, int64_t columns,
-                 float *to, int64_t stride) {
-    for (int64_t c = 0; c < columns; c++) {
-        for (int64_t r = 0; r < count; r++)
-            to[c * stride + r] = from[r * width + c];
-        memset(to + c * stride + count, 0, (size_t)(stride - count) * sizeof *to);
-    }
+    struct operands unused;
+    return place_operands(&unused, length, width, backward, NULL);
 }
 
 /* probability[j] becomes 0 or is scaled, as the mask of query `place` says. */
@@ -146,14 +101,6 @@ static void drop(const struct bs_cpu_attention *a, int64_t place, int64_t keys,
     }
 }
 
-static void multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row,
-                     int64_t a_column, const float *b, int64_t b_row, float *c,
-                     int64_t c_row, bool accumulate) {
-    struct small_product product = {m, n,     k, a,     a_row,     a_column,
-                                    b, b_row, c, c_row, accumulate};
-    small_product(&product);
-}
-
 /* Scores of one query become exponentials; returns their sum. `top`: what was taken from
  * all of them. */
 static float exponentials(float *score, int64_t keys, int64_t padded, float scale,
@@ -173,7 +120,7 @@ static float exponentials(float *score, int64_t keys, int64_t padded, float scal
     return vsum(total);
 }
 
-/* ---- forward ---- */
+/* ---- operands ---- */
 
 /* Rows whose words products can read where they are. */
 static bool has_words(const struct operands *o, struct bs_rows rows) {
@@ -215,24 +162,43 @@ static void turn_words(const char *from, int64_t bytes, int64_t rows, int64_t wo
         memcpy(to + w * stride, &row[w], sizeof row[w]);
 }
 
-static void turn_keys(struct operands *o, struct bs_rows k) {
+/* Keys become columns, steps along the width rows. */
+static void turn_keys(const struct operands *o, struct bs_rows k, uint32_t *to) {
     int64_t bytes;
     const char *from = words_of(o, k, 0, k.rows, &bytes);
     for (int64_t r = 0; r < k.rows; r += BS_LANES)
         for (int64_t w = 0; w < o->steps; w += BS_LANES)
             turn_words(from + r * bytes + w * (int64_t)sizeof(uint32_t), bytes,
-                       k.rows - r, o->steps - w, o->k + w * o->keys + r, o->keys);
+                       k.rows - r, o->steps - w, to + w * o->keys + r, o->keys);
 }
 
-static void pack_values(struct operands *o, struct bs_rows v) {
-    uint32_t *to = o->v;
-    for (int64_t k = 0; k < v.rows; k += o->operand == BS_CPU_F32 ? 1 : 2, to += o->width)
-        for (int64_t c = 0; c < o->width; c += BS_LANES) {
-            vu words = o->operand == BS_CPU_F32 ? (vu)vload_padded(v, k, c)
-                                                : vload_pairs(v, k, c);
+/* Rows as words along them: one after the other, or in pairs. */
+static void pack_rows(const struct operands *o, struct bs_rows rows, int64_t width,
+                      uint32_t *to) {
+    int64_t step = o->operand == BS_CPU_F32 ? 1 : 2;
+    for (int64_t r = 0; r < rows.rows; r += step, to += width)
+        for (int64_t c = 0; c < width; c += BS_LANES) {
+            vu words = o->operand == BS_CPU_F32 ? (vu)vload_padded(rows, r, c)
+                                                : vload_pairs(rows, r, c);
             memcpy(to + c, &words, sizeof words);
         }
 }
+
+/* Places for all, and what of keys and values both passes need. */
+static void begin(const struct bs_cpu_attention *a, struct operands *o, bool backward,
+                  float *scratch) {
+    place_operands(o, a->k.rows, a->k.columns, backward, scratch);
+    o->operand = BS_CPU_F32;
+#if defined(BS_DOT2)
+    if (a->k.type == BS_BF16)
+        o->operand = BS_CPU_BF16;
+#endif
+    o->steps = bs_cpu_steps(o->operand, a->k.columns);
+    o->key_steps = bs_cpu_steps(o->operand, a->k.rows);
+    turn_keys(o, a->k, o->k);
+}
+
+/* ---- products ---- */
 
 BS_INLINE void multiply_columns(const struct bs_block *at, enum bs_cpu_operand operand,
                                 int rows, int64_t vectors, bs_tile sums) {
@@ -244,39 +210,86 @@ BS_INLINE void multiply_columns(const struct bs_block *at, enum bs_cpu_operand o
         any_rows(at, operand, rows, BS_VECTORS, sums);
 }
 
-/* Some rows by all columns of B, of which there are `columns`, in whole vectors. */
+/* Some rows by all columns of B, in whole vectors; added to what is there, or not. */
 BS_INLINE void multiply_rows(enum bs_cpu_operand operand, struct bs_block at, int rows,
-                             int64_t columns, float *to, int64_t stride) {
+                             int64_t columns, bool add, float *to, int64_t stride) {
     for (int64_t c = 0; c < columns; c += BS_PANEL, at.b += sizeof(vf) * BS_VECTORS) {
         bs_tile sums;
         int64_t left = (columns - c) / BS_LANES;
         int64_t vectors = left < BS_VECTORS ? left : BS_VECTORS;
         multiply_columns(&at, operand, rows, vectors, sums);
         for (int r = 0; r < rows; r++)
-            for (int64_t v = 0; v < vectors; v++)
-                vstore(to + r * stride + c + v * BS_LANES, sums[r][v]);
+            for (int64_t v = 0; v < vectors; v++) {
+                float *place = to + r * stride + c + v * BS_LANES;
+                vstore(place, add ? vload(place) + sums[r][v] : sums[r][v]);
+            }
     }
 }
 
-static void multiply_any(enum bs_cpu_operand operand, struct bs_block at, int rows,
-                         int64_t columns, float *to, int64_t stride) {
-    if (operand == BS_CPU_BF16)
-        multiply_rows(BS_CPU_BF16, at, rows, columns, to, stride);
-    else
-        multiply_rows(BS_CPU_F32, at, rows, columns, to, stride);
+/* All rows of A, block by block. */
+static void multiply(enum bs_cpu_operand operand, struct bs_block at, int64_t rows,
+                     int64_t columns, bool add, float *to, int64_t stride) {
+    for (int count; rows; rows -= count) {
+        count = rows_of_block(rows);
+        if (operand == BS_CPU_BF16)
+            multiply_rows(BS_CPU_BF16, at, count, columns, add, to, stride);
+        else
+            multiply_rows(BS_CPU_F32, at, count, columns, add, to, stride);
+        at.a += count * at.a_row;
+        to += count * stride;
+    }
 }
+
+/* to[rows, L] = rows of queries, by the turned keys or values. */
+static void multiply_turned(const struct operands *o, struct bs_rows queries,
+                            int64_t first, int64_t rows, const uint32_t *turned,
+                            float *to) {
+    struct bs_block at = {.a_step = BS_CPU_STEP,
+                          .b = (const char *)turned,
+                          .b_step = o->keys * BS_CPU_STEP,
+                          .steps = o->steps};
+    at.a = words_of(o, queries, first, rows, &at.a_row);
+    multiply(o->operand, at, rows, o->keys, false, to, o->keys);
+}
+
+/* `rows` of L fp32 numbers as words along the keys. */
+static const char *words_of_scores(const struct operands *o, const float *scores,
+                                   int64_t rows) {
+    if (o->operand == BS_CPU_F32)
+        return (const char *)scores;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < o->keys; j += BS_LANES)
+            vstore_row(o->kept + i * o->keys, BS_BF16, j, BS_LANES,
+                       vload(scores + i * o->keys + j));
+    return (const char *)o->kept;
+}
+
+/* Output rows: `scores` by values, or keys, each times its factor if there are any. */
+static void multiply_values(const struct operands *o, const float *scores,
+                            const uint32_t *values, const float *factors,
+                            struct bs_rows out, int64_t first, int64_t rows) {
+    struct bs_block at = {.a = words_of_scores(o, scores, rows),
+                          .a_row = o->keys * BS_CPU_STEP,
+                          .a_step = BS_CPU_STEP,
+                          .b = (const char *)values,
+                          .b_step = o->width * BS_CPU_STEP,
+                          .steps = o->key_steps};
+    float *sums = (float *)o->rows;
+    multiply(o->operand, at, rows, o->width, false, sums, o->width);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < out.columns; c += BS_LANES)
+            vstore_row(row_of(out, first + i), out.type, c, out.columns - c,
+                       vload(sums + i * o->width + c) * (factors ? factors[i] : 1.0F));
+}
+
+/* ---- forward ---- */
 
 /* A block of queries. Scores become probabilities times their sum, then output. */
 static void forward_block(const struct bs_cpu_attention *a, const struct operands *o,
                           int64_t first, int rows) {
     int64_t keys = a->k.rows;
     float inverse[BS_BLOCK_ROWS];
-    struct bs_block at = {.a_step = BS_CPU_STEP,
-                          .b = (const char *)o->k,
-                          .b_step = o->keys * BS_CPU_STEP,
-                          .steps = o->steps};
-    at.a = words_of(o, a->q, first, rows, &at.a_row);
-    multiply_any(o->operand, at, rows, o->keys, o->scores, o->keys);
+    multiply_turned(o, a->q, first, rows, o->k, o->scores);
     for (int i = 0; i < rows; i++) {
         float *score = o->scores + i * o->keys, top;
         float sum = exponentials(score, keys, o->keys, a->scale, &top);
@@ -285,36 +298,15 @@ static void forward_block(const struct bs_cpu_attention *a, const struct operand
             a->lse[(first + i) * a->lse_stride] = top + logf(sum);
         if (a->dropout.threshold)
             drop(a, first + i, keys, score, score);
-        for (int64_t j = 0; o->operand == BS_CPU_BF16 && j < o->keys; j += BS_LANES)
-            vstore_row(o->kept + i * o->keys, BS_BF16, j, BS_LANES, vload(score + j));
     }
-    at = (struct bs_block){.a = o->operand == BS_CPU_F32 ? (const char *)o->scores
-                                                         : (const char *)o->kept,
-                           .a_row = o->keys * BS_CPU_STEP,
-                           .a_step = BS_CPU_STEP,
-                           .b = (const char *)o->v,
-                           .b_step = o->width * BS_CPU_STEP,
-                           .steps = o->key_steps};
-    float *out = (float *)o->rows;
-    multiply_any(o->operand, at, rows, o->width, out, o->width);
-    for (int i = 0; i < rows; i++)
-        for (int64_t c = 0; c < a->out.columns; c += BS_LANES)
-            vstore_row(row_of(a->out, first + i), a->out.type, c, a->out.columns - c,
-                       vload(out + i * o->width + c) * inverse[i]);
+    multiply_values(o, o->scores, o->v, inverse, a->out, first, rows);
 }
 
 void attention_head(const struct bs_cpu_attention *a, float *scratch) {
-    struct operands o = {.operand = BS_CPU_F32};
+    struct operands o;
     int rows;
-    place_operands(&o, a->k.rows, a->k.columns, scratch);
-#if defined(BS_DOT2)
-    if (a->k.type == BS_BF16)
-        o.operand = BS_CPU_BF16;
-#endif
-    o.steps = bs_cpu_steps(o.operand, a->k.columns);
-    o.key_steps = bs_cpu_steps(o.operand, a->k.rows);
-    turn_keys(&o, a->k);
-    pack_values(&o, a->v);
+    begin(a, &o, false, scratch);
+    pack_rows(&o, a->v, o.width, o.v);
     for (int64_t first = 0; first < a->q.rows; first += rows) {
         rows = rows_of_block(a->q.rows - first);
         forward_block(a, &o, first, rows);
@@ -323,76 +315,85 @@ void attention_head(const struct bs_cpu_attention *a, float *scratch) {
 
 /* ---- backward ---- */
 
-/* Keys and values into a workspace in scratch memory. */
-static void begin(const struct bs_cpu_attention *a, struct workspace *w, bool backward,
-                  float *scratch) {
-    int64_t keys = a->k.rows;
-    carve(w, keys, a->k.columns, backward, scratch);
-    load_rows(a->k, 0, keys, w->k, w->width);
-    load_rows(a->v, 0, keys, w->v, w->width);
-    turn(w->k, w->width, keys, a->k.columns, w->k_turned, w->keys);
-}
-
-static float dot(const float *a, const float *b, int64_t n) {
+static float dot_rows(struct bs_rows a, struct bs_rows b, int64_t row) {
     vf total = {0};
-    for (int64_t i = 0; i < n; i += BS_LANES)
-        total = vfma(vload(a + i), vload(b + i), total);
+    for (int64_t c = 0; c < a.columns; c += BS_LANES)
+        total = vfma(vload_padded(a, row, c), vload_padded(b, row, c), total);
     return vsum(total);
 }
 
 /* With p the probabilities, m the mask (0 or its scale), dp the gradient of p m:
- * `kept` = p m; `scores` = the gradient of the scores, p (m dp - sum(out dout)) scale.
- * On entry `scores` holds scores, `kept` dp. */
-static void score_gradients(const struct bs_cpu_attention *a, struct workspace *w,
+ * `masked` = p m; `scores` = the gradient of the scores, p (m dp - sum(out dout)) scale.
+ * On entry `scores` holds scores, `masked` dp. */
+static void score_gradients(const struct bs_cpu_attention *a, const struct operands *o,
                             int64_t place, int64_t i) {
     int64_t keys = a->k.rows;
-    float *score = w->scores + i * w->keys, *kept = w->kept + i * w->keys;
-    float *mask = w->mask, log_sum = a->lse[place * a->lse_stride];
-    float delta = dot(w->out + i * w->width, w->dout + i * w->width, w->width);
+    float *score = o->scores + i * o->keys, *masked = o->masked + i * o->keys;
+    float *mask = o->mask, log_sum = a->lse[place * a->lse_stride];
+    float delta = dot_rows(a->out, a->dout, place);
     if (a->dropout.threshold) {
-        for (int64_t j = 0; j < w->keys; j += BS_LANES)
+        for (int64_t j = 0; j < o->keys; j += BS_LANES)
             vstore(mask + j, vsplat(1));
         drop(a, place, keys, mask, mask);
     }
-    for (int64_t j = 0; j < w->keys; j += BS_LANES) {
+    for (int64_t j = 0; j < o->keys; j += BS_LANES) {
         vf p = vexp(vload(score + j) * a->scale - log_sum);
         p = (vf)((vi)p & vfirst(keys - j));
         vf m = a->dropout.threshold ? vload(mask + j) : vsplat(1);
-        vf dp = vload(kept + j);
-        vstore(kept + j, p * m);
+        vf dp = vload(masked + j);
+        vstore(masked + j, p * m);
         vstore(score + j, p * (m * dp - delta) * a->scale);
     }
 }
 
-static void backward_block(const struct bs_cpu_attention *a, struct workspace *w,
-                           int64_t first, int64_t count) {
-    int64_t keys = a->k.rows, width = a->k.columns, d = w->width;
-    load_rows(a->q, first, count, w->q, d);
-    load_rows(a->out, first, count, w->out, d);
-    load_rows(a->dout, first, count, w->dout, d);
-    multiply(count, w->keys, width, w->q, d, 1, w->k_turned, w->keys, w->scores, w->keys,
-             false);
-    multiply(count, w->keys, width, w->dout, d, 1, w->v_turned, w->keys, w->kept, w->keys,
-             false);
-    for (int64_t i = 0; i < count; i++)
-        score_gradients(a, w, first + i, i);
-    multiply(keys, d, count, w->kept, 1, w->keys, w->dout, d, w->dv, d, true);
-    multiply(keys, d, count, w->scores, 1, w->keys, w->q, d, w->dk, d, true);
-    multiply(count, d, keys, w->scores, w->keys, 1, w->k, d, w->dq, d, false);
-    store_rows(w->dq, d, a->dq, first, count);
+/* d[L, W] += scores^T rows: sums along a block of queries. */
+static void multiply_queries(const struct operands *o, int64_t keys, const float *scores,
+                             uint32_t *score_pairs, struct bs_rows rows,
+                             uint32_t *row_pairs, float *d) {
+    struct bs_rows square = {(void *)scores, BS_F32, rows.rows, o->keys, o->keys};
+    pack_rows(o, square, o->keys, score_pairs);
+    pack_rows(o, rows, o->width, row_pairs);
+    struct bs_block at = {.a = (const char *)score_pairs,
+                          .a_row = BS_CPU_STEP,
+                          .a_step = o->keys * BS_CPU_STEP,
+                          .b = (const char *)row_pairs,
+                          .b_step = o->width * BS_CPU_STEP,
+                          .steps = bs_cpu_steps(o->operand, rows.rows)};
+    multiply(o->operand, at, keys, o->width, true, d, o->width);
+}
+
+static void backward_block(const struct bs_cpu_attention *a, const struct operands *o,
+                           int64_t first, int64_t rows) {
+    int64_t keys = a->k.rows;
+    multiply_turned(o, a->q, first, rows, o->k, o->scores);
+    multiply_turned(o, a->dout, first, rows, o->v_turned, o->masked);
+    for (int64_t i = 0; i < rows; i++)
+        score_gradients(a, o, first + i, i);
+    multiply_queries(o, keys, o->masked, o->mask_pairs,
+                     bs_rows_slice(a->dout, first, rows), o->dout_pairs, o->dv);
+    multiply_queries(o, keys, o->scores, o->score_pairs, bs_rows_slice(a->q, first, rows),
+                     o->q_pairs, o->dk);
+    multiply_values(o, o->scores, o->k_plain, NULL, a->dq, first, rows);
+}
+
+static void store_rows(const float *from, int64_t stride, struct bs_rows to) {
+    for (int64_t r = 0; r < to.rows; r++)
+        for (int64_t c = 0; c < to.columns; c += BS_LANES)
+            vstore_row(row_of(to, r), to.type, c, to.columns - c,
+                       vload(from + r * stride + c));
 }
 
 void attention_head_back(const struct bs_cpu_attention *a, float *scratch) {
-    struct workspace w;
-    int64_t keys = a->k.rows;
-    begin(a, &w, true, scratch);
-    turn(w.v, w.width, keys, a->v.columns, w.v_turned, w.keys);
-    memset(w.dk, 0, (size_t)(keys * w.width) * sizeof(float));
-    memset(w.dv, 0, (size_t)(keys * w.width) * sizeof(float));
+    struct operands o;
+    begin(a, &o, true, scratch);
+    turn_keys(&o, a->v, o.v_turned);
+    pack_rows(&o, a->k, o.width, o.k_plain);
+    memset(o.dk, 0, (size_t)(o.keys * o.width) * sizeof(float));
+    memset(o.dv, 0, (size_t)(o.keys * o.width) * sizeof(float));
     for (int64_t first = 0; first < a->q.rows; first += QUERIES) {
         int64_t left = a->q.rows - first;
-        backward_block(a, &w, first, left < QUERIES ? left : QUERIES);
+        backward_block(a, &o, first, left < QUERIES ? left : QUERIES);
     }
-    store_rows(w.dk, w.width, a->dk, 0, keys);
-    store_rows(w.dv, w.width, a->dv, 0, keys);
+    store_rows(o.dk, o.width, a->dk);
+    store_rows(o.dv, o.width, a->dv);
 }

@@ -5,10 +5,25 @@ struct moments {
     float mean, inverse; /* of the deviation */
 };
 
-static struct moments row_moments(const float *x, int64_t columns, float epsilon) {
-    vf total = {0}, spread = {0};
-    for (int64_t c = 0; c < columns; c += BS_LANES)
-        total += vload_row(x, BS_F32, c, columns - c);
+/* The sum of a row, whose residual is added on the way. */
+BS_INLINE vf add_row(const void *x, enum bs_type type, const float *residual, float *sum,
+                     int64_t columns) {
+    vf total = {0};
+    for (int64_t c = 0; c < columns; c += BS_LANES) {
+        int64_t n = columns - c;
+        vf v = vload_row(x, type, c, n);
+        if (residual) {
+            v += vload_row(residual, BS_F32, c, n);
+            vstore_row(sum, BS_F32, c, n, v);
+        }
+        total += v;
+    }
+    return total;
+}
+
+static struct moments row_moments(const float *x, vf total, int64_t columns,
+                                  float epsilon) {
+    vf spread = {0};
     float mean = vsum(total) / (float)columns;
     for (int64_t c = 0; c < columns; c += BS_LANES) {
         vf d = vload_row(x, BS_F32, c, columns - c) - mean;
@@ -21,11 +36,15 @@ static struct moments row_moments(const float *x, int64_t columns, float epsilon
 }
 
 void layer_norm_rows(const float *gain, const float *bias, float epsilon,
-                     struct bs_rows x, struct bs_rows stats, struct bs_rows y,
-                     struct bs_rows y_low) {
+                     struct bs_rows x, struct bs_rows residual, struct bs_rows sum,
+                     struct bs_rows stats, struct bs_rows y, struct bs_rows y_low) {
     for (int64_t r = 0; r < x.rows; r++) {
-        const float *from = row_of(x, r);
-        struct moments m = row_moments(from, x.columns, epsilon);
+        float *from = row_of(sum, r);
+        const float *added = residual.data ? row_of(residual, r) : NULL;
+        vf total = x.type == BS_F32
+                       ? add_row(row_of(x, r), BS_F32, added, from, x.columns)
+                       : add_row(row_of(x, r), BS_BF16, added, from, x.columns);
+        struct moments m = row_moments(from, total, x.columns, epsilon);
         for (int64_t c = 0; c < x.columns; c += BS_LANES) {
             int64_t n = x.columns - c;
             vf v = (vload_row(from, BS_F32, c, n) - m.mean) * m.inverse;

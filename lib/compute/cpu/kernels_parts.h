@@ -38,8 +38,8 @@ void sum_columns(struct bs_rows x, float *sums);
 void dropout_rows(const struct bs_cpu_dropout *dropout, struct bs_rows x,
                   struct bs_rows residual, struct bs_rows y, struct bs_rows y_low);
 void layer_norm_rows(const float *gain, const float *bias, float epsilon,
-                     struct bs_rows x, struct bs_rows stats, struct bs_rows y,
-                     struct bs_rows y_low);
+                     struct bs_rows x, struct bs_rows residual, struct bs_rows sum,
+                     struct bs_rows stats, struct bs_rows y, struct bs_rows y_low);
 void layer_norm_back_rows(const float *gain, struct bs_rows x, struct bs_rows stats,
                           struct bs_rows dy, struct bs_rows dx, float *sums);
 int64_t head_scratch(int64_t length, int64_t width, bool backward);
