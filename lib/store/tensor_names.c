@@ -126,7 +126,7 @@ static int check_all(const struct bs_tensors *tensors,
         if (check_one(tensor, &spec, path, error))
             return error->code;
         used[tensor - first] = true;
-        if (tensor->scales)
+        if (tensor && tensor->scales) /* it is there, checked above */
             used[tensor->scales - first] = true;
     }
     return BS_OK;

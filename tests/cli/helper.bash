@@ -101,6 +101,16 @@ err_has() {
     return 1
 }
 
+# err_matches PATTERN: all of it, an extended regular expression a line.
+err_matches() {
+    local others
+    others=$(grep -cvE -e "$1" err) || true
+    [ -s err ] && [ "$others" -eq 0 ] && return
+    echo "wanted err like: $1"
+    show
+    return 1
+}
+
 # bound_memory KIB: of virtual memory, for all that runs from here on in this test. Tools
 # under a sanitizer need more than any bound, and get none.
 bound_memory() {

@@ -10,10 +10,10 @@
 #ifndef BS_TESTS_CUDA_ATTENTION_LAB_H
 #define BS_TESTS_CUDA_ATTENTION_LAB_H
 
+#include "common/f16.h"
 #include "common/random.h"
 #include "compute/bf16.h"
 #include "compute/cuda/kernels.h"
-#include "common/f16.h"
 #include "cuda/gpu.h"
 
 #include <cmath>

@@ -1,5 +1,6 @@
 /* Safetensors: round trip, hostile headers, conversion, a real file. */
 #include "common/file.h"
+#include "store/quantize.h"
 #include "store/tensors.h"
 #include "tap.h"
 
@@ -311,6 +312,98 @@ static void test_ranges(void) {
     check(!bs_tensor_to_float(&tensor, 0, 1, out), "whole numbers are refused");
 }
 
+/* [2, 3] of int8, whose bytes are 0 to 5, and what follows it. */
+static bool int8_reads(const char *scales, size_t size, float out[6]) {
+    char header[512];
+    snprintf(header, sizeof header,
+             "{\"w\":{\"dtype\":\"I8\",\"shape\":[2,3],\"data_offsets\":[0,6]}%s}",
+             scales);
+    struct bs_buffer file = make_file(header, size);
+    struct bs_tensors *tensors;
+    struct bs_error error;
+    float factors[2] = {0.5F, -2};
+    memcpy(file.data + file.size - sizeof factors, factors, sizeof factors);
+    bool reads = false;
+    if (!bs_tensors_parse(&tensors, bs_buffer_span(&file), "file", &error)) {
+        reads = bs_tensor_to_float(bs_tensors_find(tensors, "w"), 0, 6, out) &&
+                bs_tensors_are_int8(tensors);
+        bs_tensors_close(tensors);
+    }
+    bs_buffer_free(&file);
+    return reads;
+}
+
+static void test_int8(void) {
+    float out[6] = {0}, wanted[6] = {0, 0.5F, 1, -6, -8, -10};
+    check(int8_reads(",\"w_scale\":{\"dtype\":\"F32\",\"shape\":[2],"
+                     "\"data_offsets\":[6,14]}",
+                     14, out) &&
+              !memcmp(out, wanted, sizeof out),
+          "int8 is multiplied by the scale of its row");
+    check(!int8_reads(",\"x_scale\":{\"dtype\":\"F32\",\"shape\":[2],"
+                      "\"data_offsets\":[6,14]}",
+                      14, out),
+          "without scales of its own it is not read");
+    check(!int8_reads(",\"w_scale\":{\"dtype\":\"F32\",\"shape\":[2,1],"
+                      "\"data_offsets\":[6,14]}",
+                      14, out) &&
+              !int8_reads(",\"w_scale\":{\"dtype\":\"I32\",\"shape\":[2],"
+                          "\"data_offsets\":[6,14]}",
+                          14, out) &&
+              !int8_reads(",\"w_scale\":{\"dtype\":\"F32\",\"shape\":[3],"
+                          "\"data_offsets\":[6,18]}",
+                          18, out),
+          "nor with scales of another shape or type");
+}
+
+static void test_quantize(void) {
+    float matrix[2][3] = {{1, -0.25F, 0.125F}, {0, 0, 0}}, words[1][2] = {{3, 0.1F}};
+    struct bs_tensor tensors[] = {
+        {.name = "layer.weight",
+         .n_dimensions = 2,
+         .shape = {2, 3},
+         .bytes = bs_span((const char *)matrix, sizeof matrix)},
+        {.name = "embeddings.word.weight",
+         .n_dimensions = 2,
+         .shape = {1, 2},
+         .bytes = bs_span((const char *)words, sizeof words)},
+        {.name = "layer.bias",
+         .n_dimensions = 1,
+         .shape = {2},
+         .bytes = bs_span((const char *)words, sizeof words)},
+    };
+    static const int8_t numbers[] = {127, -32, 16, 0, 0, 0};
+    struct bs_quantized *quantized;
+    struct bs_error error;
+    size_t count = 0;
+    const struct bs_tensor *list = NULL;
+    float scales[2] = {0};
+    int code = bs_quantized_new(&quantized, tensors, 3, &error);
+    if (!code)
+        list = bs_quantized_list(quantized, &count);
+    check(!code && count == 4 && list[0].type == BS_TENSOR_I8 &&
+              !memcmp(list[0].bytes.data, numbers, sizeof numbers) &&
+              !strcmp(list[1].name, "layer.weight_scale"),
+          "a matrix becomes whole numbers");
+    if (count > 1)
+        memcpy(scales, list[1].bytes.data, sizeof scales);
+    check(scales[0] == 1.0F / 127 && scales[1] == 1, "and scales, 1 for zeros");
+    check(count == 4 && list[2].type == BS_TENSOR_F16 && list[2].bytes.size == 4 &&
+              list[3].type == BS_TENSOR_F32 && list[3].bytes.data == (const char *)words,
+          "embeddings are shortened, vectors stay");
+    bs_quantized_free(quantized);
+    matrix[1][1] = NAN;
+    check(bs_quantized_new(&quantized, tensors, 3, &error) == BS_DATA &&
+              strstr(error.text, "not finite"),
+          "what is not finite is refused: %s", error.text);
+    matrix[1][1] = 0;
+    words[0][0] = 1e6F;
+    check(!bs_quantized_new(&quantized, tensors, 3, &error) &&
+              bs_quantized_list(quantized, &count)[2].type == BS_TENSOR_F32,
+          "embeddings too large for fp16 stay");
+    bs_quantized_free(quantized);
+}
+
 static void test_real_file(const char *path) {
     struct bs_error error = {0};
     struct bs_tensors *tensors = NULL, *again = NULL;
@@ -405,6 +498,8 @@ int main(void) {
     test_flipped();
     test_conversion();
     test_ranges();
+    test_int8();
+    test_quantize();
     test_real_file(path);
     test_forget(path);
     free(path);

@@ -105,7 +105,9 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
         .support = {[BS_PRECISION_FP32] = BS_NATIVE,
                     [BS_PRECISION_BF16] = bf16 ? BS_NATIVE : BS_EMULATED,
                     [BS_PRECISION_INT8] = BS_NATIVE},
-        .row_tile = all_own ? 1 : able.even_tiles ? LEAST_TILE : CPU_TILE,
+        .row_tile = all_own           ? 1
+                    : able.even_tiles ? LEAST_TILE
+                                      : CPU_TILE,
         .batch_tokens = CPU_BATCH_TOKENS,
     };
     return BS_OK;

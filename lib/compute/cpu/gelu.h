@@ -60,8 +60,8 @@ static const float gelu_slope[5][16] = {
 };
 
 BS_INLINE vf vtail(const float table[5][16], vf t) {
-    /* In parts, from the middle of the first; 1.5 * 2^23 leaves a whole number, whose last
-     * bits say which. */
+    /* In parts, from the middle of the first; 1.5 * 2^23 leaves a whole number, whose
+     * last bits say which. */
     vf at = vfma(t, vsplat(3.2F), vsplat(-0.5F)), shifted = at + 12582912.0F;
     vi part = (vi)shifted;
     vf d = at - (shifted - 12582912.0F);

@@ -9,9 +9,9 @@
 #ifndef BS_COMPUTE_REF_REF_H
 #define BS_COMPUTE_REF_REF_H
 
+#include "common/f16.h"
 #include "compute/backend.h"
 #include "compute/bf16.h"
-#include "common/f16.h"
 
 struct ref_queue {
     double *score, *other; /* [max_length] each */

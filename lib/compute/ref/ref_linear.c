@@ -27,7 +27,7 @@ static float factor(const struct bs_weights *w, float value) {
 static float int8_scale(struct bs_rows rows, int64_t row) {
     float most = 0;
     for (int64_t c = 0; c < rows.columns; c++) {
-        float size = (float)fabs(ref_get(rows, row, c));
+        float size = fabsf(ref_get(rows, row, c));
         most = size > most || isnan(size) ? size : most;
     }
     return most < 1e-30F ? 1 : most / 127;
