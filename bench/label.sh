@@ -98,6 +98,7 @@ label_rows() {
             "$(share "$precision" "$(multiply "$bs" "$flop_per_text")")"
     fi
     for engine in ${label_peers[$precision]}; do
+        [[ " ${BENCH_PEERS:-$engine} " == *" $engine "* ]] || continue
         label_peer "$work" "$2" "$precision" "$5" "$6" "$engine"
     done
 }

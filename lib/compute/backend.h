@@ -57,6 +57,7 @@ struct bs_weights {
     struct bs_device *device;
     struct bs_parameter *parameters;
     struct bs_slots *slots; /* [n_parameters] */
+    bool *released;         /* [n_parameters]; the back end has given the values back */
     int n_parameters;
     enum bs_precision precision;
     bool training;
@@ -114,8 +115,10 @@ typedef void bs_op_memory_free(struct bs_device *device, void *memory);
 typedef __typeof__(bs_device_memory_used) bs_op_memory_used;
 
 /* What is derived from parameters (packed, rounded). The common part is filled, all slots
- * are zero; weights_memory counts in `derived` alone. After a failure of weights_new or
- * queue_new, nothing is left to free and the _free slot is not called. */
+ * are zero; weights_memory counts in `derived` alone. weights_ready may mark matrices
+ * that are not trained as released, when what is derived is all that products need; it
+ * then passes them by until they have been uploaded anew. After a failure of weights_new
+ * or queue_new, nothing is left to free and the _free slot is not called. */
 typedef int bs_op_weights_new(struct bs_weights *weights, struct bs_error *error);
 typedef void bs_op_weights_free(struct bs_weights *weights);
 typedef __typeof__(bs_weights_ready) bs_op_weights_ready;

@@ -139,7 +139,9 @@ void bs_weights_free(struct bs_weights *weights);
 
 /* Canonical layout only: `rows` whole rows from `first_row` as fp32. Values uploaded
  * take effect for products after bs_weights_ready, which must follow the last upload
- * of values before any operation (it packs and converts). */
+ * of values before any operation (it packs and converts). Of weights that were not made
+ * for training it may keep matrices in the form of products alone: they can no longer be
+ * downloaded then, and be uploaded as a whole only. */
 int bs_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
                       int64_t first_row, int64_t rows, const float *values,
                       struct bs_error *error) BS_MUST_CHECK;

@@ -105,6 +105,7 @@ static int make_slots(struct bs_weights *weights, struct bs_error *error) {
 static void free_common(struct bs_weights *weights) {
     if (weights->memory)
         weights->device->backend->memory_free(weights->device, weights->memory);
+    free(weights->released);
     free(weights->slots);
     free(weights->parameters);
     free(weights);
@@ -129,10 +130,11 @@ int bs_weights_new(struct bs_weights **weights, struct bs_device *device,
     *made = (struct bs_weights){.device = device,
                                 .parameters = bs_alloc(count, sizeof *made->parameters),
                                 .slots = bs_alloc(count, sizeof *made->slots),
+                                .released = bs_alloc(count, sizeof *made->released),
                                 .n_parameters = n_parameters,
                                 .precision = precision,
                                 .training = training};
-    if (!made->parameters || !made->slots) {
+    if (!made->parameters || !made->slots || !made->released) {
         bs_fail_memory(error, count * sizeof *made->slots, "a table of parameters");
         goto out;
     }
@@ -184,8 +186,13 @@ int bs_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
                       struct bs_error *error) {
     if (check_transfer(weights, index, slot, first_row, rows, error))
         return error->code;
+    const struct bs_parameter *p = &weights->parameters[index];
+    if (weights->released[index] && rows < p->rows)
+        return bs_fail(error, BS_DEVICE,
+                       "parameter %s is packed for labelling: all of it must be uploaded",
+                       p->name);
     if (slot == BS_SLOT_VALUE)
-        weights->ready = false;
+        weights->ready = weights->released[index] = false;
     return weights->device->backend->weights_upload(
         weights, slot_row(weights, index, slot, first_row), values,
         rows * weights->parameters[index].columns, error);
@@ -196,6 +203,10 @@ int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slo
                         struct bs_error *error) {
     if (check_transfer(weights, index, slot, first_row, rows, error))
         return error->code;
+    if (weights->released[index])
+        return bs_fail(error, BS_DEVICE,
+                       "parameter %s is packed for labelling: it cannot be downloaded",
+                       weights->parameters[index].name);
     return weights->device->backend->weights_download(
         weights, slot_row(weights, index, slot, first_row), values,
         rows * weights->parameters[index].columns, error);
@@ -217,7 +228,7 @@ struct bs_weights_memory bs_weights_memory(const struct bs_weights *weights) {
     for (int i = 0; i < weights->n_parameters; i++) {
         int64_t bytes = weights->slots[i].size * (int64_t)sizeof(float);
         bool trains = bs_weights_trains(weights, i);
-        memory.values += bytes;
+        memory.values += weights->released[i] ? 0 : bytes;
         memory.gradients += trains ? bytes : 0;
         memory.moments += trains ? 2 * bytes : 0;
     }

@@ -121,6 +121,63 @@ static void weights_without_training(struct target target) {
     bs_device_close(device);
 }
 
+/* What a product makes of weights that are all `value`. */
+static float product_of(struct lab *lab, struct bs_linear l, struct bs_rows x,
+                        struct bs_rows y, float value, int rows, int columns) {
+    float *values = malloc((size_t)(rows * columns) * sizeof *values);
+    for (int i = 0; i < rows * columns; i++)
+        values[i] = value;
+    lab_must(lab,
+             bs_weights_upload(lab->weights, l.weight, BS_SLOT_VALUE, 0, rows, values,
+                               &lab->error) ||
+                 bs_weights_ready(lab->weights, &lab->error),
+             "upload");
+    bs_linear(lab->queue, lab->weights, l, BS_IDENTITY, x, absent, y);
+    float *made = lab_download(lab, y), first = made[0];
+    for (int i = 1; i < rows; i++)
+        first = made[i] == first ? first : NAN;
+    free(made);
+    free(values);
+    return first;
+}
+
+/* For prediction matrices may be kept packed alone, vectors not. */
+static void packed_weights(struct target target) {
+    enum { ROWS = 70, COLUMNS = 130 };
+    static struct lab lab;
+    lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
+    struct bs_linear l = {lab_parameter(&lab, BS_ROLE_MATRIX, ROWS, COLUMNS),
+                          lab_parameter(&lab, BS_ROLE_VECTOR, 1, ROWS)};
+    lab_must(&lab,
+             bs_weights_new(&lab.weights, lab.device, lab.parameters, 2,
+                            BS_PRECISION_FP32, false, &lab.error),
+             "weights");
+    float ones[COLUMNS], rows[ROWS * COLUMNS];
+    for (int i = 0; i < COLUMNS; i++)
+        ones[i] = 1;
+    struct bs_rows x = lab_given(&lab, BS_F32, 1, COLUMNS, ones);
+    struct bs_rows y = lab_output(&lab, BS_F32, 1, ROWS);
+    check(product_of(&lab, l, x, y, 0.5F, ROWS, COLUMNS) == COLUMNS / 2,
+          "weights for prediction multiply");
+    int code = bs_weights_download(lab.weights, l.weight, BS_SLOT_VALUE, 0, ROWS, rows,
+                                   &lab.error);
+    check(code ? code == BS_DEVICE && strstr(lab.error.text, "cannot be downloaded")
+               : rows[7] == 0.5F,
+          "a matrix comes down or is refused: %s",
+          code ? lab.error.text : "it comes down");
+    check(
+        !bs_weights_download(lab.weights, l.bias, BS_SLOT_VALUE, 0, 1, rows, &lab.error),
+        "a vector comes down");
+    int part =
+        bs_weights_upload(lab.weights, l.weight, BS_SLOT_VALUE, 1, 1, ones, &lab.error);
+    check(code ? part == BS_DEVICE && strstr(lab.error.text, "all of it") : part == BS_OK,
+          "a part goes up or is refused: %s", part ? lab.error.text : "it goes up");
+    check(product_of(&lab, l, x, y, 2, ROWS, COLUMNS) == 2 * COLUMNS &&
+              product_of(&lab, l, x, y, 1, ROWS, COLUMNS) == COLUMNS,
+          "the whole can be uploaded anew");
+    lab_close(&lab);
+}
+
 /* On a GPU an arena shows in the memory in use; others work in host memory. */
 static void memory_in_use(struct target target) {
     struct bs_error error = {0};
@@ -400,6 +457,7 @@ int main(int argc, char **argv) {
         precisions(targets[i]);
         weights(targets[i]);
         weights_without_training(targets[i]);
+        packed_weights(targets[i]);
         memory_in_use(targets[i]);
         arenas(targets[i]);
         transfers(targets[i]);

@@ -141,7 +141,7 @@ static int memory_new(struct bs_device *device, int64_t bytes, void **memory,
 
 static void memory_free(struct bs_device *device, void *memory) {
     (void)device;
-    free(memory);
+    cpu_free(memory);
 }
 
 const struct bs_backend bs_backend_cpu = {

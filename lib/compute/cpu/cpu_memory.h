@@ -4,9 +4,14 @@
 
 #include <stddef.h>
 
-/* Zeroed, aligned to 64 bytes at least, on huge pages where the system gives them when
- * asked: rows of a few kB apart would else need a page table entry each. NULL: no
- * memory. Freed with free(). */
+/* Zeroed, aligned to 64 bytes, on huge pages where the system gives them when asked: rows
+ * of a few kB apart would else need a page table entry each. Of large blocks nothing is
+ * resident before it is touched. NULL: no memory. */
 void *cpu_alloc(size_t bytes);
+void cpu_free(void *block);
+
+/* The whole pages of a part of such memory become the system's again; what was in them is
+ * lost. It stays allocated. */
+void cpu_give_back(void *memory, size_t bytes);
 
 #endif

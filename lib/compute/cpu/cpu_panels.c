@@ -3,7 +3,6 @@
 
 #include "compute/cpu/cpu_memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static int64_t count_panels(const struct bs_cpu_kernels *kernels, int64_t columns) {
@@ -38,7 +37,7 @@ int cpu_panels_new(struct bs_cpu_panels *panels, const struct bs_cpu_kernels *ke
 }
 
 void cpu_panels_free(struct bs_cpu_panels *panels) {
-    free(panels->words);
+    cpu_free(panels->words);
 }
 
 void cpu_panels_pack(const struct bs_cpu_kernels *kernels, enum bs_cpu_operand operand,

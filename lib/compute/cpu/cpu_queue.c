@@ -16,10 +16,10 @@ static void free_data(struct cpu_queue *data) {
     bs_team_free(data->team);
     for (int i = 0; data->workers && i < data->threads; i++) {
         bs_product_worker_free(data->workers[i].products);
-        free(data->workers[i].scratch);
+        cpu_free(data->workers[i].scratch);
     }
     free(data->workers);
-    free(data->shared);
+    cpu_free(data->shared);
     free(data->row_example);
     free(data->row_place);
     free(data);
@@ -108,7 +108,7 @@ void cpu_for_rows(struct bs_queue *q, int64_t rows, cpu_rows_work *work, void *c
 static bool grow(void **memory, int64_t *bytes, int64_t wanted) {
     if (wanted <= *bytes)
         return true;
-    free(*memory);
+    cpu_free(*memory);
     *bytes = 0;
     *memory = cpu_alloc((size_t)wanted);
     if (*memory)

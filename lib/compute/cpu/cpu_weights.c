@@ -16,7 +16,7 @@ void cpu_weights_free(struct bs_weights *weights) {
         bs_packed_free(cpu_tensor(weights, i)->backward);
         cpu_panels_free(&cpu_tensor(weights, i)->panels);
         cpu_panels_free(&cpu_tensor(weights, i)->back_panels);
-        free(cpu_tensor(weights, i)->rounded);
+        cpu_free(cpu_tensor(weights, i)->rounded);
     }
     free(weights->data);
 }
@@ -126,14 +126,28 @@ static bool refresh(const struct bs_weights *weights, int64_t number,
     return true;
 }
 
+/* When products need its panels alone. */
+static void release(struct bs_weights *weights, int index) {
+    const struct cpu_tensor *tensor = cpu_tensor(weights, index);
+    if (weights->training || !tensor->panels.words)
+        return;
+    cpu_give_back(tensor->value, (size_t)weights->slots[index].size * sizeof(float));
+    weights->released[index] = true;
+}
+
 int cpu_repack(struct bs_weights *weights, struct bs_error *error) {
     const struct cpu_device *cpu = weights->device->data;
     struct bs_product_worker *worker = NULL;
     if (bs_product_worker_new(&worker, cpu->products, error))
         return error->code;
     bool good = true;
-    for (int64_t n = 0; good && n < 2 * (int64_t)weights->n_parameters; n++)
-        good = refresh(weights, n, worker);
+    for (int i = 0; good && i < weights->n_parameters; i++) {
+        if (weights->released[i])
+            continue;
+        good = refresh(weights, 2 * (int64_t)i, worker) &&
+               refresh(weights, 2 * (int64_t)i + 1, worker);
+        release(weights, i);
+    }
     bs_product_worker_free(worker);
     return good ? BS_OK : bs_fail(error, BS_DEVICE, "oneDNN failed to pack weights");
 }

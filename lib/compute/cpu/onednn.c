@@ -344,8 +344,8 @@ void bs_packed_free(struct bs_packed *packed) {
     dnnl_memory_destroy(packed->from);
     dnnl_memory_destroy(packed->to);
     dnnl_memory_destroy(packed->scratch);
-    free(packed->data);
-    free(packed->scratch_data);
+    cpu_free(packed->data);
+    cpu_free(packed->scratch_data);
     free(packed);
 }
 
@@ -392,7 +392,7 @@ void bs_product_worker_free(struct bs_product_worker *worker) {
             dnnl_memory_destroy(worker->arguments[i].memory[j]);
     dnnl_stream_destroy(worker->stream);
     free(worker->arguments);
-    free(worker->scratch);
+    cpu_free(worker->scratch);
     free(worker);
 }
 
@@ -408,7 +408,7 @@ static bool reserve(struct bs_product_worker *worker, int number, size_t scratch
         worker->n_arguments = count;
     }
     if (scratch > worker->scratch_bytes) {
-        free(worker->scratch);
+        cpu_free(worker->scratch);
         worker->scratch_bytes = 0;
         worker->scratch = cpu_alloc(scratch);
         if (!worker->scratch)
