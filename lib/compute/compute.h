@@ -82,6 +82,7 @@ struct bs_device_info {
     const char *hardware; /* "AVX-512 with bf16", "plain C" */
     enum bs_support support[BS_N_PRECISIONS];
     int64_t row_tile; /* batches are padded to a multiple of this many rows */
+    int64_t panel;    /* packed matrices to so many columns; 0: to none */
     /* What keeps it busy when texts are labelled: */
     int workers;          /* queues at once; 0: one for each thread of the host */
     int64_t batch_tokens; /* in each, T */

@@ -160,16 +160,27 @@ int bs_model_check_ids(const struct bs_model_config *config,
 
 /* Bytes of an element in a packed copy: what is emulated may be kept wide. */
 static int64_t packed_size(const struct bs_device *device, enum bs_precision precision) {
+    if (precision == BS_PRECISION_INT8)
+        return 1;
     bool narrow = bs_device_info(device)->support[precision] == BS_NATIVE;
     return (int64_t)bs_type_size(narrow ? bs_precision_type(precision) : BS_F32);
 }
 
-/* Elements of matrices, which a device may keep packed, forward and transposed. */
-static int64_t matrix_elements(const struct bs_parameters *parameters) {
+static int64_t padded(int64_t n, int64_t panel) {
+    return panel ? (n + panel - 1) / panel * panel : n;
+}
+
+/* Elements of packed matrices, as a device may keep them: forward, and in training
+ * transposed. */
+static int64_t packed_elements(const struct bs_parameters *parameters, int64_t panel,
+                               bool training) {
     int64_t elements = 0;
-    for (int i = 0; i < parameters->count; i++)
-        if (parameters->list[i].role == BS_ROLE_MATRIX)
-            elements += parameters->list[i].rows * parameters->list[i].columns;
+    for (int i = 0; i < parameters->count; i++) {
+        const struct bs_parameter *p = &parameters->list[i];
+        if (p->role == BS_ROLE_MATRIX)
+            elements += padded(p->rows, panel) * p->columns +
+                        (training ? padded(p->columns, panel) * p->rows : 0);
+    }
     return elements;
 }
 
@@ -185,11 +196,12 @@ int bs_model_estimate(struct bs_model_memory *memory, struct bs_device *device,
     if (pass_init(&pass, &model, size, &memory->activations, error) == BS_OK) {
         const struct bs_parameters *p = &model.parameters;
         int64_t trained = options->training ? bs_parameters_elements(p, true) : 0;
-        int64_t copy = packed_size(device, options->precision);
+        int64_t panel = bs_device_info(device)->panel;
         memory->values = 4 * bs_parameters_elements(p, false);
         memory->gradients = 4 * trained;
         memory->moments = 8 * trained;
-        memory->derived = matrix_elements(p) * copy * (options->training ? 2 : 1);
+        memory->derived = packed_elements(p, panel, options->training) *
+                          packed_size(device, options->precision);
     }
     bool failed = memory->values == 0;
     free(pass.layers);

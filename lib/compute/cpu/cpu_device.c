@@ -108,6 +108,7 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
         .row_tile = all_own           ? 1
                     : able.even_tiles ? LEAST_TILE
                                       : CPU_TILE,
+        .panel = cpu->kernels->panel,
         .batch_tokens = CPU_BATCH_TOKENS,
     };
     return BS_OK;
