@@ -28,10 +28,10 @@ static inline float bs_tf32_round(float value) {
 }
 
 static inline float bs_f16_to_float(uint16_t low) {
-    uint32_t exponent = low >> 10 & 31U, fraction = low & 1023U;
-    uint32_t wide = exponent == 31 ? 255 : exponent + 127 - 15;
-    float magnitude = exponent ? bs_float_of_bits(wide << 23 | fraction << 13)
-                               : (float)fraction * 0x1p-24F;
+    uint32_t bits = (low & 0x7FFFU) << 13;
+    float magnitude = bs_float_of_bits(bits) * 0x1p112F; /* exponents from 15 to 127 */
+    if ((low & 0x7C00U) == 0x7C00U)
+        magnitude = bs_float_of_bits(bits | 0x7F800000U);
     return low >> 15 ? -magnitude : magnitude;
 }
 

@@ -89,9 +89,10 @@ int bs_model_open(struct bs_model **model, struct bs_device *device,
                   const struct bs_model_files *files, enum bs_precision precision,
                   struct bs_error *error) BS_MUST_CHECK;
 
-/* The weights of a model made for training as Hugging Face's tensors under canonical names,
- * F32, downloaded to host memory: what was loaded or trained, bit for bit. The list is owned by the object and
- * is what struct bs_model_parts (store/model_write.h) wants. */
+/* The weights of a model made for training as Hugging Face's tensors under canonical
+ * names, F32, downloaded to host memory: what was loaded or trained, bit for bit. The
+ * list is owned by the object and is what struct bs_model_parts (store/model_write.h)
+ * wants. */
 struct bs_model_tensors;
 int bs_model_tensors_new(struct bs_model_tensors **tensors, const struct bs_model *model,
                          struct bs_error *error) BS_MUST_CHECK;

@@ -57,11 +57,13 @@ static void halves_to_float(const char *from, bool brain, int64_t count, float *
 static void scaled_to_float(const struct bs_tensor *tensor, int64_t first, int64_t count,
                             float *out) {
     const int8_t *from = (const int8_t *)tensor->bytes.data;
-    int64_t columns = tensor->shape[1];
-    for (int64_t i = first; i < first + count; i++) {
+    int64_t columns = tensor->shape[1], end = first + count;
+    for (int64_t i = first; i < end;) {
+        int64_t row = i / columns, next = (row + 1) * columns;
         float scale;
-        memcpy(&scale, tensor->scales->bytes.data + 4 * (i / columns), sizeof scale);
-        *out++ = (float)from[i] * scale;
+        memcpy(&scale, tensor->scales->bytes.data + 4 * row, sizeof scale);
+        for (next = next < end ? next : end; i < next; i++)
+            *out++ = (float)from[i] * scale;
     }
 }
 
