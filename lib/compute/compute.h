@@ -393,7 +393,7 @@ void bs_linear(struct bs_queue *q, const struct bs_weights *w, struct bs_linear 
                struct bs_rows y);
 /* dy is the gradient at y before any activation (see bs_gelu_backward), of x's type.
  * dx absent, or any type: overwritten, or added to if `accumulate` (F32 only).
- * Accumulates the gradients of weight and bias. */
+ * Accumulates the gradients of weight and bias. The weights must be made for training. */
 void bs_linear_backward(struct bs_queue *q, struct bs_weights *w, struct bs_linear linear,
                         struct bs_rows x, struct bs_rows dy, struct bs_rows dx,
                         bool accumulate);

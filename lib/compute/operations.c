@@ -266,6 +266,13 @@ static bool linear_fits(struct bs_queue *q, const char *operation,
            parameter_fits(q, operation, w, linear.bias, BS_ROLE_VECTOR, 1, outputs);
 }
 
+static bool trained_weights_fit(struct bs_queue *q, const char *operation,
+                                const struct bs_weights *w) {
+    return !q->failure.code && weights_fit(q, operation, w) &&
+           (w->training ||
+            refuse(q, operation, "the weights were not made for training"));
+}
+
 static int product_type(const struct bs_weights *w) {
     return 1 << bs_precision_type(w->precision);
 }
@@ -294,7 +301,7 @@ void bs_linear_backward(struct bs_queue *q, struct bs_weights *w, struct bs_line
                         bool accumulate) {
     static const char operation[] = "linear backward";
     int dx_types = (accumulate ? F32 : ANY) | OPTIONAL;
-    if (q->failure.code ||
+    if (!trained_weights_fit(q, operation, w) ||
         !linear_fits(q, operation, w, linear, x.rows, x.columns, dy.columns) ||
         !VIEWS_FIT(q, operation, {"x", x, product_type(w), x.rows, x.columns},
                    {"dy", dy, product_type(w), x.rows, dy.columns},
@@ -430,13 +437,6 @@ void bs_copy(struct bs_queue *q, struct bs_rows x, struct bs_rows y) {
     if (!q->failure.code && VIEWS_FIT(q, "copy", {"x", x, ANY, x.rows, x.columns},
                                       {"y", y, ANY, x.rows, x.columns}))
         q->device->backend->copy(q, x, y);
-}
-
-static bool trained_weights_fit(struct bs_queue *q, const char *operation,
-                                const struct bs_weights *w) {
-    return !q->failure.code && weights_fit(q, operation, w) &&
-           (w->training ||
-            refuse(q, operation, "the weights were not made for training"));
 }
 
 void bs_update(struct bs_queue *q, struct bs_weights *w, struct bs_adamw adamw) {

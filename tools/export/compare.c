@@ -135,10 +135,10 @@ static void count_equal(struct comparison *c, int64_t count) {
 static int compare_logits(struct comparison *c, int64_t count, struct bs_error *error) {
     for (int i = 0; i < 2; i++)
         if (bs_infer_run(c->sides[i].infer, c->sequences, count, c->sides[i].logits,
-                         error))
+                         error) ||
+            bs_infer_check_logits(c->sides[i].logits, count * c->config->num_labels,
+                                  error))
             return error->code;
-    if (bs_infer_check_logits(c->sides[0].logits, count * c->config->num_labels, error))
-        return error->code;
     c->texts += count;
     if (c->agreement) {
         count_equal(c, count);

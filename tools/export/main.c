@@ -82,7 +82,7 @@ static const struct bs_command command = {
         "fp32, but for int8. A directory PATH that holds nothing but a model is "
         "replaced, "
         "as is a file that is a bundle; any other is left alone.\n\n"
-        "Exit status: 0 done; 1 less labels are equal than --require says; 2 wrong "
+        "Exit status: 0 done; 1 fewer labels are equal than --require says; 2 wrong "
         "command "
         "line; 3 done, but records of FILE were "
         "rejected; 4 bad model, or a copy that differs; 5 no space or memory; 6 device "

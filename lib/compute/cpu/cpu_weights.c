@@ -10,6 +10,9 @@
 
 #include <stdlib.h>
 
+/* So many products of an unsigned and a signed byte have a sum of 32 bits. */
+enum { MOST_INT8 = INT32_MAX / (255 * 127) };
+
 void cpu_weights_free(struct bs_weights *weights) {
     for (int i = 0; i < weights->n_parameters; i++) {
         bs_packed_free(cpu_tensor(weights, i)->forward);
@@ -45,6 +48,9 @@ static int tensor_packed(struct bs_weights *weights, int index, struct bs_error 
     const struct bs_parameter *p = &weights->parameters[index];
     struct cpu_tensor *tensor = cpu_tensor(weights, index);
     struct bs_strides turned = {1, p->columns}, straight = {p->columns, 1};
+    if (weights->precision == BS_PRECISION_INT8 && p->columns > MOST_INT8)
+        return bs_fail(error, BS_DATA, "%lld inputs are too many for int8",
+                       (long long)p->columns);
     if (packed_new(weights, &tensor->forward, &tensor->panels, p->columns, p->rows,
                    tensor->value, turned, error))
         return error->code;

@@ -84,8 +84,8 @@ struct bs_cpu_kernels {
     void (*dropout)(const struct bs_cpu_dropout *dropout, struct bs_rows x,
                     struct bs_rows residual, struct bs_rows y, struct bs_rows y_low);
 
-    /* y = layer norm of sum = x + residual; without a residual sum is x itself. x of
-     * either type, y_low as in bs_layer_norm; sum and residual may be y. */
+    /* y = layer norm of sum = x + residual, x of either type; without a residual x is F32
+     * and sum is x. y_low as in bs_layer_norm; sum and residual may be y. */
     void (*layer_norm)(const float *gain, const float *bias, float epsilon,
                        struct bs_rows x, struct bs_rows residual, struct bs_rows sum,
                        struct bs_rows stats, struct bs_rows y, struct bs_rows y_low);

@@ -47,29 +47,19 @@ static int64_t place_operands(struct operands *o, int64_t length, int64_t width,
     int64_t turned = width * o->keys, plain = o->keys * o->width;
     int64_t square = QUERIES * o->keys, block = QUERIES * o->width;
     struct part {
-        uint32_t **to;
+        void *to; /* a pointer, of either type */
         int64_t size;
     } parts[] = {
-        {&o->k, turned},
-        {&o->v, plain},
-        {&o->rows, plain + block},
-        {(uint32_t **)&o->scores, square},
-        {&o->kept, square},
-        {&o->v_turned, turned},
-        {&o->k_plain, plain},
-        {(uint32_t **)&o->masked, square},
-        {&o->score_pairs, square},
-        {&o->mask_pairs, square},
-        {&o->q_pairs, block},
-        {&o->dout_pairs, block},
-        {(uint32_t **)&o->dk, plain},
-        {(uint32_t **)&o->dv, plain},
-        {(uint32_t **)&o->mask, o->keys},
+        {&o->k, turned},          {&o->v, plain},       {&o->rows, plain + block},
+        {&o->scores, square},     {&o->kept, square},   {&o->v_turned, turned},
+        {&o->k_plain, plain},     {&o->masked, square}, {&o->score_pairs, square},
+        {&o->mask_pairs, square}, {&o->q_pairs, block}, {&o->dout_pairs, block},
+        {&o->dk, plain},          {&o->dv, plain},      {&o->mask, o->keys},
     };
     size_t count = backward ? sizeof parts / sizeof *parts : 5;
     for (size_t i = 0; i < count; i++) {
-        if (words)
-            *parts[i].to = words + used;
+        uint32_t *place = words ? words + used : NULL;
+        memcpy(parts[i].to, &place, sizeof place);
         used += whole(parts[i].size);
     }
     return used;

@@ -66,11 +66,11 @@ static int dnnl_failed(struct bs_error *error, const char *what, dnnl_status_t s
 /* ---- the library ---- */
 
 void bs_onednn_limit(enum bs_onednn_limit limit) {
-    static const dnnl_cpu_isa_t sets[] = {[BS_ONEDNN_ANY] = dnnl_cpu_isa_all,
-                                          [BS_ONEDNN_AVX512] = dnnl_cpu_isa_avx512_core,
+    static const dnnl_cpu_isa_t sets[] = {[BS_ONEDNN_AVX512] = dnnl_cpu_isa_avx512_core,
                                           [BS_ONEDNN_AVX2] = dnnl_cpu_isa_avx2,
                                           [BS_ONEDNN_LEAST] = dnnl_cpu_isa_sse41};
-    dnnl_set_max_cpu_isa(sets[limit]);
+    if (limit != BS_ONEDNN_ANY) /* else as its own environment variable says */
+        dnnl_set_max_cpu_isa(sets[limit]);
 }
 
 struct bs_onednn_abilities bs_onednn_abilities(void) {
