@@ -82,7 +82,6 @@ struct bs_device_info {
     const char *hardware; /* "AVX-512 with bf16", "plain C" */
     enum bs_support support[BS_N_PRECISIONS];
     int64_t row_tile; /* batches are padded to a multiple of this many rows */
-    int64_t panel;    /* packed matrices to so many columns; 0: to none */
     /* What keeps it busy when texts are labelled: */
     int workers;          /* queues at once; 0: one for each thread of the host */
     int64_t batch_tokens; /* in each, T */
@@ -151,7 +150,8 @@ int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slo
                         struct bs_error *error) BS_MUST_CHECK;
 int bs_weights_ready(struct bs_weights *weights, struct bs_error *error) BS_MUST_CHECK;
 
-/* Bytes held: canonical values, what is derived from them, gradients, moments. */
+/* Bytes held: canonical values that are still there, what is derived from them,
+ * gradients, moments. */
 struct bs_weights_memory {
     int64_t values, derived, gradients, moments;
 };

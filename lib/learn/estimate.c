@@ -19,14 +19,10 @@ int64_t run_memory_sum(const struct run_memory *m) {
 
 static int activations(const struct run *run, struct bs_pass_size size, int64_t *bytes,
                        struct bs_error *error) {
-    struct bs_model_memory memory;
     struct bs_model_options options = {.precision = run->settings->precision,
                                        .training = true};
-    if (bs_model_estimate(&memory, run->training->device, &run->config, &options, size,
-                          error))
-        return error->code;
-    *bytes = memory.activations;
-    return BS_OK;
+    return bs_pass_memory(bytes, run->training->device, &run->config, &options, size,
+                          error);
 }
 
 int run_memory(const struct run *run, struct run_memory *memory, struct bs_error *error) {

@@ -158,53 +158,16 @@ int bs_model_check_ids(const struct bs_model_config *config,
     return BS_OK;
 }
 
-/* Bytes of an element in a packed copy: what is emulated may be kept wide. */
-static int64_t packed_size(const struct bs_device *device, enum bs_precision precision) {
-    if (precision == BS_PRECISION_INT8)
-        return 1;
-    bool narrow = bs_device_info(device)->support[precision] == BS_NATIVE;
-    return (int64_t)bs_type_size(narrow ? bs_precision_type(precision) : BS_F32);
-}
-
-static int64_t padded(int64_t n, int64_t panel) {
-    return panel ? (n + panel - 1) / panel * panel : n;
-}
-
-/* Elements of packed matrices, as a device may keep them: forward, and in training
- * transposed. */
-static int64_t packed_elements(const struct bs_parameters *parameters, int64_t panel,
-                               bool training) {
-    int64_t elements = 0;
-    for (int i = 0; i < parameters->count; i++) {
-        const struct bs_parameter *p = &parameters->list[i];
-        if (p->role == BS_ROLE_MATRIX)
-            elements += padded(p->rows, panel) * p->columns +
-                        (training ? padded(p->columns, panel) * p->rows : 0);
-    }
-    return elements;
-}
-
-int bs_model_estimate(struct bs_model_memory *memory, struct bs_device *device,
-                      const struct bs_model_config *config,
-                      const struct bs_model_options *options, struct bs_pass_size size,
-                      struct bs_error *error) {
+int bs_pass_memory(int64_t *bytes, struct bs_device *device,
+                   const struct bs_model_config *config,
+                   const struct bs_model_options *options, struct bs_pass_size size,
+                   struct bs_error *error) {
     struct bs_model model = {.config = *config, .options = *options, .device = device};
     struct bs_pass pass = {0};
-    *memory = (struct bs_model_memory){0};
     if (bs_parameters_init(&model.parameters, config, options->freeze, error))
         return error->code;
-    if (pass_init(&pass, &model, size, &memory->activations, error) == BS_OK) {
-        const struct bs_parameters *p = &model.parameters;
-        int64_t trained = options->training ? bs_parameters_elements(p, true) : 0;
-        int64_t panel = bs_device_info(device)->panel;
-        memory->values = 4 * bs_parameters_elements(p, false);
-        memory->gradients = 4 * trained;
-        memory->moments = 8 * trained;
-        memory->derived = packed_elements(p, panel, options->training) *
-                          packed_size(device, options->precision);
-    }
-    bool failed = memory->values == 0;
+    int code = pass_init(&pass, &model, size, bytes, error);
     free(pass.layers);
     bs_parameters_free(&model.parameters);
-    return failed ? error->code : BS_OK;
+    return code;
 }

@@ -144,16 +144,11 @@ int bs_model_check_ids(const struct bs_model_config *config,
                        const struct bs_sequence *sequence,
                        struct bs_error *error) BS_MUST_CHECK;
 
-/* Bytes, before anything is allocated. */
-struct bs_model_memory {
-    int64_t values, gradients, moments; /* 4, 4 and 8 bytes for each element */
-    int64_t derived;     /* packed copies of matrices that a device may keep: a bound */
-    int64_t activations; /* of one pass of that size */
-};
-int bs_model_estimate(struct bs_model_memory *memory, struct bs_device *device,
-                      const struct bs_model_config *config,
-                      const struct bs_model_options *options, struct bs_pass_size size,
-                      struct bs_error *error) BS_MUST_CHECK;
+/* Bytes of the activations of a pass, before anything is allocated. */
+int bs_pass_memory(int64_t *bytes, struct bs_device *device,
+                   const struct bs_model_config *config,
+                   const struct bs_model_options *options, struct bs_pass_size size,
+                   struct bs_error *error) BS_MUST_CHECK;
 
 /* ---- dropout sites -------------------------------------------------------------- */
 

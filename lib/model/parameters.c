@@ -198,13 +198,3 @@ void bs_parameters_free(struct bs_parameters *parameters) {
     free(parameters->layers);
     *parameters = (struct bs_parameters){0};
 }
-
-int64_t bs_parameters_elements(const struct bs_parameters *parameters, bool trainable) {
-    int64_t elements = 0;
-    for (int i = 0; i < parameters->count; i++) {
-        const struct bs_parameter *p = &parameters->list[i];
-        if (p->trainable || !trainable)
-            elements += p->rows * p->columns;
-    }
-    return elements;
-}

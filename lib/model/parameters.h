@@ -61,7 +61,4 @@ int bs_parameters_init(struct bs_parameters *parameters,
                        struct bs_error *error) BS_MUST_CHECK;
 void bs_parameters_free(struct bs_parameters *parameters); /* leaves it empty */
 
-/* Elements of all parameters, and of those that are trained. */
-int64_t bs_parameters_elements(const struct bs_parameters *parameters, bool trainable);
-
 #endif

@@ -1,14 +1,12 @@
 /*
  * The CPU back end: vector kernels of our own, shared out to the threads of a queue.
  * Where matrix products have instructions that kernels do not know (AMX), or kernels are
- * plain C, oneDNN makes them.
+ * plain C, oneDNN makes them, but for int8.
  *
  * An operation is cut into items; an item is computed by one thread, and sums over items
- * are taken in their order. Our products give a row the same bits with any others. One of
- * oneDNN's sees tiles of 64 rows or of 32 or 16, of which it gives the same bits, or
- * where it does not always 64: row_tile is the least of them. What is shorter is copied
- * and filled up with zeros. So a row's result does not depend on how many others there
- * are, nor on the number of threads.
+ * are taken in their order. Our products give a row the same bits with any others; those
+ * of oneDNN always see tiles of 64 rows, the last filled up with zeros. So a row's result
+ * does not depend on how many others there are, nor on the number of threads.
  *
  * bf16 without instructions for it goes through products of fp32, in which products of
  * two bf16 numbers are exact: packed weights are fp32 rounded to bf16, rows are widened
@@ -31,8 +29,6 @@
 #include <stdatomic.h>
 
 enum { CPU_TILE = 64 };
-/* So few rows are shared out by halves of a tile, where that changes no bits. */
-enum { CPU_FEW_ROWS = 512 };
 /* Labelled at once by a thread: their activations stay in its cache. */
 enum { CPU_BATCH_TOKENS = 512 };
 
@@ -62,7 +58,6 @@ struct cpu_worker {
 struct cpu_queue {
     const struct bs_cpu_kernels *kernels;
     struct bs_products *products;
-    int64_t least_tile;
     struct bs_team *team;
     int threads;
     struct cpu_worker *workers; /* [threads] */
@@ -131,8 +126,6 @@ void cpu_repack_trained(struct bs_queue *q, struct bs_weights *weights);
 bs_op_weights_new cpu_weights_new;
 bs_op_weights_free cpu_weights_free;
 bs_op_weights_memory cpu_weights_memory;
-bs_op_weights_upload cpu_weights_upload;
-bs_op_weights_download cpu_weights_download;
 bs_op_queue_new cpu_queue_new;
 bs_op_queue_free cpu_queue_free;
 bs_op_queue_finish cpu_queue_finish;

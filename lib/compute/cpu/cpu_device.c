@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_TILE = 16 };
-
 /* Instruction sets of kernels, the best last. */
 enum level { PLAIN, AVX2, AVX512, AVX512_VNNI, AVX512_BF16, LEVELS };
 static const char *const level_names[LEVELS] = {"plain", "avx2", "avx512", "avx512vnni",
@@ -94,10 +92,8 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
         free(cpu);
         return error->code;
     }
-    struct bs_onednn_abilities able = bs_onednn_abilities();
     bool bf16 = cpu->kernels->multiplies[BS_CPU_BF16];
-    choose_products(cpu, bf16 && able.amx);
-    bool all_own = cpu->own[BS_CPU_F32] && cpu->own[BS_CPU_BF16] == bf16;
+    choose_products(cpu, bf16 && bs_onednn_has_amx());
     device->data = cpu;
     device->info = (struct bs_device_info){
         .backend = "cpu",
@@ -105,10 +101,7 @@ static int device_open(struct bs_device *device, struct bs_error *error) {
         .support = {[BS_PRECISION_FP32] = BS_NATIVE,
                     [BS_PRECISION_BF16] = bf16 ? BS_NATIVE : BS_EMULATED,
                     [BS_PRECISION_INT8] = BS_NATIVE},
-        .row_tile = all_own           ? 1
-                    : able.even_tiles ? LEAST_TILE
-                                      : CPU_TILE,
-        .panel = cpu->kernels->panel,
+        .row_tile = 1,
         .batch_tokens = CPU_BATCH_TOKENS,
     };
     return BS_OK;
@@ -153,8 +146,8 @@ const struct bs_backend bs_backend_cpu = {
     .device_close = device_close,
     .weights_new = cpu_weights_new,
     .weights_free = cpu_weights_free,
-    .weights_upload = cpu_weights_upload,
-    .weights_download = cpu_weights_download,
+    .weights_upload = bs_host_weights_upload,
+    .weights_download = bs_host_weights_download,
     .weights_ready = cpu_repack,
     .weights_memory = cpu_weights_memory,
     .queue_new = cpu_queue_new,

@@ -32,15 +32,11 @@ static void fill_tile(const struct bs_cpu_kernels *kernels, struct bs_rows from,
 
 /* ---- y = f(x W^T + b), dx = dy W: tiles of rows ---- */
 
-enum { SIZES = 3 };
-
 struct tile_job {
     struct cpu_queue *data;
     enum bs_type type; /* that products take */
-    int64_t item;      /* rows of one item */
-    /* For tiles of CPU_TILE >> i rows; into y, accumulating if asked for, or into scratch
-     * memory. */
-    const struct bs_product *direct[SIZES], *staged[SIZES];
+    /* Into y, accumulating if asked for, or into scratch memory. */
+    const struct bs_product *direct, *staged;
     struct bs_operands operands; /* what is the same for all tiles */
     struct bs_rows x, pre, y;
     enum bs_activation activation;
@@ -61,52 +57,34 @@ static bool goes_direct(const struct tile_job *job, struct bs_rows y) {
     return is_dense(y) && y.type == product_type(job);
 }
 
-/* One tile of CPU_TILE >> size rows, of which x and y may have fewer. */
-static void tile_product(const struct tile_job *job, int size, struct bs_rows x,
-                         struct bs_rows y, int worker) {
+/* One tile, of which x and y may have fewer rows. */
+static void tile_product(const struct tile_job *job, struct bs_rows x, struct bs_rows y,
+                         int worker) {
     const struct bs_cpu_kernels *kernels = job->data->kernels;
-    int64_t tile = CPU_TILE >> size;
     char *scratch = job->data->workers[worker].scratch;
     struct bs_operands operands = job->operands;
     operands.x = x.data;
     operands.y = y.data;
-    if (x.rows < tile || !readable(x, job->type)) {
+    if (x.rows < CPU_TILE || !readable(x, job->type)) {
         operands.x = scratch;
-        fill_tile(kernels, x, cpu_dense(scratch, job->type, tile, x.columns));
+        fill_tile(kernels, x, cpu_dense(scratch, job->type, CPU_TILE, x.columns));
     }
-    if (y.rows == tile && goes_direct(job, y)) {
-        cpu_run_product(job->data, job->direct[size], worker, &operands);
+    if (y.rows == CPU_TILE && goes_direct(job, y)) {
+        cpu_run_product(job->data, job->direct, worker, &operands);
         return;
     }
-    operands.y = scratch + dense_bytes(job->type, tile, x.columns);
-    cpu_run_product(job->data, job->staged[size], worker, &operands);
+    operands.y = scratch + dense_bytes(job->type, CPU_TILE, x.columns);
+    cpu_run_product(job->data, job->staged, worker, &operands);
     struct bs_rows result = cpu_dense(operands.y, product_type(job), y.rows, y.columns);
     (job->accumulate ? kernels->add : kernels->copy)(result, y);
 }
 
-/* Rows of an item: the largest tiles that fit, then one that is not full. */
-static void tile_rows(const struct tile_job *job, struct bs_rows x, struct bs_rows y,
-                      int worker) {
-    int64_t row = 0;
-    for (int size = 0; row < x.rows && CPU_TILE >> size >= job->data->least_tile;
-         size++) {
-        int64_t tile = CPU_TILE >> size;
-        bool last = tile == job->data->least_tile;
-        while (row < x.rows && (row + tile <= x.rows || last)) {
-            int64_t count = row + tile <= x.rows ? tile : x.rows - row;
-            tile_product(job, size, bs_rows_slice(x, row, count),
-                         bs_rows_slice(y, row, count), worker);
-            row += count;
-        }
-    }
-}
-
 static void tile_item(const struct tile_job *job, int64_t item, int worker) {
-    int64_t first = item * job->item, left = job->x.rows - first;
-    int64_t count = left < job->item ? left : job->item;
+    int64_t first = item * CPU_TILE, left = job->x.rows - first;
+    int64_t count = left < CPU_TILE ? left : CPU_TILE;
     struct bs_rows y = bs_rows_slice(job->y, first, count);
     struct bs_rows to = bs_rows_slice(target(job), first, count);
-    tile_rows(job, bs_rows_slice(job->x, first, count), to, worker);
+    tile_product(job, bs_rows_slice(job->x, first, count), to, worker);
     if (job->activation == BS_GELU)
         job->data->kernels->gelu(to, y);
     else if (job->activation == BS_TANH)
@@ -114,14 +92,15 @@ static void tile_item(const struct tile_job *job, int64_t item, int worker) {
 }
 
 static int64_t tile_items(const struct tile_job *job) {
-    return (job->x.rows + job->item - 1) / job->item;
+    return (job->x.rows + CPU_TILE - 1) / CPU_TILE;
 }
 
-static bool prepare_size(struct bs_queue *q, struct tile_job *job, int size) {
+/* Finds the products of a job whose operands and views are set; false: queue failed. */
+static bool prepare_tiles(struct bs_queue *q, struct tile_job *job) {
     struct bs_rows to = target(job);
-    int64_t tile = CPU_TILE >> size;
-    bool loose = !goes_direct(job, to), rest = job->x.rows % tile != 0;
-    struct bs_product_shape shape = {.m = tile,
+    job->type = cpu_product_type(q->device, job->x.type);
+    bool loose = !goes_direct(job, to), rest = job->x.rows % CPU_TILE != 0;
+    struct bs_product_shape shape = {.m = CPU_TILE,
                                      .n = to.columns,
                                      .k = job->x.columns,
                                      .type = job->type,
@@ -131,24 +110,14 @@ static bool prepare_size(struct bs_queue *q, struct tile_job *job, int size) {
                                      .y_row = to.columns,
                                      .packed = job->operands.packed,
                                      .bias = job->operands.bias != NULL};
-    if ((loose || (rest && tile == job->data->least_tile)) &&
-        !(job->staged[size] = cpu_product(q, &shape)))
+    if ((loose || rest) && !(job->staged = cpu_product(q, &shape)))
         return false;
     shape.accumulate = job->accumulate;
-    return loose || job->x.rows < tile || (job->direct[size] = cpu_product(q, &shape));
-}
-
-/* Finds the products of a job whose operands and views are set; false: queue failed. */
-static bool prepare_tiles(struct bs_queue *q, struct tile_job *job) {
-    int64_t least = job->data->least_tile;
-    job->type = cpu_product_type(q->device, job->x.type);
-    job->item = job->x.rows <= CPU_FEW_ROWS && least < CPU_TILE ? CPU_TILE / 2 : CPU_TILE;
-    for (int size = 0; CPU_TILE >> size >= least; size++)
-        if (CPU_TILE >> size <= job->item && !prepare_size(q, job, size))
-            return false;
-    return cpu_reserve_workers(
-        q, dense_bytes(job->type, CPU_TILE, job->x.columns) +
-               dense_bytes(product_type(job), CPU_TILE, target(job).columns));
+    if (!loose && job->x.rows >= CPU_TILE && !(job->direct = cpu_product(q, &shape)))
+        return false;
+    return cpu_reserve_workers(q,
+                               dense_bytes(job->type, CPU_TILE, job->x.columns) +
+                                   dense_bytes(product_type(job), CPU_TILE, to.columns));
 }
 
 static void forward_item(void *context, int64_t item, int worker) {

@@ -71,6 +71,10 @@ void cpu_free(void *block) {
 
 void cpu_give_back(void *memory, size_t bytes) {
     size_t page = page_size(), lead = -(size_t)memory % page;
-    if (bytes > lead)
-        madvise((char *)memory + lead, (bytes - lead) / page * page, MADV_DONTNEED);
+    if (bytes <= lead)
+        return;
+    memory = (char *)memory + lead;
+    bytes = (bytes - lead) / page * page;
+    madvise(memory, bytes, MADV_NOHUGEPAGE); /* else the system may fill it up again */
+    madvise(memory, bytes, MADV_DONTNEED);
 }

@@ -128,14 +128,17 @@ static void rows_item(void *context, int64_t item, int worker) {
 
 /* Bytes of a worker's scratch memory. */
 static int64_t rows_scratch(const struct rows_job *job) {
-    return readable(job) ? 0 : job->item * (row_bytes(job) + (int64_t)sizeof(float));
+    int64_t rows = job->x.rows < job->item ? job->x.rows : job->item;
+    return readable(job) ? 0 : rows * (row_bytes(job) + (int64_t)sizeof(float));
 }
 
-/* A thread alone takes all rows through a panel before the next; several share them. */
+/* A thread alone takes many rows through a panel before the next; several share them. */
+enum { MOST_ROWS = 512 };
+
 static int64_t rows_of_item(const struct cpu_queue *data, int64_t rows) {
     if (data->threads == 1)
-        return rows;
-    return rows <= CPU_FEW_ROWS ? CPU_TILE / 2 : CPU_TILE;
+        return MOST_ROWS;
+    return rows <= MOST_ROWS ? CPU_TILE / 2 : CPU_TILE;
 }
 
 void cpu_panels_linear(struct bs_queue *q, const struct bs_weights *w,

@@ -43,7 +43,6 @@ int cpu_queue_new(struct bs_queue *queue, struct bs_error *error) {
         return bs_fail_memory(error, sizeof *data, "a queue");
     data->kernels = cpu->kernels;
     data->products = cpu->products;
-    data->least_tile = queue->device->info.row_tile;
     data->threads = queue->threads;
     data->row_example = bs_alloc(tokens, sizeof *data->row_example);
     data->row_place = bs_alloc(tokens, sizeof *data->row_place);

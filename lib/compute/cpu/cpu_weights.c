@@ -4,7 +4,6 @@
 #include "compute/cpu/cpu.h"
 #include "compute/cpu/cpu_memory.h"
 #include "compute/cpu/cpu_panels.h"
-#include "compute/host.h"
 
 #include "common/buffer.h"
 
@@ -81,16 +80,6 @@ int cpu_weights_new(struct bs_weights *weights, struct bs_error *error) {
         }
     }
     return BS_OK;
-}
-
-int cpu_weights_upload(struct bs_weights *weights, float *to, const float *from,
-                       int64_t n, struct bs_error *error) {
-    return bs_host_weights_upload(weights, to, from, n, error);
-}
-
-int cpu_weights_download(const struct bs_weights *weights, const float *from, float *to,
-                         int64_t n, struct bs_error *error) {
-    return bs_host_weights_download(weights, from, to, n, error);
 }
 
 /* Of parameter i, for x W^T or for dy W, from its values. */

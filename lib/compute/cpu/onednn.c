@@ -73,13 +73,9 @@ void bs_onednn_limit(enum bs_onednn_limit limit) {
         dnnl_set_max_cpu_isa(sets[limit]);
 }
 
-struct bs_onednn_abilities bs_onednn_abilities(void) {
+bool bs_onednn_has_amx(void) {
     dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-    bool avx512 = (isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
-    bool amx = (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
-    /* The kernels for AVX-512 sum each dot product in the same order for any number of
-     * rows; those for AVX2 do not, and those for AMX are not known to. */
-    return (struct bs_onednn_abilities){amx, avx512 && !amx};
+    return (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
 }
 
 const char *bs_onednn_version(void) {

@@ -27,11 +27,8 @@ enum bs_onednn_limit {
 };
 void bs_onednn_limit(enum bs_onednn_limit limit);
 
-struct bs_onednn_abilities {
-    bool amx;
-    bool even_tiles; /* a row's bits do not depend on the number of rows, 16 to 64 */
-};
-struct bs_onednn_abilities bs_onednn_abilities(void);
+/* Whether products of bf16 go through AMX. */
+bool bs_onednn_has_amx(void);
 
 /* "oneDNN 2.6.3" */
 const char *bs_onednn_version(void);
