@@ -1,29 +1,66 @@
-/* The fast path: words of ASCII letters and digits straight from the text to the
- * cache, sixteen bytes at a time, and single bytes of white space and punctuation by a
- * table. Whatever else turns up (not ASCII, control characters, words of more than 16
- * bytes) goes, from the beginning of its word to the next white space, through the
- * general path; white space is a border that no stage reaches across. */
-#include "text/bytes16.h"
+/* The fast path, in chunks. First bytes are told apart (classes.h), so that tokens are
+ * bits: words of ASCII letters and digits, and single punctuation. Then their places in
+ * the cache are found and asked for, then read: none has to wait for the one before, and
+ * the memory answers in the meantime. Whatever else turns up (not ASCII, control
+ * characters, words of more than 16 bytes) goes through the general path, from the
+ * beginning of its word to the next white space, which is a border that no stage reaches
+ * across. */
+#include "text/classes.h"
 #include "text/wordpiece.h"
 
 enum {
-    AHEAD = 32,     /* bytes that one turn of the loop may look at */
-    BLOCK = 1 << 14 /* bytes for which ids are reserved at once */
+    BLOCK = 64,
+    CHUNK = 16 * BLOCK,              /* where tokens may begin */
+    MOST_BLOCKS = CHUNK / BLOCK + 1, /* and end */
 };
 
-static inline bool is_ascii_white(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+struct token {
+    struct bs_word_key key;
+    const struct bs_short_word *set; /* its place in the cache */
+    size_t size;
+};
+
+struct chunk {
+    const char *text, *end; /* of all that is to be scanned */
+    size_t size;            /* of the text in which tokens are looked for */
+    /* One more than is filled, of zeros, in which nothing goes on. */
+    uint64_t word[MOST_BLOCKS + 1], other[MOST_BLOCKS + 1];
+    uint64_t begin[MOST_BLOCKS];
+    char lower[MOST_BLOCKS * BLOCK + BS_SHORT_BYTES];
+    struct token tokens[CHUNK];
+    size_t n_tokens;
+};
+
+static void classify(struct chunk *chunk, bs_bytes16 case_bit) {
+    size_t left = (size_t)(chunk->end - chunk->text), blocks = 0;
+    uint64_t before = 0; /* whether a word goes on in the next block */
+    for (; blocks < MOST_BLOCKS && left; blocks++) {
+        const char *text = chunk->text + blocks * BLOCK;
+        char padded[BLOCK];
+        if (left < BLOCK) {
+            memset(padded, ' ', BLOCK);
+            text = memcpy(padded, text, left);
+        }
+        struct bs_classes classes =
+            bs_classify(text, case_bit, chunk->lower + blocks * BLOCK);
+        chunk->word[blocks] = classes.word;
+        chunk->other[blocks] = classes.other;
+        chunk->begin[blocks] =
+            ~classes.white & ~(classes.word & (classes.word << 1 | before));
+        before = classes.word >> (BLOCK - 1);
+        left -= left < BLOCK ? left : BLOCK;
+    }
+    chunk->word[blocks] = chunk->other[blocks] = 0;
 }
 
-static bool general_path(struct bs_tokenizer_worker *worker, const char **place,
-                         const char *end, struct bs_ids *ids) {
-    const char *p = *place;
-    while (p < end && !is_ascii_white(*p))
-        p++;
-    struct bs_span stretch = bs_span(*place, (size_t)(p - *place));
-    *place = p;
-    return bs_normalize(&worker->normalizer, stretch) &&
-           bs_split_words(worker, bs_buffer_span(&worker->normalizer.text), ids);
+/* How many bits are set from bit `at` of the first block on; 63 may be more. */
+static inline unsigned run(const uint64_t bits[2], unsigned at) {
+    uint64_t window = bits[0] >> at | bits[1] << 1 << (BLOCK - 1 - at);
+    return (unsigned)__builtin_ctzll(~window | (uint64_t)1 << (BLOCK - 1));
+}
+
+static inline bool is_other(const struct chunk *chunk, size_t at) {
+    return chunk->other[at / BLOCK] >> at % BLOCK & 1;
 }
 
 /* Loaded at 16 - n, n bytes of 0xFF. */
@@ -32,83 +69,111 @@ static const uint8_t front_bytes[32] = {
     0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
 };
 
-/* The letters and digits at the front of 16 bytes, in lower case if so wanted, padded
- * with zero bytes. */
-static inline unsigned front_word(const char *text, bs_bytes16 case_bit,
-                                  struct bs_word_key *key) {
-    bs_bytes16 bytes = bs_bytes16_load(text);
-    bs_bytes16 letter = (bs_bytes16)(((bytes | 0x20) - 'a') < 26);
-    bs_bytes16 digit = (bs_bytes16)((bytes - '0') < 10);
-    unsigned size = bs_bytes16_run(letter | digit);
-    bytes |= letter & case_bit;
-    bytes &= bs_bytes16_load(front_bytes + 16 - size);
-    memcpy(key, &bytes, sizeof *key);
-    return size;
+static inline struct bs_word_key front_key(const char *text, unsigned size) {
+    struct bs_word_key key;
+    bs_bytes16 bytes =
+        bs_bytes16_load(text) & bs_bytes16_load(front_bytes + BS_SHORT_BYTES - size);
+    memcpy(&key, &bytes, sizeof key);
+    return key;
 }
 
-/* Works from `p` while it is below `last`; AHEAD bytes behind `last` can be read, and
- * are part of the text as far as `end`. Returns where it stopped, NULL without memory.
- * ids have room for `last - p` and AHEAD more. */
-static const char *scan(struct bs_tokenizer_worker *worker, const char *p,
-                        const char *last, const char *end, struct bs_ids *ids) {
-    const struct bs_tokenizer *tokenizer = worker->tokenizer;
-    const struct bs_ascii *ascii = tokenizer->ascii;
-    const uint8_t bit = tokenizer->lowercase ? 0x20 : 0;
-    const bs_bytes16 case_bit = (bs_bytes16){0} + bit;
-    int32_t *out = ids->values + ids->count;
-    while (p < last) {
-        for (int i = 0; i < 2; i++) { /* most often ", " or " " and nothing */
-            const struct bs_ascii *byte = &ascii[(uint8_t)*p];
-            *out = byte->id;
-            out += byte->n_ids;
-            p += byte->step;
+/* Lists tokens from `at` on and asks for their places in the cache. Returns where the
+ * first one begins that is not for the cache, else where the chunk ends or the last one
+ * if that is later. */
+static size_t list_tokens(struct chunk *chunk, const struct bs_word_cache *cache,
+                          size_t at) {
+    struct token *token = chunk->tokens;
+    size_t stop = 0;
+    uint64_t tail = ~(uint64_t)0 << at % BLOCK; /* of the first block */
+    for (size_t block = at / BLOCK; block * BLOCK < chunk->size; block++) {
+        uint64_t begin = chunk->begin[block] & tail;
+        bool mixed = chunk->other[block] | chunk->other[block + 1];
+        for (; begin; begin &= begin - 1, token++) {
+            unsigned bit = (unsigned)__builtin_ctzll(begin);
+            unsigned size = run(chunk->word + block, bit);
+            at = block * BLOCK + bit;
+            if (size > BS_SHORT_BYTES || (mixed && is_other(chunk, at + size))) {
+                chunk->n_tokens = (size_t)(token - chunk->tokens);
+                return at;
+            }
+            size += size == 0; /* punctuation */
+            token->key = front_key(chunk->lower + at, size);
+            token->set = bs_short_word_set(cache, token->key);
+            token->size = size;
+            __builtin_prefetch(token->set);
+            stop = at + size;
         }
-        struct bs_word_key key;
-        unsigned size = front_word(p, case_bit, &key);
-        bool bounded = ascii[(uint8_t)p[size]].step;
-        if (bounded && size == 0)
-            continue;
-        struct bs_short_word *word = bs_short_word_set(&worker->cache, key);
-        if (!bs_short_word_is(word, key) && bs_short_word_is(word + 1, key))
-            bs_short_word_swap(word);
-        if (bounded && bs_short_word_is(word, key)) {
+        tail = ~(uint64_t)0;
+    }
+    chunk->n_tokens = (size_t)(token - chunk->tokens);
+    return stop > chunk->size ? stop : chunk->size;
+}
+
+/* The ids of the tokens listed. */
+static bool read_tokens(struct bs_tokenizer_worker *worker, const struct chunk *chunk,
+                        struct bs_ids *ids) {
+    const struct token *token = chunk->tokens, *end = token + chunk->n_tokens;
+    while (token < end) {
+        if (!bs_ids_reserve(ids, (size_t)(end - token) * BS_SHORT_IDS))
+            return false;
+        int32_t *out = ids->values + ids->count;
+        for (; token < end; token++) {
+            const struct bs_short_word *word =
+                token->set + bs_short_word_is(token->set + 1, token->key);
+            if (!bs_short_word_is(word, token->key))
+                break;
             memcpy(out, word->ids, sizeof word->ids);
             out += word->n_ids;
-            p += size;
-            continue;
         }
         ids->count = (size_t)(out - ids->values);
-        if (bounded) {
-            p += size;
-            if (!bs_word_ids(worker, bs_span((const char *)&key, size), size, ids))
-                return NULL;
-        } else if (!general_path(worker, &p, end, ids)) {
-            return NULL;
+        if (token < end) {
+            struct bs_span word = bs_span((const char *)&token->key, token->size);
+            if (!bs_word_ids(worker, word, token->size, ids))
+                return false;
+            token++;
         }
-        if (!bs_ids_reserve(ids, (size_t)(p < last ? last - p : 0) + AHEAD))
-            return NULL;
-        out = ids->values + ids->count;
     }
-    ids->count = (size_t)(out - ids->values);
+    return true;
+}
+
+/* From `text` to the next white space. Returns where that is, NULL without memory. */
+static const char *general_path(struct bs_tokenizer_worker *worker, const char *text,
+                                const char *end, struct bs_ids *ids) {
+    const char *p = text;
+    while (p < end && *p != ' ' && *p != '\t' && *p != '\n' && *p != '\r')
+        p++;
+    bool done = bs_normalize(&worker->normalizer, bs_span(text, (size_t)(p - text))) &&
+                bs_split_words(worker, bs_buffer_span(&worker->normalizer.text), ids);
+    return done ? p : NULL;
+}
+
+/* Tokens that begin in the chunk. Returns where the last one ends, or the chunk if that
+ * is later; NULL without memory. */
+static const char *scan(struct bs_tokenizer_worker *worker, struct chunk *chunk,
+                        struct bs_ids *ids) {
+    const char *end = chunk->text + chunk->size, *p = chunk->text;
+    while (p < end) {
+        size_t at = list_tokens(chunk, &worker->cache, (size_t)(p - chunk->text));
+        p = chunk->text + at;
+        if (!read_tokens(worker, chunk, ids) ||
+            (at < chunk->size && !(p = general_path(worker, p, chunk->end, ids))))
+            return NULL;
+    }
     return p;
 }
 
 bool bs_scan_text(struct bs_tokenizer_worker *worker, struct bs_span text,
                   struct bs_ids *ids) {
-    const char *p = text.data, *end = p + text.size;
-    while (end - p > AHEAD) {
-        const char *last = end - p > BLOCK + AHEAD ? p + BLOCK : end - AHEAD;
-        if (!bs_ids_reserve(ids, (size_t)(last - p) + AHEAD))
-            return false;
-        if (!(p = scan(worker, p, last, end, ids)))
+    const uint8_t bit = worker->tokenizer->lowercase ? 0x20 : 0;
+    struct chunk chunk;
+    chunk.text = text.data;
+    chunk.end = text.data + text.size;
+    while (chunk.text < chunk.end) {
+        size_t left = (size_t)(chunk.end - chunk.text);
+        chunk.size = left < CHUNK ? left : CHUNK;
+        classify(&chunk, (bs_bytes16){0} + bit);
+        if (!(chunk.text = scan(worker, &chunk, ids)))
             return false;
     }
-    /* The rest, with white space behind it. */
-    size_t rest = (size_t)(end - p);
-    char tail[2 * AHEAD];
-    memset(tail, ' ', sizeof tail);
-    if (rest)
-        memcpy(tail, p, rest);
-    return bs_ids_reserve(ids, 2 * AHEAD) &&
-           scan(worker, tail, tail + rest, tail + rest, ids);
+    return true;
 }

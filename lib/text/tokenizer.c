@@ -83,22 +83,6 @@ static bool build_added(struct bs_added_tokens *set, const struct bs_tokenizer *
     return done;
 }
 
-static void fill_ascii(struct bs_tokenizer *tokenizer) {
-    for (int byte = 0; byte < 128; byte++) {
-        struct bs_ascii *entry = &tokenizer->ascii[byte];
-        char c = (char)byte;
-        if (bs_unicode_kind((uint32_t)byte)->flags & BS_UNICODE_PUNCTUATION) {
-            int32_t id;
-            bool known =
-                tokenizer->max_word > 0 &&
-                bs_vocabulary_match(&tokenizer->vocabulary, false, bs_span(&c, 1), &id);
-            *entry = (struct bs_ascii){known ? id : tokenizer->unk_id, 1, 1};
-        } else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
-            entry->step = 1;
-        }
-    }
-}
-
 static int check_settings(const struct bs_tokenizer_settings *settings,
                           struct bs_error *error) {
     const struct {
@@ -133,7 +117,6 @@ static int build(struct bs_tokenizer *tokenizer,
         !build_added(&tokenizer->normalized_added, tokenizer, settings, true))
         return bs_fail_memory(error, settings->n_added * sizeof *settings->added,
                               "the added tokens");
-    fill_ascii(tokenizer);
     make_digest(tokenizer, settings);
     return BS_OK;
 }

@@ -3,15 +3,19 @@
 
 #include <stdlib.h>
 
+enum { SETS = 1 << BS_SHORT_BITS, SET_SIZE = 2 * sizeof(struct bs_short_word) };
+
 bool bs_word_cache_new(struct bs_word_cache *cache) {
-    size_t short_size = sizeof(struct bs_short_word) << (BS_SHORT_BITS + 1);
-    cache->short_words = bs_alloc_aligned(short_size);
+    /* From the system, cleared, so that only what is used becomes resident. */
+    cache->memory = bs_alloc(SETS + 1, SET_SIZE);
+    cache->short_words =
+        (void *)(((uintptr_t)cache->memory + SET_SIZE - 1) / SET_SIZE * SET_SIZE);
     cache->long_words = bs_alloc(1 << BS_LONG_BITS, sizeof *cache->long_words);
-    return cache->short_words && cache->long_words;
+    return cache->memory && cache->long_words;
 }
 
 void bs_word_cache_free(struct bs_word_cache *cache) {
-    free(cache->short_words);
+    free(cache->memory);
     free(cache->long_words);
     *cache = (struct bs_word_cache){0};
 }
@@ -59,7 +63,7 @@ void bs_word_cache_put(struct bs_word_cache *cache, struct bs_span word,
     if (word.size <= BS_SHORT_BYTES && n_ids <= BS_SHORT_IDS) {
         struct bs_word_key key = short_key(word);
         struct bs_short_word *set = bs_short_word_set(cache, key);
-        struct bs_short_word *place = &set[set[0].n_ids > 0];
+        struct bs_short_word *place = &set[set[0].n_ids > 0 ? cache->turn++ & 1 : 0];
         *place = (struct bs_short_word){.key = key, .n_ids = (uint32_t)n_ids};
         memcpy(place->ids, ids, n_ids * sizeof *ids);
     } else if (word.size <= BS_LONG_BYTES && n_ids <= BS_LONG_IDS) {

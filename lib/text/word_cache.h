@@ -1,6 +1,6 @@
 /*
  * Normalized words seen before, and their ids: two fixed tables, small enough to stay
- * in the processor's cache, in which a new word takes the place of an older one. Text
+ * in the processor's caches, in which a new word takes the place of an older one. Text
  * follows Zipf's law, so nearly every word is found. One thread's own.
  *
  * A short word (at most 16 bytes and 3 ids) lies in its slot padded with zero bytes,
@@ -17,7 +17,7 @@ enum {
     BS_SHORT_IDS = 3,
     BS_LONG_BYTES = 56,
     BS_LONG_IDS = 15,
-    BS_SHORT_BITS = 14, /* sets of two: 1 MiB */
+    BS_SHORT_BITS = 16, /* sets of two: 4 MiB */
     BS_LONG_BITS = 10,  /* 128 KiB */
 };
 
@@ -39,10 +39,10 @@ struct bs_long_word {
 };
 
 struct bs_word_cache {
-    struct bs_short_word *short_words; /* sets of two: a word found in the second
-                                          place changes places with the first, a new
-                                          one takes the second */
+    struct bs_short_word *short_words; /* sets of two, each in a line of the cache */
+    void *memory;                      /* in which they lie */
     struct bs_long_word *long_words;
+    unsigned turn; /* the place that a new word takes in its set is the other each time */
 };
 
 bool bs_word_cache_new(struct bs_word_cache *cache) BS_MUST_CHECK;
@@ -55,12 +55,6 @@ static inline struct bs_short_word *bs_short_word_set(const struct bs_word_cache
                                 (key.high ^ 0xD1B54A32D192ED03U);
     uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
     return &cache->short_words[(hash >> (64 - BS_SHORT_BITS)) << 1];
-}
-
-static inline void bs_short_word_swap(struct bs_short_word *set) {
-    struct bs_short_word first = set[0];
-    set[0] = set[1];
-    set[1] = first;
 }
 
 static inline bool bs_short_word_is(const struct bs_short_word *word,

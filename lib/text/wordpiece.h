@@ -8,14 +8,6 @@
 #include "text/vocabulary.h"
 #include "text/word_cache.h"
 
-/* What one byte of plain ASCII does by itself between words: white space is stepped
- * over, punctuation is stepped over and leaves an id, all else waits (0, 0). */
-struct bs_ascii {
-    int32_t id;
-    uint16_t n_ids;
-    uint16_t step;
-};
-
 struct bs_tokenizer {
     struct bs_vocabulary vocabulary;
     size_t vocabulary_size;
@@ -23,7 +15,6 @@ struct bs_tokenizer {
     bool clean_text, handle_chinese_chars, strip_accents, lowercase;
     size_t max_word; /* code points */
     int32_t unk_id, cls_id, sep_id;
-    struct bs_ascii ascii[256];
     char digest[65];
 };
 

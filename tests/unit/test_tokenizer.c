@@ -225,6 +225,50 @@ static void test_long_words(struct lab *lab) {
 }
 
 /* What is kept of seven pieces (a b c the . , !) for each max_length. */
+/* A piece behind any number of spaces, or of single letters, is what it is alone:
+ * wherever it meets the borders at which the fast path takes text apart. */
+static void test_borders(struct lab *lab) {
+    static const struct sample pieces[] = {
+        SAMPLE("Unaffable,the", 6, 7, 8, 19, 5),
+        SAMPLE("don't!", 15, 16, 17, 20),
+        SAMPLE("(caf\xC3\x89)un", 1, 13, 1, 6),
+        SAMPLE("runs\x0B!\xE4\xB8\xAD", 10, 12, 20, 21),
+        SAMPLE("abcabcabcabcabc", 23, 27, 28, 26, 27, 28, 26, 27, 28, 26, 27, 28, 26, 27,
+               28),
+        SAMPLE("unaffableaffable", 6, 7, 8, 7, 8),
+        SAMPLE("unaffableaffables", 6, 7, 8, 7, 8, 12),
+        SAMPLE(
+            "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+            1),
+    };
+    enum { MOST = 1200 };
+    char text[MOST + 100];
+    struct bs_ids ids = {0};
+    struct bs_error error;
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        const struct sample *piece = &pieces[i];
+        size_t wrong = 0;
+        for (size_t before = 0; before < MOST; before++)
+            for (size_t letters = 0; letters < 2; letters++) {
+                size_t n_before = letters ? before / 2 : 0, size = before + piece->size;
+                memset(text, ' ', sizeof text);
+                for (size_t j = 0; j < n_before; j++)
+                    text[2 * j] = 'x';
+                memcpy(text + before, piece->text, piece->size);
+                memcpy(text + size, " a", 2);
+                ids.count = 0;
+                wrong +=
+                    bs_tokenize(lab->worker, bs_span(text, size + 2), &ids, &error) ||
+                    ids.count != n_before + piece->n_ids + 1 ||
+                    memcmp(ids.values + n_before, piece->ids,
+                           piece->n_ids * sizeof *ids.values) != 0 ||
+                    ids.values[ids.count - 1] != 23;
+            }
+        check(wrong == 0, "borders: piece %zu (%zu times another)", i, wrong);
+    }
+    bs_ids_free(&ids);
+}
+
 static void test_truncation(struct lab *lab) {
     static const struct {
         enum bs_truncation truncation;
@@ -301,6 +345,7 @@ int main(void) {
     test_settings(&lab);
     test_added(&lab);
     test_long_words(&lab);
+    test_borders(&lab);
     test_truncation(&lab);
     test_pairs(&lab);
     test_refusals(&lab);
