@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* Changes whenever anything in this header does. */
-#define BS_BACKEND_VERSION 7
+#define BS_BACKEND_VERSION 8
 
 struct bs_backend;
 
@@ -57,7 +57,8 @@ struct bs_weights {
     struct bs_device *device;
     struct bs_parameter *parameters;
     struct bs_slots *slots; /* [n_parameters] */
-    bool *released;         /* [n_parameters]; the back end has given the values back */
+    bool *released;         /* [n_parameters]; values are not in their slot: lent, or
+                               in the form of products alone */
     int n_parameters;
     enum bs_precision precision;
     bool training;
@@ -115,15 +116,17 @@ typedef void bs_op_memory_free(struct bs_device *device, void *memory);
 typedef __typeof__(bs_device_memory_used) bs_op_memory_used;
 
 /* What is derived from parameters (packed, rounded). The common part is filled, all slots
- * are zero; weights_memory counts in `derived` alone. weights_ready may mark matrices
- * that are not trained as released, when what is derived is all that products need; it
- * then passes them by until they have been uploaded anew. After a failure of weights_new
- * or queue_new, nothing is left to free and the _free slot is not called. */
+ * are zero; weights_memory counts in `derived` alone. After a failure of weights_new or
+ * queue_new, nothing is left to free and the _free slot is not called. */
 typedef int bs_op_weights_new(struct bs_weights *weights, struct bs_error *error);
 typedef void bs_op_weights_free(struct bs_weights *weights);
 typedef __typeof__(bs_weights_ready) bs_op_weights_ready;
 typedef __typeof__(bs_weights_memory) bs_op_weights_memory;
 
+/* Takes whole rows of values straight into what is derived, if that is all that will be
+ * needed of the parameter; else false. */
+typedef bool bs_op_weights_pack(struct bs_weights *weights, int index, int64_t first_row,
+                                int64_t rows, const float *values);
 /* n floats between the host and a slot of the weights; they wait. */
 typedef int bs_op_weights_upload(struct bs_weights *weights, float *to, const float *from,
                                  int64_t n, struct bs_error *error);
@@ -239,6 +242,9 @@ struct bs_backend {
 
     /* Optional: NULL, and it is host memory. */
     bs_op_memory_used *memory_used;
+
+    /* Optional: NULL, and all values go to their slots. */
+    bs_op_weights_pack *weights_pack;
 
     /* Optional: NULL, and nothing is recorded. */
     bs_op_record *record;

@@ -140,8 +140,8 @@ void bs_weights_free(struct bs_weights *weights);
 /* Canonical layout only: `rows` whole rows from `first_row` as fp32. Values uploaded
  * take effect for products after bs_weights_ready, which must follow the last upload
  * of values before any operation (it packs and converts). Of weights that were not made
- * for training it may keep matrices in the form of products alone: they can no longer be
- * downloaded then, and be uploaded as a whole only. */
+ * for training a device may keep matrices in the form of products alone, from the first
+ * upload on: they cannot be downloaded then. */
 int bs_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
                       int64_t first_row, int64_t rows, const float *values,
                       struct bs_error *error) BS_MUST_CHECK;
@@ -150,8 +150,14 @@ int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slo
                         struct bs_error *error) BS_MUST_CHECK;
 int bs_weights_ready(struct bs_weights *weights, struct bs_error *error) BS_MUST_CHECK;
 
-/* Bytes held: canonical values that are still there, what is derived from them,
- * gradients, moments. */
+/* Instead of uploading: all values of an embedding stay where the caller has them, who
+ * keeps them as long as the weights live; they can be neither uploaded nor downloaded
+ * any more. False, and nothing is done, where they must be uploaded: on devices with
+ * memory of their own, in weights for training, for other roles. */
+bool bs_weights_lend(struct bs_weights *weights, int index, const float *values);
+
+/* Bytes held: canonical values but for those that are packed alone or lent, what is
+ * derived from them, gradients, moments. */
 struct bs_weights_memory {
     int64_t values, derived, gradients, moments;
 };

@@ -23,11 +23,14 @@ static int check_parameters(const struct bs_parameter *parameters, int n,
 }
 
 /* Which part of the values a parameter is in: those that decay, the other trained ones,
- * the rest. */
+ * other vectors, the rest, whose memory may never be touched. */
+enum { PARTS = 4 };
+
 static int part_of(const struct bs_weights *weights, int index) {
+    const struct bs_parameter *p = &weights->parameters[index];
     if (!bs_weights_trains(weights, index))
-        return 2;
-    return weights->parameters[index].decays ? 0 : 1;
+        return p->role == BS_ROLE_VECTOR ? 2 : 3;
+    return p->decays ? 0 : 1;
 }
 
 /* Floats of a slot: whole blocks of BS_SLOT_ALIGNMENT. */
@@ -38,8 +41,8 @@ static int64_t slot_floats(const struct bs_slots *slots) {
 /* Gives each parameter its place among the values; INT64_MAX floats if that is too
  * small. Returns the floats of all slots. */
 static int64_t place_values(struct bs_weights *weights, int64_t *place) {
-    int64_t at = 0, ends[3], all;
-    for (int part = 0; part < 3; part++) {
+    int64_t at = 0, ends[PARTS], all;
+    for (int part = 0; part < PARTS; part++) {
         for (int i = 0; i < weights->n_parameters; i++) {
             if (part_of(weights, i) != part)
                 continue;
@@ -51,9 +54,8 @@ static int64_t place_values(struct bs_weights *weights, int64_t *place) {
     }
     weights->n_decaying = ends[0];
     weights->n_trained = ends[1];
-    weights->n_values = ends[2];
-    if (__builtin_mul_overflow(ends[1], 3, &all) ||
-        __builtin_add_overflow(all, ends[2], &all))
+    weights->n_values = at;
+    if (__builtin_mul_overflow(ends[1], 3, &all) || __builtin_add_overflow(all, at, &all))
         return INT64_MAX;
     return all;
 }
@@ -186,16 +188,20 @@ int bs_weights_upload(struct bs_weights *weights, int index, enum bs_slot slot,
                       struct bs_error *error) {
     if (check_transfer(weights, index, slot, first_row, rows, error))
         return error->code;
-    const struct bs_parameter *p = &weights->parameters[index];
-    if (weights->released[index] && rows < p->rows)
-        return bs_fail(error, BS_DEVICE,
-                       "parameter %s is packed for labelling: all of it must be uploaded",
-                       p->name);
+    const struct bs_backend *backend = weights->device->backend;
     if (slot == BS_SLOT_VALUE)
-        weights->ready = weights->released[index] = false;
-    return weights->device->backend->weights_upload(
-        weights, slot_row(weights, index, slot, first_row), values,
-        rows * weights->parameters[index].columns, error);
+        weights->ready = false;
+    if (slot == BS_SLOT_VALUE && backend->weights_pack &&
+        backend->weights_pack(weights, index, first_row, rows, values)) {
+        weights->released[index] = true;
+        return BS_OK;
+    }
+    if (weights->released[index])
+        return bs_fail(error, BS_DEVICE, "parameter %s is lent: it cannot be uploaded",
+                       weights->parameters[index].name);
+    return backend->weights_upload(weights, slot_row(weights, index, slot, first_row),
+                                   values, rows * weights->parameters[index].columns,
+                                   error);
 }
 
 int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slot slot,
@@ -205,11 +211,21 @@ int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slo
         return error->code;
     if (weights->released[index])
         return bs_fail(error, BS_DEVICE,
-                       "parameter %s is packed for labelling: it cannot be downloaded",
+                       "parameter %s is kept for labelling: it cannot be downloaded",
                        weights->parameters[index].name);
     return weights->device->backend->weights_download(
         weights, slot_row(weights, index, slot, first_row), values,
         rows * weights->parameters[index].columns, error);
+}
+
+bool bs_weights_lend(struct bs_weights *weights, int index, const float *values) {
+    bool host = !weights->device->backend->memory_used;
+    if (!host || weights->training || index < 0 || index >= weights->n_parameters ||
+        weights->parameters[index].role != BS_ROLE_EMBEDDING)
+        return false;
+    weights->slots[index].value = (float *)values; /* which nothing writes to */
+    weights->released[index] = true;
+    return true;
 }
 
 int bs_weights_ready(struct bs_weights *weights, struct bs_error *error) {

@@ -3,25 +3,50 @@
 
 #include "common/buffer.h"
 #include "metric/probabilities.h"
-#include "store/quantize.h"
 
 #include <stdlib.h>
 
-static int open_model(struct bs_labeller *labeller, const struct bs_options *options,
-                      struct bs_error *error) {
+struct opening {
+    struct bs_labeller *labeller;
+    const struct bs_options *options;
+    int code;
+    struct bs_error error;
+};
+
+static int open_weights(struct bs_labeller *labeller, const struct bs_options *options,
+                        struct bs_error *error) {
     struct bs_infer_options infer = {.threads = options->threads,
                                      .batch_tokens = options->batch_tokens};
     enum bs_precision precision;
-    if (bs_model_files_open(&labeller->files, options->model, error) ||
-        bs_model_files_tokenizer(labeller->files, &labeller->tokenizer, error) ||
-        bs_device_open(&labeller->device, options->device, error) ||
+    if (bs_device_open(&labeller->device, options->device, error) ||
         bs_options_precision(options, labeller->device,
-                             bs_tensors_are_int8(bs_model_files_tensors(labeller->files)),
-                             &precision, error) ||
+                             bs_model_files_are_int8(labeller->files), &precision,
+                             error) ||
         bs_model_open(&labeller->model, labeller->device, labeller->files, precision,
                       error))
         return error->code;
     return bs_infer_new(&labeller->infer, labeller->model, infer, error);
+}
+
+static void weights_task(void *context) {
+    struct opening *opening = context;
+    opening->code = open_weights(opening->labeller, opening->options, &opening->error);
+}
+
+/* Reading a tokenizer takes as long as reading weights. */
+static int open_model(struct bs_labeller *labeller, const struct bs_options *options,
+                      struct bs_error *error) {
+    struct opening opening = {.labeller = labeller, .options = options};
+    struct bs_task task;
+    if (bs_model_files_open(&labeller->files, options->model, error))
+        return error->code;
+    bs_task_start(&task, weights_task, &opening);
+    int code = bs_model_files_tokenizer(labeller->files, &labeller->tokenizer, error);
+    bs_task_wait(&task);
+    if (code || !opening.code)
+        return code;
+    *error = opening.error;
+    return opening.code;
 }
 
 static bool open_window(struct bs_labeller_window *window, size_t n_labels) {

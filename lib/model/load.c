@@ -115,6 +115,24 @@ static bool has_shape(const struct bs_tensor *tensor, const struct bs_tensor_spe
     return tensor->shape[0] == spec->rows && tensor->shape[1] == spec->columns;
 }
 
+static int upload_tensor(struct loading *l, const struct bs_tensor_place *place,
+                         const struct bs_tensor *tensor) {
+    const struct bs_tensor_spec *spec = &place->spec;
+    struct bs_weights *weights = l->model->weights;
+    const float *values = bs_tensor_floats(tensor);
+    int code;
+    if (values && bs_weights_lend(weights, place->parameter, values))
+        return BS_OK;
+    if (values && spec->n_dimensions == 2)
+        code =
+            bs_weights_upload(weights, place->parameter, BS_SLOT_VALUE,
+                              place->first / spec->columns, spec->rows, values, l->error);
+    else
+        code = upload(l, place, fill_from_tensor, (void *)tensor);
+    bs_tensors_forget(l->tensors, tensor);
+    return code;
+}
+
 static int load_tensor(struct loading *l, const struct bs_tensor_place *place) {
     const struct bs_tensor_spec *spec = &place->spec;
     const struct bs_tensor *tensor = bs_tensor_find_canonical(l->tensors, spec->name);
@@ -130,9 +148,7 @@ static int load_tensor(struct loading *l, const struct bs_tensor_place *place) {
         return bs_fail(l->error, BS_DATA,
                        "tensor %s does not have the shape [%lld, %lld]", tensor->name,
                        (long long)spec->rows, (long long)spec->columns);
-    int code = upload(l, place, fill_from_tensor, (void *)tensor);
-    bs_tensors_forget(l->tensors, tensor);
-    return code;
+    return upload_tensor(l, place, tensor);
 }
 
 int bs_model_load(struct bs_model *model, const struct bs_tensors *tensors,

@@ -78,13 +78,15 @@ struct bs_model_loaded {
  * Fills the weights from named tensors and makes them ready. Names with or without
  * "bert.", layer norms as gamma and beta; F32, F16 or BF16. BS_DATA names the first
  * tensor that is missing, has another shape or another type. `loaded` may be NULL.
+ * Embeddings of a model for labelling may stay where they are: the tensors are borrowed
+ * as long as the model lives.
  */
 int bs_model_load(struct bs_model *model, const struct bs_tensors *tensors,
                   struct bs_model_load load, struct bs_model_loaded *loaded,
                   struct bs_error *error) BS_MUST_CHECK;
 
-/* All of it for prediction: opens nothing, needs a directory with a classifier.
- * BS_DATA with the remedy if it has none. */
+/* All of it for prediction: opens nothing, needs a directory with a classifier; `files`
+ * are borrowed as long as the model lives. BS_DATA with the remedy if it has none. */
 int bs_model_open(struct bs_model **model, struct bs_device *device,
                   const struct bs_model_files *files, enum bs_precision precision,
                   struct bs_error *error) BS_MUST_CHECK;

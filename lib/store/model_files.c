@@ -222,6 +222,18 @@ const struct bs_tensors *bs_model_files_tensors(const struct bs_model_files *fil
     return files->tensors;
 }
 
+bool bs_model_files_are_int8(const struct bs_model_files *files) {
+    struct bs_tensor_spec spec;
+    for (int64_t i = 0; i < bs_tensor_spec_count(&files->config); i++) {
+        bs_tensor_spec_get(&files->config, i, &spec);
+        const struct bs_tensor *tensor =
+            bs_tensor_find_canonical(files->tensors, spec.name);
+        if (tensor && tensor->scales)
+            return true;
+    }
+    return false;
+}
+
 struct bs_span bs_model_files_tokenizer_file(const struct bs_model_files *files,
                                              enum bs_tokenizer_file which) {
     return files->members[which];

@@ -24,6 +24,10 @@ const char *bs_model_files_path(const struct bs_model_files *files);
 const struct bs_model_config *bs_model_files_config(const struct bs_model_files *files);
 const struct bs_tensors *bs_model_files_tensors(const struct bs_model_files *files);
 
+/* Whether any of the model's matrices is scaled int8, as bs-export --to int8 makes them.
+ */
+bool bs_model_files_are_int8(const struct bs_model_files *files);
+
 /* SHA-256 over the configuration and the tensors it implies (as fp32), as hexadecimal
  * digits: names a base model in bs.json. A directory and its bundle have the same
  * digest. Reads all weights on the first call. */

@@ -145,10 +145,3 @@ int bs_quantized_new(struct bs_quantized **result, const struct bs_tensor *tenso
         *result = q;
     return code;
 }
-
-bool bs_tensors_are_int8(const struct bs_tensors *tensors) {
-    for (size_t i = 0; i < bs_tensors_count(tensors); i++)
-        if (bs_tensors_get(tensors, i)->scales)
-            return true;
-    return false;
-}

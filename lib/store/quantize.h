@@ -23,7 +23,4 @@ void bs_quantized_free(struct bs_quantized *quantized);
 const struct bs_tensor *bs_quantized_list(const struct bs_quantized *quantized,
                                           size_t *count);
 
-/* Whether any of them is scaled int8. */
-bool bs_tensors_are_int8(const struct bs_tensors *tensors);
-
 #endif

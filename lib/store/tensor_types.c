@@ -46,6 +46,12 @@ bool bs_tensor_is_float(const struct bs_tensor *tensor) {
            tensor->type == BS_TENSOR_BF16 || tensor->scales;
 }
 
+const float *bs_tensor_floats(const struct bs_tensor *tensor) {
+    bool aligned = (uintptr_t)tensor->bytes.data % _Alignof(float) == 0;
+    return tensor->type == BS_TENSOR_F32 && aligned ? (const void *)tensor->bytes.data
+                                                    : NULL;
+}
+
 static void halves_to_float(const char *from, bool brain, int64_t count, float *out) {
     for (int64_t i = 0; i < count; i++) {
         uint16_t half;

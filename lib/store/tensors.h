@@ -57,6 +57,9 @@ const struct bs_tensor *bs_tensors_find(const struct bs_tensors *tensors,
 
 int64_t bs_tensor_elements(const struct bs_tensor *tensor);
 
+/* All its elements where they lie, if they are F32 and aligned, else NULL. */
+const float *bs_tensor_floats(const struct bs_tensor *tensor);
+
 /* Converts `count` elements from `first` to float. F32, F16, BF16 and scaled I8 only,
  * else false. */
 bool bs_tensor_to_float(const struct bs_tensor *tensor, int64_t first, int64_t count,

@@ -7,11 +7,12 @@ enum { SETS = 1 << BS_SHORT_BITS, SET_SIZE = 2 * sizeof(struct bs_short_word) };
 
 bool bs_word_cache_new(struct bs_word_cache *cache) {
     /* From the system, cleared, so that only what is used becomes resident. */
-    cache->memory = bs_alloc(SETS + 1, SET_SIZE);
-    cache->short_words =
-        (void *)(((uintptr_t)cache->memory + SET_SIZE - 1) / SET_SIZE * SET_SIZE);
+    char *memory = cache->memory = bs_alloc(SETS + 1, SET_SIZE);
     cache->long_words = bs_alloc(1 << BS_LONG_BITS, sizeof *cache->long_words);
-    return cache->memory && cache->long_words;
+    if (!memory || !cache->long_words)
+        return false;
+    cache->short_words = (void *)(memory + -(uintptr_t)memory % SET_SIZE);
+    return true;
 }
 
 void bs_word_cache_free(struct bs_word_cache *cache) {

@@ -140,6 +140,28 @@ words() {
     go tool export -m x --to hf -o hf
     status_is 0
     cmp <(tool predict -m hf texts) wide
+    go tool export -m x --to int8 -o again --require 0.9 texts
+    status_is 0
+    cmp <(tool predict -m again texts) int8
+    go tool export -m x --to bundle -o large
+    status_is 0
+    cmp <(tool predict -m large texts) wide
+}
+
+@test "int8 is compared on a processor, with plain C if so asked" {
+    go export_model --to int8 -o x --require 0 --device ref
+    status_is 0
+    each_is_wrong export_model '--to int8 -o y --device none' '--to int8 -o y --device cuda:1'
+    err_has 'leave --device cuda:1 out'
+    nothing_left y
+}
+
+@test "an int8 matrix that the model does not use does not make it an int8 model" {
+    make_model other stray
+    cmp <(tool predict -m other <<<'good film') <(tool predict -m "$TINY" <<<'good film')
+    printf 'text\tlabel\ngood\tpositive\nbad\tnegative\n' >rows.tsv
+    go tool train -m other -o run --max-steps 1 rows.tsv
+    status_is 0
 }
 
 @test "int8 that agrees less than --require says is not written, exit 1" {

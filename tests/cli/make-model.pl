@@ -2,11 +2,12 @@
 # Writes a tiny BERT with a classifier and a vocabulary of its own, with random weights
 # that are always the same: a stand-in for a trained model, made in no time.
 #
-#     perl make-model.pl FOLDER [no-classifier] [foreign] [labels=A,B,C]
+#     perl make-model.pl FOLDER [no-classifier] [foreign] [stray] [labels=A,B,C]
 #
 # Ids: 0 [PAD], 1 [UNK], 2 [CLS], 3 [SEP], 4 [MASK], 5 good, 6 bad, 7 film, 8 fine,
 # 9 awful, 10 the, 11 not, 12 very, then letters, ##letters, digits, punctuation.
-# "foreign": "good" and "bad" change places, everything else is the same.
+# "foreign": "good" and "bad" change places, everything else is the same. "stray": there
+# is a scaled int8 matrix that no BERT has.
 use strict;
 use warnings;
 
@@ -69,6 +70,13 @@ linear('bert.pooler.dense', $C, $C);
 if (!$option{'no-classifier'}) {
     tensor('classifier.weight', 0.5, 0, $K, $C);
     add('classifier.bias', [2.5, (0) x ($K - 1)], $K); # so that the first label is not rare
+}
+
+if ($option{stray}) {
+    add('stray_scale', [1], 1);
+    push @tensors, sprintf '"stray":{"dtype":"I8","shape":[1,4],"data_offsets":[%d,%d]}',
+        length $data, 4 + length $data;
+    $data .= "\1" x 4;
 }
 
 sub put {

@@ -21,7 +21,13 @@
 #include <string.h>
 
 /* More guard rows than a block of a product has. */
-enum { GUARD_ROWS = 8, GUARD_COLUMNS = 24, MAX_THINGS = 48, MAX_TOKENS = 1024 };
+enum {
+    GUARD_ROWS = 8,
+    GUARD_COLUMNS = 24,
+    MAX_THINGS = 48,
+    MAX_TOKENS = 1024,
+    LONGEST = 600
+};
 
 struct block {
     struct bs_arena *arena;
@@ -152,7 +158,7 @@ static void lab_open(struct lab *lab, struct target target, enum bs_precision pr
     lab_must(lab, !lab->device, target.device);
     lab_must(
         lab,
-        bs_queue_new(&lab->queue, lab->device, threads, MAX_TOKENS, 512, &lab->error),
+        bs_queue_new(&lab->queue, lab->device, threads, MAX_TOKENS, LONGEST, &lab->error),
         "queue");
     lab_loss(lab, (struct bs_loss){.factor = 1});
 }

@@ -37,7 +37,7 @@ static struct bs_rows optional(struct lab *lab, const struct setting *s,
 static struct bs_embedding embedding_parameters(struct lab *lab, int columns) {
     return (struct bs_embedding){
         .word = lab_parameter(lab, BS_ROLE_EMBEDDING, 50, columns),
-        .position = lab_parameter(lab, BS_ROLE_EMBEDDING, 512, columns),
+        .position = lab_parameter(lab, BS_ROLE_EMBEDDING, LONGEST, columns),
         .type = lab_parameter(lab, BS_ROLE_EMBEDDING, 2, columns)};
 }
 
@@ -461,7 +461,7 @@ static const struct setting settings[] = {
     {"one token, strided, dropout", {1}, 24, 1, 3, 0.1F, true, true, false},
     {"one sequence", {37}, 64, 2, 2, 0.1F, false, false, false},
     {"one sequence, first only", {37}, 64, 1, 5, 0.1F, true, false, false},
-    {"a few, odd width", {3, 1, 17, 2, 9, 31}, 72, 3, 7, 0.1F, false, true, false},
+    {"a few, head size 24", {3, 1, 17, 2, 9, 31}, 72, 3, 7, 0.1F, false, true, false},
     {"a few, head size 32", {16, 64, 33, 5}, 96, 3, 3, 0, false, false, false},
     {"a few, wide", {3, 18}, 416, 13, 3, 0.1F, true, false, false},
     {"a few, head size 7", {20, 13, 1}, 35, 5, 40, 0.25F, false, true, false},
@@ -471,6 +471,7 @@ static const struct setting settings[] = {
     {"many, first only", {MANY}, 128, 4, 6, 0.1F, true, true, false},
     {"512 tokens", {512}, 64, 1, 2, 0.1F, false, false, false},
     {"512 tokens and others", {100, 512, 3}, 32, 1, 2, 0, false, true, false},
+    {"600 tokens", {LONGEST}, 24, 1, 2, 0.1F, false, false, false},
 };
 
 static const struct {

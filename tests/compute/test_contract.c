@@ -121,6 +121,12 @@ static void weights_without_training(struct target target) {
     bs_device_close(device);
 }
 
+static void failed(struct lab *lab, const char *part) {
+    struct bs_error error = {0};
+    int code = bs_queue_finish(lab->queue, &error);
+    check(code == BS_DEVICE && strstr(error.text, part), "\"%s\": %s", part, error.text);
+}
+
 /* What a product makes of weights that are all `value`. */
 static float product_of(struct lab *lab, struct bs_linear l, struct bs_rows x,
                         struct bs_rows y, float value, int rows, int columns) {
@@ -168,13 +174,68 @@ static void packed_weights(struct target target) {
     check(
         !bs_weights_download(lab.weights, l.bias, BS_SLOT_VALUE, 0, 1, rows, &lab.error),
         "a vector comes down");
-    int part =
-        bs_weights_upload(lab.weights, l.weight, BS_SLOT_VALUE, 1, 1, ones, &lab.error);
-    check(code ? part == BS_DEVICE && strstr(lab.error.text, "all of it") : part == BS_OK,
-          "a part goes up or is refused: %s", part ? lab.error.text : "it goes up");
     check(product_of(&lab, l, x, y, 2, ROWS, COLUMNS) == 2 * COLUMNS &&
               product_of(&lab, l, x, y, 1, ROWS, COLUMNS) == COLUMNS,
           "the whole can be uploaded anew");
+    for (int first = 0, count; first < ROWS; first += count) {
+        count = first % 31 + 1;
+        count = first + count > ROWS ? ROWS - first : count;
+        for (int i = 0; i < count * COLUMNS; i++)
+            rows[i] = (float)(first + i / COLUMNS);
+        lab_must(&lab,
+                 bs_weights_upload(lab.weights, l.weight, BS_SLOT_VALUE, first, count,
+                                   rows, &lab.error),
+                 "some rows");
+    }
+    lab_must(&lab, bs_weights_ready(lab.weights, &lab.error), "weights");
+    bs_linear(lab.queue, lab.weights, l, BS_IDENTITY, x, absent, y);
+    float *made = lab_download(&lab, y);
+    int wrong = 0;
+    for (int i = 0; i < ROWS; i++)
+        wrong += made[i] != (float)(i * COLUMNS);
+    free(made);
+    check(wrong == 0, "rows go up some at a time (%d wrong)", wrong);
+    bs_linear_backward(lab.queue, lab.weights, l, x, y, absent, false);
+    failed(&lab, "not made for training");
+    lab_close(&lab);
+}
+
+/* A table that is lent is read where it lies, even after its owner changed it. */
+static void lent_weights(struct target target) {
+    static const int one[] = {3, 0};
+    static struct lab lab;
+    lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
+    struct bs_embedding e = {lab_parameter(&lab, BS_ROLE_EMBEDDING, 9, 4),
+                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 3, 4),
+                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, 4)};
+    int vector = lab_parameter(&lab, BS_ROLE_VECTOR, 1, 4);
+    float words[36] = {0}, more[36] = {0};
+    lab_weights(&lab);
+    check(!bs_weights_lend(lab.weights, e.word, words), "not for training");
+    bs_weights_free(lab.weights);
+    lab_must(&lab,
+             bs_weights_new(&lab.weights, lab.device, lab.parameters, 4,
+                            BS_PRECISION_FP32, false, &lab.error),
+             "weights");
+    check(!bs_weights_lend(lab.weights, vector, words) &&
+              !bs_weights_lend(lab.weights, 4, words),
+          "embeddings alone are lent");
+    bool lent = bs_weights_lend(lab.weights, e.word, words);
+    check(lent == (bs_device_memory_used(lab.device) == 0), "host memory alone is lent");
+    int up =
+        bs_weights_upload(lab.weights, e.word, BS_SLOT_VALUE, 0, 9, more, &lab.error);
+    int down =
+        bs_weights_download(lab.weights, e.word, BS_SLOT_VALUE, 0, 9, more, &lab.error);
+    check(lent ? up == BS_DEVICE && down == BS_DEVICE : !up && !down,
+          "what is lent is neither uploaded nor downloaded");
+    lab_must(&lab, bs_weights_ready(lab.weights, &lab.error), "ready");
+    lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 9, 2);
+    struct bs_rows sum = lab_output(&lab, BS_F32, lab.batch.n_tokens, 4);
+    words[4 * lab.ids[1] + 2] = 7;
+    bs_embedding(lab.queue, lab.weights, e, sum);
+    float *made = lab_download(&lab, sum);
+    check(made[4 + 2] == (lent ? 7 : 0) && made[4] == 0, "a lent table is read");
+    free(made);
     lab_close(&lab);
 }
 
@@ -263,12 +324,6 @@ static void transfers(struct target target) {
 /* ---- failures ----------------------------------------------------------------- */
 
 /* Expects that the queue has failed with a message that has `part` in it. */
-static void failed(struct lab *lab, const char *part) {
-    struct bs_error error = {0};
-    int code = bs_queue_finish(lab->queue, &error);
-    check(code == BS_DEVICE && strstr(error.text, part), "\"%s\": %s", part, error.text);
-}
-
 static void batches(struct target target) {
     static const int two[] = {3, 2, 0};
     static struct lab lab;
@@ -458,6 +513,7 @@ int main(int argc, char **argv) {
         weights(targets[i]);
         weights_without_training(targets[i]);
         packed_weights(targets[i]);
+        lent_weights(targets[i]);
         memory_in_use(targets[i]);
         arenas(targets[i]);
         transfers(targets[i]);

@@ -94,6 +94,24 @@ static void check_training_refused(void) {
     bs_device_close(device);
 }
 
+/* Sums of 32 bits have room for 2^31 / (255 * 127) products. */
+static void check_too_many(struct target target) {
+    struct bs_parameter matrix = {
+        .name = "m", .role = BS_ROLE_MATRIX, .rows = 2, .columns = 66312};
+    struct bs_error error = {0};
+    struct bs_weights *weights = NULL;
+    struct bs_device *device = lab_device(target, &error);
+    int code =
+        bs_weights_new(&weights, device, &matrix, 1, BS_PRECISION_INT8, false, &error);
+    check(code == BS_DATA && strstr(error.text, "m: 66312 inputs are too many"), "%s",
+          error.text);
+    matrix.columns--;
+    check(!bs_weights_new(&weights, device, &matrix, 1, BS_PRECISION_INT8, false, &error),
+          "as many as there may be");
+    bs_weights_free(weights);
+    bs_device_close(device);
+}
+
 int main(int argc, char **argv) {
     struct target targets[8];
     int n = lab_targets(argc, argv, targets);
@@ -103,6 +121,8 @@ int main(int argc, char **argv) {
             continue;
         check_spoilt(targets[i], NAN);
         check_spoilt(targets[i], INFINITY);
+        if (strcmp(targets[i].device, "cpu") == 0)
+            check_too_many(targets[i]);
         for (int s = 0; s < SHAPES && strcmp(targets[i].device, "ref") != 0; s++)
             check_shape(targets[i], shapes[s]);
     }

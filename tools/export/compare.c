@@ -274,6 +274,13 @@ int compare_models(const struct bs_options *options, struct bs_model_files *mode
     return code;
 }
 
+/* int8 is for processors. */
+static const char *labelling_device(const struct bs_options *options) {
+    if (strcmp(options->device, "auto") != 0)
+        return options->device;
+    return strstr(bs_compute_backends(), "cpu") ? "cpu" : "ref";
+}
+
 int compare_labels(const struct bs_options *options, struct bs_model_files *model,
                    struct bs_model_files *copy, struct agreement *agreement,
                    struct bs_error *error) {
@@ -289,7 +296,7 @@ int compare_labels(const struct bs_options *options, struct bs_model_files *mode
                        options->model);
     int code = open_tokenizer(&c, model, copy, error);
     if (!code)
-        code = compare(&c, options, model, copy, "cpu", error);
+        code = compare(&c, options, model, copy, labelling_device(options), error);
     if (c.texts > 0)
         agreement->difference /= (double)c.texts;
     close_comparison(&c);

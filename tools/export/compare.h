@@ -21,7 +21,8 @@ int compare_models(const struct bs_options *options, struct bs_model_files *mode
                    struct bs_model_files *copy, int64_t *texts,
                    struct bs_error *error) BS_MUST_CHECK;
 
-/* Labels the same texts with the model in fp32 and with the copy in int8, on the CPU.
+/* Labels the same texts with the model in fp32 and with the copy in int8, on the CPU
+ * unless the options name another device; a GPU refuses int8.
  * BS_DATA if there is no classifier. */
 int compare_labels(const struct bs_options *options, struct bs_model_files *model,
                    struct bs_model_files *copy, struct agreement *agreement,

@@ -175,8 +175,7 @@ static int check_output(const char *output, const char *model, enum layout layou
     if (layout == HUGGING_FACE)
         return bs_fail(error, BS_USAGE, "%s: is a file; --to hf writes a folder", output);
     if (S_ISDIR(there.st_mode))
-        return bs_fail(error, BS_USAGE, "%s: is a folder; --to bundle writes a file",
-                       output);
+        return bs_fail(error, BS_USAGE, "%s: is a folder; a bundle is a file", output);
     if (!S_ISREG(there.st_mode) || (there.st_size > 0 && !bs_bundle_is(output)))
         return bs_fail(error, BS_USAGE,
                        "%s: is there and is no bundle; choose another -o", output);
@@ -191,6 +190,11 @@ static int check_settings(const struct bs_options *options,
         return bs_fail(error, BS_USAGE, "--to hf, --to bundle or --to int8 is needed");
     if (settings->require_given && settings->layout != INT8)
         return bs_fail(error, BS_USAGE, "--require is for --to int8");
+    if (settings->layout == INT8 && strncmp(options->device, "cuda", 4) == 0)
+        return bs_fail(error, BS_USAGE,
+                       "--to int8 compares labels on the CPU, where int8 is for; leave "
+                       "--device %s out",
+                       options->device);
     if (!options->output || strcmp(options->output, "-") == 0)
         return bs_fail(error, BS_USAGE, "-o PATH is needed, the folder or file to write");
     return BS_OK;
@@ -208,10 +212,10 @@ static int judge_labels(const struct bs_options *options, const struct settings 
     if (share < settings->require)
         return bs_fail(error, BS_NEGATIVE,
                        "%s: not written: %lld of %lld labels are those of the model in "
-                       "fp32, a share of %.4f, but %g is required",
+                       "fp32, a share of %.6g, but %g is required",
                        options->output, (long long)agreement.equal,
                        (long long)agreement.texts, share, settings->require);
-    bs_note("%s: %lld of %lld labels are those of %s in fp32, a share of %.4f; "
+    bs_note("%s: %lld of %lld labels are those of %s in fp32, a share of %.6g; "
             "probabilities differ by %.4f in the mean",
             options->output, (long long)agreement.equal, (long long)agreement.texts,
             options->model, share, agreement.difference);

@@ -2,7 +2,6 @@
 #include "common/log.h"
 #include "front/tool.h"
 #include "learn/trainer.h"
-#include "store/quantize.h"
 #include "train_input.h"
 #include "train_options.h"
 
@@ -28,7 +27,7 @@ static int check_base(const struct job *job, struct bs_error *error) {
         return bs_fail(error, BS_USAGE,
                        "--precision int8 is for labelling; train in fp32 or bf16, then "
                        "bs-export --to int8");
-    if (bs_tensors_are_int8(bs_model_files_tensors(job->base)))
+    if (bs_model_files_are_int8(job->base))
         return bs_fail(error, BS_DATA,
                        "%s: holds int8 weights, which are for labelling; train the model "
                        "that it was made of",

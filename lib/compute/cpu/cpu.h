@@ -126,6 +126,7 @@ void cpu_repack_trained(struct bs_queue *q, struct bs_weights *weights);
 bs_op_weights_new cpu_weights_new;
 bs_op_weights_free cpu_weights_free;
 bs_op_weights_memory cpu_weights_memory;
+bs_op_weights_pack cpu_weights_pack;
 bs_op_queue_new cpu_queue_new;
 bs_op_queue_free cpu_queue_free;
 bs_op_queue_finish cpu_queue_finish;

@@ -150,6 +150,7 @@ const struct bs_backend bs_backend_cpu = {
     .weights_download = bs_host_weights_download,
     .weights_ready = cpu_repack,
     .weights_memory = cpu_weights_memory,
+    .weights_pack = cpu_weights_pack,
     .queue_new = cpu_queue_new,
     .queue_free = cpu_queue_free,
     .queue_finish = cpu_queue_finish,

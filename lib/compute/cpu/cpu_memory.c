@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
+#define HUGE_PAGE    ((size_t)2 << 20)
+#define LEAST_MAPPED ((size_t)256 << 10)
 
 /* As large as the alignment. */
 struct header {
@@ -20,30 +21,31 @@ struct header {
 #if defined(__SANITIZE_ADDRESS__)
 static const size_t least_mapped = SIZE_MAX;
 #else
-static const size_t least_mapped = HUGE_PAGE;
+static const size_t least_mapped = LEAST_MAPPED;
 #endif
 
 static size_t page_size(void) {
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* From the beginning of a huge page on. */
+/* From the beginning of a huge page on. The header is at the end of a page in front. */
 static struct header *map_block(size_t bytes) {
     size_t page = page_size(), kept = (bytes + page - 1) / page * page;
-    size_t mapped = kept + HUGE_PAGE;
+    size_t mapped = page + kept + HUGE_PAGE;
     if (mapped < bytes)
         return NULL;
     char *memory =
         mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
-    size_t lead = -(size_t)memory % HUGE_PAGE, tail = HUGE_PAGE - lead;
+    size_t lead = -(size_t)(memory + page) % HUGE_PAGE, tail = HUGE_PAGE - lead;
     if (lead)
         munmap(memory, lead);
-    munmap(memory + lead + kept, tail);
-    struct header *header = (void *)(memory + lead);
-    madvise(header, kept, MADV_HUGEPAGE); /* a wish: failing does no harm */
-    header->mapped = kept;
+    char *block = memory + lead + page;
+    munmap(block + kept, tail);
+    madvise(block, kept, MADV_HUGEPAGE); /* a wish: failing does no harm */
+    struct header *header = (struct header *)block - 1;
+    header->mapped = page + kept;
     return header;
 }
 
@@ -53,7 +55,7 @@ void *cpu_alloc(size_t bytes) {
     if (all < bytes)
         return NULL;
     if (bytes >= least_mapped)
-        header = map_block(all);
+        header = map_block(bytes);
     else if ((header = bs_alloc_aligned(all)))
         header->mapped = 0;
     return header ? header + 1 : NULL;
@@ -64,17 +66,7 @@ void cpu_free(void *block) {
         return;
     struct header *header = (struct header *)block - 1;
     if (header->mapped)
-        munmap(header, header->mapped);
+        munmap((char *)block - page_size(), header->mapped);
     else
         free(header);
-}
-
-void cpu_give_back(void *memory, size_t bytes) {
-    size_t page = page_size(), lead = -(size_t)memory % page;
-    if (bytes <= lead)
-        return;
-    memory = (char *)memory + lead;
-    bytes = (bytes - lead) / page * page;
-    madvise(memory, bytes, MADV_NOHUGEPAGE); /* else the system may fill it up again */
-    madvise(memory, bytes, MADV_DONTNEED);
 }

@@ -10,8 +10,4 @@
 void *cpu_alloc(size_t bytes);
 void cpu_free(void *block);
 
-/* The whole pages of a part of such memory become the system's again; what was in them is
- * lost. It stays allocated. */
-void cpu_give_back(void *memory, size_t bytes);
-
 #endif

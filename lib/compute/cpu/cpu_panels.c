@@ -41,13 +41,11 @@ void cpu_panels_free(struct bs_cpu_panels *panels) {
 }
 
 void cpu_panels_pack(const struct bs_cpu_kernels *kernels, enum bs_cpu_operand operand,
-                     struct bs_rows from, bool turned, struct bs_cpu_panels panels) {
-    int64_t count = count_panels(kernels, turned ? from.rows : from.columns);
-    for (int64_t panel = 0; panel < count; panel++)
-        if (turned)
-            kernels->pack_turned(operand, from, panel, panels);
-        else
-            kernels->pack(operand, from, panel, panels.words);
+                     struct bs_rows from, bool transposed, struct bs_cpu_panels panels) {
+    if (transposed)
+        return kernels->pack_transposed(operand, from, 0, panels);
+    for (int64_t panel = 0; panel < count_panels(kernels, from.columns); panel++)
+        kernels->pack(operand, from, panel, panels.words);
 }
 
 /* ---- y = f(x W^T + b), dx = dy W: some rows an item ---- */

@@ -21,7 +21,7 @@ int64_t cpu_panels_bytes(const struct bs_cpu_kernels *kernels,
 
 /* b = from, or its transpose. */
 void cpu_panels_pack(const struct bs_cpu_kernels *kernels, enum bs_cpu_operand operand,
-                     struct bs_rows from, bool turned, struct bs_cpu_panels panels);
+                     struct bs_rows from, bool transposed, struct bs_cpu_panels panels);
 
 /* bs_linear and bs_linear_backward. */
 void cpu_panels_linear(struct bs_queue *q, const struct bs_weights *w,

@@ -46,12 +46,12 @@ static int packed_new(struct bs_weights *weights, struct bs_packed **packed,
 static int tensor_packed(struct bs_weights *weights, int index, struct bs_error *error) {
     const struct bs_parameter *p = &weights->parameters[index];
     struct cpu_tensor *tensor = cpu_tensor(weights, index);
-    struct bs_strides turned = {1, p->columns}, straight = {p->columns, 1};
+    struct bs_strides transposed = {1, p->columns}, straight = {p->columns, 1};
     if (weights->precision == BS_PRECISION_INT8 && p->columns > MOST_INT8)
         return bs_fail(error, BS_DATA, "%lld inputs are too many for int8",
                        (long long)p->columns);
     if (packed_new(weights, &tensor->forward, &tensor->panels, p->columns, p->rows,
-                   tensor->value, turned, error))
+                   tensor->value, transposed, error))
         return error->code;
     if (weights->precision != BS_PRECISION_BF16 || !weights->training)
         return BS_OK;
@@ -82,15 +82,29 @@ int cpu_weights_new(struct bs_weights *weights, struct bs_error *error) {
     return BS_OK;
 }
 
-/* Of parameter i, for x W^T or for dy W, from its values. */
-static void refresh_panels(const struct bs_weights *weights, int index, bool turned,
+/* Labelling with products of our own needs panels alone: the slot is never touched. */
+bool cpu_weights_pack(struct bs_weights *weights, int index, int64_t first_row,
+                      int64_t rows, const float *values) {
+    const struct cpu_device *cpu = weights->device->data;
+    const struct bs_parameter *p = &weights->parameters[index];
+    struct bs_cpu_panels panels = cpu_tensor(weights, index)->panels;
+    if (weights->training || !panels.words)
+        return false;
+    struct bs_rows from = {(float *)values, BS_F32, rows, p->columns, p->columns};
+    cpu->kernels->pack_transposed(cpu_operand(weights), from, first_row, panels);
+    return true;
+}
+
+/* Of parameter i, for x W^T or for dy W, from its values if it has them. */
+static void refresh_panels(const struct bs_weights *weights, int index, bool transposed,
                            struct bs_cpu_panels panels) {
     const struct cpu_device *cpu = weights->device->data;
     const struct bs_parameter *p = &weights->parameters[index];
     struct bs_rows values = {cpu_tensor(weights, index)->value, BS_F32, p->rows,
                              p->columns, p->columns};
     enum bs_cpu_operand operand = cpu_operand(weights);
-    cpu_panels_pack(cpu->kernels, operand, values, turned, panels);
+    if (!weights->released[index])
+        cpu_panels_pack(cpu->kernels, operand, values, transposed, panels);
     if (is_rounded(weights))
         cpu->kernels->round(panels.words, panels.words,
                             cpu_panels_words(cpu->kernels, operand, p->columns, p->rows));
@@ -121,28 +135,15 @@ static bool refresh(const struct bs_weights *weights, int64_t number,
     return true;
 }
 
-/* When products need its panels alone. */
-static void release(struct bs_weights *weights, int index) {
-    const struct cpu_tensor *tensor = cpu_tensor(weights, index);
-    if (weights->training || !tensor->panels.words)
-        return;
-    cpu_give_back(tensor->value, (size_t)weights->slots[index].size * sizeof(float));
-    weights->released[index] = true;
-}
-
 int cpu_repack(struct bs_weights *weights, struct bs_error *error) {
     const struct cpu_device *cpu = weights->device->data;
     struct bs_product_worker *worker = NULL;
     if (bs_product_worker_new(&worker, cpu->products, error))
         return error->code;
     bool good = true;
-    for (int i = 0; good && i < weights->n_parameters; i++) {
-        if (weights->released[i])
-            continue;
+    for (int i = 0; good && i < weights->n_parameters; i++)
         good = refresh(weights, 2 * (int64_t)i, worker) &&
                refresh(weights, 2 * (int64_t)i + 1, worker);
-        release(weights, i);
-    }
     bs_product_worker_free(worker);
     return good ? BS_OK : bs_fail(error, BS_DEVICE, "oneDNN failed to pack weights");
 }

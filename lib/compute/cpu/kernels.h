@@ -111,9 +111,9 @@ struct bs_cpu_kernels {
     /* Panel number `panel` of b = `from`, of either type; not int8. */
     void (*pack)(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
                  uint32_t *words);
-    /* Of b = `from` transposed; F32. */
-    void (*pack_turned)(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
-                        struct bs_cpu_panels to);
+    /* Columns `first` on of b are the rows of `from`; F32. */
+    void (*pack_transposed)(enum bs_cpu_operand operand, struct bs_rows from,
+                            int64_t first, struct bs_cpu_panels to);
     /* Rows to int8, `to_row` bytes apart, and their scales. */
     void (*quantize)(struct bs_rows x, uint8_t *to, int64_t to_row, float *scales);
 };

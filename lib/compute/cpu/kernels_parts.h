@@ -24,7 +24,7 @@
 #define adamw_chunk          BS_KERNEL(adamw)
 #define panel_product        BS_KERNEL(product)
 #define pack_panel           BS_KERNEL(pack)
-#define pack_turned_panel    BS_KERNEL(pack_turned)
+#define pack_transposed_rows BS_KERNEL(pack_transposed)
 #define quantize_rows        BS_KERNEL(quantize)
 
 void copy_rows(struct bs_rows x, struct bs_rows y);
@@ -51,8 +51,8 @@ void adamw_chunk(const struct bs_adamw_factors *f, float *value, float *gradient
 void panel_product(const struct bs_cpu_product *p);
 void pack_panel(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
                 uint32_t *to);
-void pack_turned_panel(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
-                       struct bs_cpu_panels to);
+void pack_transposed_rows(enum bs_cpu_operand operand, struct bs_rows from, int64_t first,
+                          struct bs_cpu_panels to);
 void quantize_rows(struct bs_rows x, uint8_t *to, int64_t to_row, float *scales);
 
 /* Half-words of dropout for `groups` groups of 8 channels from `first` on, channel by

@@ -139,33 +139,42 @@ static int32_t sum_of_bytes(const uint32_t *words, int64_t n) {
     return sum;
 }
 
-void pack_turned_panel(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
-                       struct bs_cpu_panels to) {
+/* As many as a panel has columns from `first` on. */
+static void pack_columns(enum bs_cpu_operand operand, struct bs_rows from, int64_t first,
+                         struct bs_cpu_panels to) {
     static const int64_t of_step[] = {1, 2, 4};
     uint32_t words[BS_PANEL][CHUNK] = {{0}};
     float inverse[BS_PANEL] = {0};
-    int64_t first = panel * BS_PANEL, left = from.rows - first;
-    int columns = left < BS_PANEL ? (int)left : BS_PANEL;
     int64_t steps = bs_cpu_steps(operand, from.columns), chunk = CHUNK * of_step[operand];
-    uint32_t *out = (uint32_t *)to.words + panel * steps * BS_PANEL;
-    for (int j = 0; operand == BS_CPU_INT8 && j < columns; j++) {
+    uint32_t *out = (uint32_t *)to.words + first / BS_PANEL * steps * BS_PANEL;
+    out += first % BS_PANEL;
+    for (int64_t j = 0; operand == BS_CPU_INT8 && j < from.rows; j++) {
         to.scales[first + j] =
-            scale_of(largest(row_of(from, first + j), BS_F32, from.columns), &inverse[j]);
+            scale_of(largest(row_of(from, j), BS_F32, from.columns), &inverse[j]);
         to.sums[first + j] = 0;
     }
     for (int64_t k = 0; k < from.columns; k += chunk) {
         int64_t n = from.columns - k < chunk ? from.columns - k : chunk;
         if (n < chunk)
             memset(words, 0, sizeof words);
-        for (int j = 0; j < columns; j++) {
-            const float *row = row_of(from, first + j);
+        for (int64_t j = 0; j < from.rows; j++) {
+            const float *row = row_of(from, j);
             convert(operand, row + k, n, inverse[j], words[j]);
             if (operand == BS_CPU_INT8)
                 to.sums[first + j] += BS_INT8_OFFSET * sum_of_bytes(words[j], n);
         }
         for (int64_t s = 0; s < bs_cpu_steps(operand, n); s++, out += BS_PANEL)
-            for (int j = 0; j < BS_PANEL; j++)
+            for (int64_t j = 0; j < from.rows; j++)
                 out[j] = words[j][s];
+    }
+}
+
+void pack_transposed_rows(enum bs_cpu_operand operand, struct bs_rows from, int64_t first,
+                          struct bs_cpu_panels to) {
+    for (int64_t row = 0, count; row < from.rows; row += count) {
+        int64_t room = BS_PANEL - (first + row) % BS_PANEL, left = from.rows - row;
+        count = left < room ? left : room;
+        pack_columns(operand, bs_rows_slice(from, row, count), first + row, to);
     }
 }
 

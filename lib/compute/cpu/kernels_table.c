@@ -41,6 +41,6 @@ const struct bs_cpu_kernels BS_KERNEL(kernels) = {
     .panel = BS_PANEL,
     .product = panel_product,
     .pack = pack_panel,
-    .pack_turned = pack_turned_panel,
+    .pack_transposed = pack_transposed_rows,
     .quantize = quantize_rows,
 };
