@@ -59,6 +59,13 @@ struct unit {
         return (double)repeats * (chains) * (operations);                                \
     }
 
+/* The intrinsic makes GCC 12 copy sums from register to register. */
+__attribute__((target("avx512f,avx512vnni"))) static inline __m512i
+multiply_bytes(__m512i sum, __m512i a, __m512i b) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+
 DOT(fma_avx2, "avx2,fma", __m256, 12, _mm256_setzero_ps(), _mm256_set1_ps(0.5F),
     _mm256_fmadd_ps(a, b, sum[i]), 2 * 8)
 DOT(fma_avx512, "avx512f", __m512, 24, _mm512_setzero_ps(), _mm512_set1_ps(0.5F),
@@ -67,7 +74,7 @@ DOT(bf16_avx512, "avx512f,avx512bf16", __m512, 24, _mm512_setzero_ps(),
     (__m512)_mm512_set1_epi16(0x3F00), _mm512_dpbf16_ps(sum[i], (__m512bh)a, (__m512bh)b),
     2 * 32)
 DOT(int8_avx512, "avx512f,avx512vnni", __m512i, 18, _mm512_setzero_si512(),
-    _mm512_set1_epi8(3), _mm512_dpbusd_epi32(sum[i], a, b), 2 * 64)
+    _mm512_set1_epi8(3), multiply_bytes(sum[i], a, b), 2 * 64)
 DOT(int8_avx, "avx2,avxvnni", __m256i, 12, _mm256_setzero_si256(), _mm256_set1_epi8(3),
     _mm256_dpbusd_avx_epi32(sum[i], a, b), 2 * 32)
 

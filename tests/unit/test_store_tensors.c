@@ -325,8 +325,7 @@ static bool int8_reads(const char *scales, size_t size, float out[6]) {
     memcpy(file.data + file.size - sizeof factors, factors, sizeof factors);
     bool reads = false;
     if (!bs_tensors_parse(&tensors, bs_buffer_span(&file), "file", &error)) {
-        reads = bs_tensor_to_float(bs_tensors_find(tensors, "w"), 0, 6, out) &&
-                bs_tensors_are_int8(tensors);
+        reads = bs_tensor_to_float(bs_tensors_find(tensors, "w"), 0, 6, out);
         bs_tensors_close(tensors);
     }
     bs_buffer_free(&file);
