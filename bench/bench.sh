@@ -2,7 +2,7 @@
 # bs and its peers on the same work, in one run on one machine. Prints a table and keeps
 # it as TSV; its columns are in bench/README.md.
 #
-#     make bench [BENCH="tokenize label train cold memory linear"]
+#     make bench [BENCH="tokenize label train cold memory linear lines"]
 #
 # DATA_DIR    the research data (../shared/data): IMDB and SST-2; see bench/README.md
 # MODEL       default model; LABELLER a fine-tuned one (models/demo/best)
@@ -18,7 +18,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
-works=${*:-tokenize label train cold memory linear}
+works=${*:-tokenize label train cold memory linear lines}
 bin=${BIN:-bin}
 data=${DATA_DIR:-../shared/data}
 model=${MODEL:-models/all-minilm-l6-v2}
@@ -138,6 +138,8 @@ source bench/label.sh
 source bench/train.sh
 # shellcheck source=bench/small.sh
 source bench/small.sh
+# shellcheck source=bench/lines.sh
+source bench/lines.sh
 
 describe_machine | tee "$results"
 printf 'work\tengine\tprecision\tthreads\tvalue\tunit\tratio\tagreement\tshare\n' | tee -a "$results"

@@ -1,31 +1,34 @@
 # shellcheck shell=bash disable=SC2154 # names in lower case come from bench.sh
 # Training: steps a second, and memory. Part of bench.sh.
 
-# train MODEL PRECISION STEPS: a whole bs-train of that many steps.
+# train MODEL PRECISION STEPS MAX_LENGTH: a whole bs-train of that many steps.
 train() {
     rm -rf "$scratch/run"
-    "$bin/bs-train" -m "$1" -o "$scratch/run" --max-steps "$3" --precision "$2" --max-length 128 \
+    "$bin/bs-train" -m "$1" -o "$scratch/run" --max-steps "$3" --precision "$2" --max-length "$4" \
         --threads "$threads" --eval-fraction 0.01 --quiet -f tsv "$scratch/imdb.tsv"
 }
 
 # Start, evaluation and saving cancel out between a short run and a long one.
 steps_per_second() {
     local short long
-    short=$(seconds_once train "$1" "$2" 5)
-    long=$(seconds_once train "$1" "$2" $((5 + $3)))
+    short=$(seconds_once train "$1" "$2" 5 "$4")
+    long=$(seconds_once train "$1" "$2" $((5 + $3)) "$4")
     awk -v a="$short" -v b="$long" -v n="$3" 'BEGIN { printf "%.3f", n / (b - a) }'
 }
 
-# train_rows WORK MODEL STEPS
+# train_rows WORK MODEL STEPS MAX_LENGTH [OPTION...]: options of the peer.
 train_rows() {
-    local precision flop bs peer
-    flop=$(multiply 3 8 "$tokens_per_text" "$(flop_per_token "$2")")
+    local work=$1 model=$2 steps=$3 length=$4 precision flop bs peer tokens
+    shift 4
+    tokens=$("$bin/bs-tokenize" -m "$model" -f tsv -t ids --max-length "$length" "$scratch/imdb.tsv" |
+        awk '{ n += NF } END { print n / NR }')
+    flop=$(multiply 3 8 "$tokens" "$(flop_per_token "$model")")
     for precision in $(precisions fp32 bf16); do
-        bs=$(steps_per_second "$2" "$precision" "$3")
-        row "$1" bs "$precision" "$threads" "$bs" steps/s '' '' "$(share "$precision" "$(multiply "$bs" "$flop")")"
-        peer=$("$python" bench/peers/train_torch.py "$2" "$scratch/imdb.tsv" --steps "$3" \
-            --precision "$precision" --threads "$threads" 2>"$scratch/torch.log")
-        row "$1" torch "$precision" "$threads" "$peer" steps/s "$bs" '' \
+        bs=$(steps_per_second "$model" "$precision" "$steps" "$length")
+        row "$work" bs "$precision" "$threads" "$bs" steps/s '' '' "$(share "$precision" "$(multiply "$bs" "$flop")")"
+        peer=$("$python" bench/peers/train_torch.py "$model" "$scratch/imdb.tsv" --steps "$steps" \
+            --max-length "$length" --precision "$precision" --threads "$threads" "$@" 2>"$scratch/torch.log")
+        row "$work" torch "$precision" "$threads" "$peer" steps/s "$bs" '' \
             "$(share "$precision" "$(multiply "$peer" "$flop")")"
     done
 }
@@ -33,11 +36,9 @@ train_rows() {
 bench_train() {
     imdb_step_rows
     need_base
-    local tokens_per_text
-    tokens_per_text=$("$bin/bs-tokenize" -m "$model" -f tsv -t ids --max-length 128 "$scratch/imdb.tsv" |
-        awk '{ n += NF } END { print n / NR }')
-    train_rows "train step 8 x 128" "$model" 60
-    train_rows "train step 8 x 128, BERT-base" "$base" 15
+    train_rows "train step 8 x 128" "$model" 60 128
+    train_rows "train step 8 x 512" "$model" 50 512 --group
+    train_rows "train step 8 x 128, BERT-base" "$base" 15 128
 }
 
 # memory_rows WORK MODEL: resident memory beside the sum of its parts as --check gives it.

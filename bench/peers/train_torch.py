@@ -7,7 +7,8 @@ Trainer's overhead.
 
 The files have a header and the columns label and text. --steps times N steps after five
 of warm-up and prints steps/s; --eval trains to the end and prints accuracy and macro F1,
-separated by a TAB."""
+separated by a TAB. --group makes batches of texts of like length, out of 50 batches at a
+time, as the Trainer's group_by_length does."""
 import argparse
 import math
 import os
@@ -20,6 +21,7 @@ options.add_argument("train")
 options.add_argument("--eval")
 options.add_argument("--steps", type=int)
 options.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+options.add_argument("--group", action="store_true")
 options.add_argument("--max-length", type=int, default=128)
 options.add_argument("--learning-rate", type=float, default=2e-5)
 options.add_argument("--warmup-steps", type=int, default=500)
@@ -78,6 +80,22 @@ def evaluate(net, ids, labels):
     return sum(g == p for g, p in pairs) / len(pairs), sum(f1) / len(f1)
 
 
+def shuffled(ids):
+    """The batches of an epoch, one after the other."""
+    order = list(range(len(ids)))
+    random.shuffle(order)
+    if not options.group:
+        return order
+    batches = []
+    for first in range(0, len(order), 50 * BATCH):
+        group = sorted(order[first:first + 50 * BATCH], key=lambda i: len(ids[i]))
+        some = [group[at:at + BATCH] for at in range(0, len(group), BATCH)]
+        random.shuffle(some)
+        batches += some
+    batches.sort(key=len, reverse=True)  # the one that is not full comes last
+    return [i for batch in batches for i in batch]
+
+
 ids, labels = read_rows(options.train)
 names = sorted(set(labels))
 net = BertForSequenceClassification.from_pretrained(options.model, num_labels=len(names)).train()
@@ -92,8 +110,7 @@ schedule = get_linear_schedule_with_warmup(optimizer, options.warmup_steps,
 last = options.steps + 5 if options.steps else per_epoch * options.epochs
 for step in range(last):
     if step % per_epoch == 0:
-        order = list(range(len(ids)))
-        random.shuffle(order)
+        order = shuffled(ids)
     if step == 5:
         began = time.perf_counter()
     at = step % per_epoch * BATCH

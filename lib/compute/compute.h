@@ -151,9 +151,9 @@ int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slo
 int bs_weights_ready(struct bs_weights *weights, struct bs_error *error) BS_MUST_CHECK;
 
 /* Instead of uploading: all values of an embedding stay where the caller has them, who
- * keeps them as long as the weights live; they can be neither uploaded nor downloaded
- * any more. False, and nothing is done, where they must be uploaded: on devices with
- * memory of their own, in weights for training, for other roles. */
+ * keeps them as long as the weights live; they cannot be uploaded any more. False, and
+ * nothing is done, where they must be uploaded: on devices with memory of their own, in
+ * weights for training, for other roles. */
 bool bs_weights_lend(struct bs_weights *weights, int index, const float *values);
 
 /* Bytes held: canonical values but for those that are packed alone or lent, what is

@@ -209,9 +209,9 @@ int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slo
                         struct bs_error *error) {
     if (check_transfer(weights, index, slot, first_row, rows, error))
         return error->code;
-    if (weights->released[index])
+    if (weights->released[index] && weights->parameters[index].role == BS_ROLE_MATRIX)
         return bs_fail(error, BS_DEVICE,
-                       "parameter %s is kept for labelling: it cannot be downloaded",
+                       "parameter %s is packed for labelling: it cannot be downloaded",
                        weights->parameters[index].name);
     return weights->device->backend->weights_download(
         weights, slot_row(weights, index, slot, first_row), values,

@@ -19,19 +19,29 @@ static void must(int code) {
     }
 }
 
-static struct bs_model *load(struct bs_device *device, enum bs_precision precision,
-                             const char *path, int64_t num_labels) {
-    struct bs_model_options options = {.precision = precision};
-    struct bs_model_load how = {.head = BS_HEAD_KEEP, .seed = 1};
+/* A model, and the files that it may borrow from. */
+struct loaded {
     struct bs_model_files *files;
     struct bs_model *model;
-    must(bs_model_files_open(&files, path, &error));
-    struct bs_model_config config = *bs_model_files_config(files);
+};
+
+static struct loaded load(struct bs_device *device, enum bs_precision precision,
+                          const char *path, int64_t num_labels) {
+    struct bs_model_options options = {.precision = precision};
+    struct bs_model_load how = {.head = BS_HEAD_KEEP, .seed = 1};
+    struct loaded loaded;
+    must(bs_model_files_open(&loaded.files, path, &error));
+    struct bs_model_config config = *bs_model_files_config(loaded.files);
     config.num_labels = num_labels;
-    must(bs_model_new(&model, device, &config, &options, &error));
-    must(bs_model_load(model, bs_model_files_tensors(files), how, NULL, &error));
-    bs_model_files_close(files);
-    return model;
+    must(bs_model_new(&loaded.model, device, &config, &options, &error));
+    must(bs_model_load(loaded.model, bs_model_files_tensors(loaded.files), how, NULL,
+                       &error));
+    return loaded;
+}
+
+static void unload(struct loaded loaded) {
+    bs_model_free(loaded.model);
+    bs_model_files_close(loaded.files);
 }
 
 /* ---- the tiny model ------------------------------------------------------------- */
@@ -42,9 +52,8 @@ static void test_tiny(void) {
     struct bs_model_tensors *tensors;
     size_t count, same = 0;
     must(bs_device_open(&device, "ref", &error));
-    struct bs_model *model =
-        load(device, BS_PRECISION_FP32, "tests/parity/golden/tiny", 3);
-    must(bs_model_tensors_new(&tensors, model, &error));
+    struct loaded tiny = load(device, BS_PRECISION_FP32, "tests/parity/golden/tiny", 3);
+    must(bs_model_tensors_new(&tensors, tiny.model, &error));
     const struct bs_tensor *list = bs_model_tensors_list(tensors, &count);
     for (size_t i = 0; i < count; i++) {
         const struct golden_array *wanted = golden_find(weights, list[i].name);
@@ -54,7 +63,7 @@ static void test_tiny(void) {
     check(same == count && count == weights->count - 2,
           "tiny: %zu of %zu tensors are those of %s", same, count, TINY_WEIGHTS);
     bs_model_tensors_free(tensors);
-    bs_model_free(model);
+    unload(tiny);
     bs_device_close(device);
     golden_close(weights);
 }
@@ -99,16 +108,16 @@ static void check_texts(struct bs_device *device, const char *name,
     struct golden *golden = golden_open("tests/parity/golden/minilm.bin");
     const float *wanted = golden_find(golden, "logits")->data;
     uint64_t count = strcmp(name, "cpu") == 0 ? 50 : 8; /* others are slow here */
-    struct bs_model *model = load(device, precision, minilm, 2);
+    struct loaded loaded = load(device, precision, minilm, 2);
     float found[100];
     double off = 0, most = precision == BS_PRECISION_FP32 ? 1e-4 : 0.1;
-    upload_classifier(model, golden);
-    label(model, golden, count, found);
+    upload_classifier(loaded.model, golden);
+    label(loaded.model, golden, count, found);
     for (uint64_t i = 0; i < 2 * count; i++)
         off = fmax(off, fabs((double)found[i] - (double)wanted[i]));
     check(off <= most, "%s %s: logits of %d texts by MiniLM (worst %.2g)", name,
           bs_precision_name(precision), (int)count, off);
-    bs_model_free(model);
+    unload(loaded);
     golden_close(golden);
 }
 
