@@ -141,12 +141,31 @@ static int remove_entry(const char *folder, const char *name, struct bs_error *e
     return code;
 }
 
+/* Under another name first, which a sweep knows: what is half gone must not look
+ * whole. */
+static int remove_checkpoint(const char *folder, const char *name,
+                             struct bs_error *error) {
+    struct bs_buffer going = {0};
+    char *path = bs_path_join(folder, name);
+    int code = BS_OK;
+    if (!path || !bs_buffer_printf(&going, "%s.partial-remove", path))
+        code = bs_fail_memory(error, strlen(folder), "a path");
+    else if (rename(path, going.data))
+        code = bs_fail_errno(error, BS_RESOURCE, "%s: cannot rename", path);
+    else
+        code = bs_remove_tree(going.data, error);
+    bs_buffer_free(&going);
+    free(path);
+    return code;
+}
+
 static int clear_entry(const char *folder, const char *name, void *context,
                        struct bs_error *error) {
     (void)context;
     if (!is_ours(name) || strcmp(name, "lock") == 0)
         return BS_OK;
-    return remove_entry(folder, name, error);
+    return is_checkpoint(name) ? remove_checkpoint(folder, name, error)
+                               : remove_entry(folder, name, error);
 }
 
 int bs_run_folder_clear(const struct bs_run_folder *folder, struct bs_error *error) {
@@ -188,7 +207,8 @@ static int tidy_entry(const char *folder, const char *name, void *context,
         return BS_OK;
     if (strcmp(name, kept->last) == 0 || strcmp(name, kept->best) == 0)
         return BS_OK;
-    return remove_entry(folder, name, error);
+    return is_checkpoint(name) ? remove_checkpoint(folder, name, error)
+                               : remove_entry(folder, name, error);
 }
 
 static int remove_old_state(const struct bs_run_folder *folder, int64_t best,
