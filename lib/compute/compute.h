@@ -150,6 +150,10 @@ int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slo
                         struct bs_error *error) BS_MUST_CHECK;
 int bs_weights_ready(struct bs_weights *weights, struct bs_error *error) BS_MUST_CHECK;
 
+/* Where the values of a parameter lie, in canonical layout, until an operation changes
+ * them. NULL: they must be downloaded, or cannot be. */
+const float *bs_weights_values(const struct bs_weights *weights, int index);
+
 /* Instead of uploading: all values of an embedding stay where the caller has them, who
  * keeps them as long as the weights live; they cannot be uploaded any more. False, and
  * nothing is done, where they must be uploaded: on devices with memory of their own, in

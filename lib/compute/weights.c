@@ -218,9 +218,18 @@ int bs_weights_download(const struct bs_weights *weights, int index, enum bs_slo
         rows * weights->parameters[index].columns, error);
 }
 
+static bool is_host(const struct bs_weights *weights) {
+    return !weights->device->backend->memory_used;
+}
+
+const float *bs_weights_values(const struct bs_weights *weights, int index) {
+    return is_host(weights) && !weights->released[index] ? weights->slots[index].value
+                                                         : NULL;
+}
+
 bool bs_weights_lend(struct bs_weights *weights, int index, const float *values) {
-    bool host = !weights->device->backend->memory_used;
-    if (!host || weights->training || index < 0 || index >= weights->n_parameters ||
+    if (!is_host(weights) || weights->training || index < 0 ||
+        index >= weights->n_parameters ||
         weights->parameters[index].role != BS_ROLE_EMBEDDING)
         return false;
     weights->slots[index].value = (float *)values; /* which nothing writes to */

@@ -48,7 +48,8 @@ int run_memory(const struct run *run, struct run_memory *memory, struct bs_error
     memory->data = bs_examples_memory(t->train);
     if (t->eval)
         memory->data += bs_examples_memory(t->eval);
-    memory->saving = memory->weights.values;
+    bool copied = !bs_weights_values(bs_model_weights(run->model), 0);
+    memory->saving = copied ? memory->weights.values : 0;
     return BS_OK;
 }
 

@@ -9,7 +9,7 @@ struct run_memory {
     struct bs_weights_memory weights;
     int64_t activations; /* of a step, and of the workers of an evaluation */
     int64_t data;
-    int64_t saving; /* the copy of the weights that a save makes */
+    int64_t saving; /* the copy of the weights that a save makes, if it needs one */
 };
 
 int run_memory(const struct run *run, struct run_memory *memory,

@@ -194,7 +194,7 @@ int bs_model_open(struct bs_model **result, struct bs_device *device,
 
 struct bs_model_tensors {
     struct bs_tensor *list;
-    float **values;
+    float **values; /* [count], of those that were downloaded */
     size_t count;
 };
 
@@ -217,25 +217,28 @@ static int download(const struct bs_model *model, const struct bs_tensor_place *
     return code;
 }
 
-static int copy_tensor(struct bs_model_tensors *tensors, size_t i,
+/* In place, where that can be. */
+static int list_tensor(struct bs_model_tensors *tensors, size_t i,
                        const struct bs_model *model, struct bs_error *error) {
     const struct bs_tensor_place *place = &model->parameters.tensors[i];
     const struct bs_tensor_spec *spec = &place->spec;
     size_t count = (size_t)(spec->rows * spec->columns);
-    float *values = tensors->values[i] = bs_alloc(count, sizeof *values);
-    if (!values)
+    const float *there = bs_weights_values(model->weights, place->parameter);
+    float *values = NULL;
+    if (!there && !(values = tensors->values[i] = bs_alloc(count, sizeof *values)))
         return bs_fail_memory(error, count * sizeof *values, "a copy of the weights");
     struct bs_tensor *tensor = &tensors->list[i];
     *tensor = (struct bs_tensor){
         .name = spec->name,
         .type = BS_TENSOR_F32,
         .n_dimensions = spec->n_dimensions,
-        .bytes = bs_span((const char *)values, count * sizeof *values),
+        .bytes = bs_span((const char *)(there ? there + place->first : values),
+                         count * sizeof *values),
     };
     tensor->shape[0] = spec->n_dimensions == 1 ? spec->columns : spec->rows;
     if (spec->n_dimensions == 2)
         tensor->shape[1] = spec->columns;
-    return download(model, place, values, error);
+    return there ? BS_OK : download(model, place, values, error);
 }
 
 int bs_model_tensors_new(struct bs_model_tensors **result, const struct bs_model *model,
@@ -253,7 +256,7 @@ int bs_model_tensors_new(struct bs_model_tensors **result, const struct bs_model
     }
     int code = BS_OK;
     for (size_t i = 0; i < count && !code; i++)
-        code = copy_tensor(tensors, i, model, error);
+        code = list_tensor(tensors, i, model, error);
     if (code)
         bs_model_tensors_free(tensors);
     else

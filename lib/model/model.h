@@ -92,7 +92,8 @@ int bs_model_open(struct bs_model **model, struct bs_device *device,
                   struct bs_error *error) BS_MUST_CHECK;
 
 /* The weights of a model made for training as Hugging Face's tensors under canonical
- * names, F32, downloaded to host memory: what was loaded or trained, bit for bit. The
+ * names, F32: what was loaded or trained, bit for bit. Downloaded to host memory, or
+ * where that is the model's own memory borrowed from it until it is trained further. The
  * list is owned by the object and is what struct bs_model_parts (store/model_write.h)
  * wants. */
 struct bs_model_tensors;

@@ -220,6 +220,9 @@ static void lent_weights(struct target target) {
     check(!bs_weights_lend(lab.weights, vector, words) &&
               !bs_weights_lend(lab.weights, 4, words),
           "embeddings alone are lent");
+    const float *values = bs_weights_values(lab.weights, e.position);
+    check((values != NULL) == (bs_device_memory_used(lab.device) == 0),
+          "values of host memory alone are shown");
     bool lent = bs_weights_lend(lab.weights, e.word, words);
     check(lent == (bs_device_memory_used(lab.device) == 0), "host memory alone is lent");
     int up =
@@ -228,6 +231,7 @@ static void lent_weights(struct target target) {
         bs_weights_download(lab.weights, e.word, BS_SLOT_VALUE, 0, 9, more, &lab.error);
     check(lent ? up == BS_DEVICE : !up, "what is lent is not uploaded");
     check(!down, "but comes down");
+    check(!lent || !bs_weights_values(lab.weights, e.word), "what is lent is not shown");
     lab_must(&lab, bs_weights_ready(lab.weights, &lab.error), "ready");
     lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 9, 2);
     struct bs_rows sum = lab_output(&lab, BS_F32, lab.batch.n_tokens, 4);
