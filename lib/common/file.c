@@ -256,6 +256,39 @@ int bs_output_open(struct bs_output **result, const char *path, struct bs_error 
     return BS_OK;
 }
 
+static int open_continued(struct bs_output *output, const char *path, int64_t size,
+                          struct bs_error *error) {
+    struct stat there;
+    output->path = strdup(path);
+    if (!output->path)
+        return bs_fail_memory(error, strlen(path), path);
+    output->fd = open(path, O_WRONLY | O_CLOEXEC | (size ? 0 : O_CREAT), 0666);
+    if (output->fd < 0 || fstat(output->fd, &there))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", path);
+    if (!S_ISREG(there.st_mode))
+        return bs_fail(error, BS_USAGE, "%s: is no regular file", path);
+    if (there.st_size < size)
+        return bs_fail(error, BS_USAGE, "%s: has %lld bytes, and had %lld", path,
+                       (long long)there.st_size, (long long)size);
+    if (ftruncate(output->fd, size) || lseek(output->fd, size, SEEK_SET) < 0)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot cut", path);
+    return BS_OK;
+}
+
+int bs_output_continue(struct bs_output **result, const char *path, int64_t size,
+                       struct bs_error *error) {
+    struct bs_output *output = bs_alloc(1, sizeof *output);
+    if (!output)
+        return bs_fail_memory(error, sizeof *output, "an output");
+    output->fd = -1;
+    if (open_continued(output, path, size, error)) {
+        bs_output_abandon(output);
+        return error->code;
+    }
+    *result = output;
+    return BS_OK;
+}
+
 /* Keeps the first failure of an output, to be returned from then on. */
 static int output_failed(struct bs_output *output, struct bs_error *error) {
     if (!output->failed)
@@ -302,6 +335,18 @@ int bs_output_write(struct bs_output *output, struct bs_span bytes,
         bs_fail_memory(error, bytes.size, "output");
         return output_failed(output, error);
     }
+    return BS_OK;
+}
+
+int bs_output_sync(struct bs_output *output, int64_t *size, struct bs_error *error) {
+    if (bs_output_flush(output, error))
+        return error->code;
+    off_t at = lseek(output->fd, 0, SEEK_CUR);
+    if (at < 0 || fdatasync(output->fd)) {
+        bs_fail_errno(error, BS_RESOURCE, "%s: cannot sync", output_name(output));
+        return output_failed(output, error);
+    }
+    *size = at;
     return BS_OK;
 }
 

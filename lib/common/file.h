@@ -57,6 +57,14 @@ struct bs_output;
  * as stdout is; a folder is BS_RESOURCE. */
 int bs_output_open(struct bs_output **output, const char *path,
                    struct bs_error *error) BS_MUST_CHECK;
+/* A regular file that is written in place, behind its first `size` bytes; what it holds
+ * behind them is cut off. It is made if `size` is 0 and it is not there. BS_USAGE if it
+ * is shorter. */
+int bs_output_continue(struct bs_output **output, const char *path, int64_t size,
+                       struct bs_error *error) BS_MUST_CHECK;
+/* Flushes, and waits until the disk has it. Returns the size of the file in `size`. */
+int bs_output_sync(struct bs_output *output, int64_t *size,
+                   struct bs_error *error) BS_MUST_CHECK;
 int bs_output_write(struct bs_output *output, struct bs_span bytes,
                     struct bs_error *error) BS_MUST_CHECK;
 /* Hands on what is buffered: for live streams, and before a block on input. */

@@ -2,6 +2,8 @@
  * decompression; and finding lines in them. */
 #include "format/input.h"
 
+#include "common/log.h"
+#include "format/follow.h"
 #include "format/unpack.h"
 
 #include <fcntl.h>
@@ -71,6 +73,16 @@ static int read_plain(struct bs_input *input, struct bs_error *error) {
     return n ? BS_OK : BS_END;
 }
 
+/* A log has ended when it is done. */
+static int read_log(struct bs_input *input, struct bs_error *error) {
+    enum bs_follow_state state;
+    while ((state = bs_follow_look(input->follow, input->fd, input->stored)) ==
+           BS_FOLLOW_WAIT)
+        if (!bs_follow_wait(input->follow, -1))
+            return bs_fail(error, BS_INTERRUPTED, "%s: interrupted", input->name);
+    return state == BS_FOLLOW_DONE ? BS_END : read_plain(input, error);
+}
+
 static int read_unpacked(struct bs_input *input, struct bs_error *error) {
     size_t got;
     int code = bs_unpack_read(input->unpack, input->data + input->end,
@@ -86,7 +98,9 @@ int bs_input_fill(struct bs_input *input, struct bs_error *error) {
         return BS_END;
     if (!make_room(input, READ_SIZE))
         return bs_fail_memory(error, input->capacity * 2, input->name);
-    int code = input->unpack ? read_unpacked(input, error) : read_plain(input, error);
+    int code = input->unpack   ? read_unpacked(input, error)
+               : input->follow ? read_log(input, error)
+                               : read_plain(input, error);
     if (code == BS_END)
         input->ended = true;
     return code;
@@ -94,6 +108,8 @@ int bs_input_fill(struct bs_input *input, struct bs_error *error) {
 
 int bs_input_sniff(struct bs_input *input, struct bs_error *error) {
     struct bs_span data = bs_input_data(input);
+    if (input->follow)
+        return BS_OK;
     if (!input->unpack && is_compressed(data)) {
         if (bs_unpack_open(&input->unpack, input->fd, data, input->name, error))
             return error->code;
@@ -115,6 +131,12 @@ int bs_input_open(struct bs_input *input, const char *path, struct bs_error *err
     return BS_OK;
 }
 
+int bs_input_open_log(struct bs_input *input, struct bs_follow *follow, const char *path,
+                      struct bs_error *error) {
+    *input = (struct bs_input){.name = path, .fd = -1, .follow = follow};
+    return bs_follow_open(follow, &input->fd, error);
+}
+
 void bs_input_close(struct bs_input *input) {
     bs_unpack_close(input->unpack);
     if (input->fd > STDIN_FILENO)
@@ -124,7 +146,19 @@ void bs_input_close(struct bs_input *input) {
     *input = (struct bs_input){.fd = -1};
 }
 
+static bool wait_log(const struct bs_input *input, double seconds) {
+    double until = bs_seconds() + seconds;
+    while (bs_follow_look(input->follow, input->fd, input->stored) == BS_FOLLOW_WAIT) {
+        double left = seconds < 0 ? -1 : until - bs_seconds();
+        if ((seconds >= 0 && left <= 0) || !bs_follow_wait(input->follow, left))
+            return false;
+    }
+    return true;
+}
+
 bool bs_input_wait(const struct bs_input *input, double seconds) {
+    if (input->follow && !input->ended)
+        return wait_log(input, seconds);
     if (input->ended || (input->unpack && bs_unpack_pending(input->unpack)))
         return true;
     struct pollfd poll_fd = {.fd = input->fd, .events = POLLIN};

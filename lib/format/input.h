@@ -18,6 +18,7 @@ enum { BS_MORE = -2 };
 /* Source bytes kept of a record that is rejected. */
 enum { BS_RAW_KEPT = 64 * 1024 };
 
+struct bs_follow;
 struct bs_unpack;
 
 struct bs_input {
@@ -25,6 +26,7 @@ struct bs_input {
     int fd;
     bool ended;               /* nothing more can be read */
     struct bs_unpack *unpack; /* NULL: stored as it is */
+    struct bs_follow *follow; /* the file grows (follow.h); borrowed. NULL: it does not */
     int64_t stored;           /* bytes read from fd */
     int64_t taken;            /* bytes given to bs_input_consume */
     char *data;               /* the window: data[begin, end) */
@@ -39,6 +41,9 @@ struct bs_input {
 /* `path` NULL or "-": standard input. Reads nothing yet. */
 int bs_input_open(struct bs_input *input, const char *path,
                   struct bs_error *error) BS_MUST_CHECK;
+/* The next file of a log; it is not decompressed. */
+int bs_input_open_log(struct bs_input *input, struct bs_follow *follow, const char *path,
+                      struct bs_error *error) BS_MUST_CHECK;
 /* Looks at the first bytes and begins to decompress if they say so. BS_MORE (fill and
  * call again), BS_OK (the window holds the first bytes, or nothing at the end of an
  * empty file), or a failure. */

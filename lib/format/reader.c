@@ -102,6 +102,7 @@ static void close_file(struct bs_reader *reader) {
         reader->reading->end(reader);
     if (!reader->is_folder) {
         reader->stored_before += reader->input.stored;
+        reader->taken_before += reader->input.taken;
         bs_input_close(&reader->input);
     }
     reader->path = NULL;
@@ -109,7 +110,8 @@ static void close_file(struct bs_reader *reader) {
 
 static int open_file(struct bs_reader *reader, struct bs_error *error) {
     const char *path = reader->n_paths ? reader->paths[reader->next_path] : "-";
-    reader->next_path++;
+    if (!reader->options.follow)
+        reader->next_path++;
     reader->is_folder = strcmp(path, "-") != 0 && bs_is_directory(path);
     reader->sniffed = false;
     reader->reading = NULL;
@@ -119,7 +121,10 @@ static int open_file(struct bs_reader *reader, struct bs_error *error) {
     enum bs_format format = reader->options.format;
     if (reader->is_folder && format != BS_FORMAT_AUTO && format != BS_FORMAT_TREE)
         return bs_fail(error, BS_DATA, "%s: is a folder; read it with --from tree", path);
-    if (!reader->is_folder && bs_input_open(&reader->input, path, error))
+    struct bs_follow *follow = reader->options.follow;
+    if (follow && bs_input_open_log(&reader->input, follow, path, error))
+        return error->code;
+    if (!follow && !reader->is_folder && bs_input_open(&reader->input, path, error))
         return error->code;
     reader->path = reader->is_folder ? path : reader->input.name;
     return BS_OK;
@@ -342,7 +347,9 @@ int bs_reading_take_line(struct bs_reader *reader, struct bs_record *record,
     struct bs_line line = reader->line;
     bs_reading_begin_record(reader, record, "line", reader->number++);
     bool copied = bs_record_copy(record, line.text, &record->raw);
+    record->line_bytes = line.too_long ? 0 : (int64_t)line.size;
     bs_input_next_line(&reader->input, &line);
+    record->end = reader->taken_before + reader->input.taken;
     if (!copied)
         return bs_fail_memory(error, line.text.size, reader->path);
     if (line.too_long)

@@ -46,8 +46,13 @@ const char *bs_format_name(enum bs_format format);
 
 enum bs_header { BS_HEADER_AUTO, BS_HEADER_YES, BS_HEADER_NO };
 
+struct bs_follow;
+
 struct bs_reader_options {
     enum bs_format format;
+    struct bs_follow
+        *follow; /* the one path is a log that grows (follow.h): the end never
+                    comes; lines and JSON lines only; borrowed. NULL: not */
     const char *text, *text2, *label; /* column by name or number from 1; NULL: default
                                          names (text: "text", "sentence"; "text2";
                                          "label"). Without header and choice a TSV or

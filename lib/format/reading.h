@@ -72,6 +72,7 @@ struct bs_reader {
     const char *header_path;        /* its file; NULL: none yet */
 
     int64_t total, stored_before; /* bytes, for progress */
+    int64_t taken_before;         /* bytes of the files before */
     int64_t invalid_utf8;         /* records of this file */
     bool shadow_warned;
 };

@@ -11,21 +11,39 @@ static void give_up(struct bs_result *result) {
     *result = (struct bs_result){0};
 }
 
-int bs_result_open(struct bs_result *result, const struct bs_options *options,
-                   const struct bs_stream_header *header, struct bs_error *error) {
+/* What goes to an output that is open, and the rejects. */
+static int open_rest(struct bs_result *result, const struct bs_options *options,
+                     const struct bs_stream_header *header, bool begins,
+                     struct bs_error *error) {
     struct bs_writer_options writer = {.format = options->to,
                                        .header = header,
-                                       .header_row = options->header != BS_HEADER_NO,
+                                       .header_row =
+                                           begins && options->header != BS_HEADER_NO,
                                        .keep_text = !options->drop_text,
                                        .overwrite = options->overwrite};
-    *result = (struct bs_result){0};
-    if (bs_output_open(&result->output, options->output, error) ||
-        bs_writer_open(&result->writer, result->output, &writer, error) ||
+    if (bs_writer_open(&result->writer, result->output, &writer, error) ||
         bs_rejects_open(&result->rejects, options->rejects, options->strict, error)) {
         give_up(result);
         return error->code;
     }
     return BS_OK;
+}
+
+int bs_result_open(struct bs_result *result, const struct bs_options *options,
+                   const struct bs_stream_header *header, struct bs_error *error) {
+    *result = (struct bs_result){0};
+    if (bs_output_open(&result->output, options->output, error))
+        return error->code;
+    return open_rest(result, options, header, true, error);
+}
+
+int bs_result_continue(struct bs_result *result, const struct bs_options *options,
+                       const struct bs_stream_header *header, int64_t size,
+                       struct bs_error *error) {
+    *result = (struct bs_result){0};
+    if (bs_output_continue(&result->output, options->output, size, error))
+        return error->code;
+    return open_rest(result, options, header, size == 0, error);
 }
 
 int bs_result_close(struct bs_result *result, int code, struct bs_error *error) {

@@ -22,6 +22,12 @@ int bs_result_open(struct bs_result *result, const struct bs_options *options,
                    const struct bs_stream_header *header,
                    struct bs_error *error) BS_MUST_CHECK;
 
+/* The same with -o as a file that is written in place behind its first `size` bytes (see
+ * bs_output_continue), with a header row only at its beginning. */
+int bs_result_continue(struct bs_result *result, const struct bs_options *options,
+                       const struct bs_stream_header *header, int64_t size,
+                       struct bs_error *error) BS_MUST_CHECK;
+
 /*
  * Ends what bs_result_open began. `code` says how the work went, with `error` if it
  * failed. Ends the stream and keeps the files if the work is whole

@@ -66,6 +66,8 @@ struct bs_record {
     int64_t number;     /* the record's place in its file, from 1; for text formats the
                            line it begins on */
     struct bs_span raw; /* the source bytes of the whole record, for --rejects */
+    int64_t end;        /* of lines: bytes of all input up to behind it, */
+    int64_t line_bytes; /* and its own, line feed included; 0: unknown */
 };
 
 /* The names that bs knows; every other field passes through. */

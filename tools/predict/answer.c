@@ -221,6 +221,10 @@ static int write_window(struct answer *answer, struct window *window,
         bs_writer_put(answer->writer, bs_buffer_span(&answer->encoded), answer->sizes,
                       window->count, error))
         return error->code;
+    const struct bs_record *last = &window->records[window->count - 1].record;
+    if (answer->options.written &&
+        answer->options.written(answer->options.context, last, error))
+        return error->code;
     empty_window(answer, window);
     return BS_OK;
 }

@@ -17,6 +17,10 @@ struct answer_options {
     bool probabilities; /* of all labels */
     bool columns;       /* the output format has columns */
     bool drop_text;     /* text and text2 get none */
+    /* Called when answers have been given to the writer, with the last of their records;
+     * NULL: not. */
+    int (*written)(void *context, const struct bs_record *last, struct bs_error *error);
+    void *context;
 };
 
 #define ABSTAIN BS_ABSTAIN_NAME

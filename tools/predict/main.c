@@ -8,15 +8,30 @@
 #include "common/version.h"
 #include "front/result.h"
 #include "front/tool.h"
+#include "log_state.h"
 
-enum { OPTION_LINGER = BS_OPTION_OWN, OPTION_PROBABILITIES, OPTION_THRESHOLD };
+#include <sys/stat.h>
+
+enum {
+    OPTION_LINGER = BS_OPTION_OWN,
+    OPTION_PROBABILITIES,
+    OPTION_THRESHOLD,
+    OPTION_FOLLOW,
+    OPTION_STATE
+};
 
 struct settings {
     double linger, threshold;
     bool probabilities;
+    char *follow; /* the log; NULL: FILEs */
+    const char *state;
 };
 
 static const struct argp_option own_options[] = {
+    {"follow", OPTION_FOLLOW, "LOG", 0,
+     "Label what is in LOG and whatever is written to it, through rotation", 1},
+    {"state", OPTION_STATE, "FILE", 0,
+     "With --follow: keep in FILE how far it got, and go on there", 1},
     {"probabilities", OPTION_PROBABILITIES, NULL, 0,
      "Add the probabilities of all labels", 4},
     {"threshold", OPTION_THRESHOLD, "P", 0,
@@ -30,6 +45,12 @@ static int parse_own(void *own, int key, const char *value, struct bs_error *err
     switch (key) {
     case OPTION_LINGER:
         return bs_parse_real(value, "--linger", 0, 3600, &settings->linger, error);
+    case OPTION_FOLLOW:
+        settings->follow = (char *)value;
+        return BS_OK;
+    case OPTION_STATE:
+        settings->state = value;
+        return BS_OK;
     case OPTION_THRESHOLD:
         return bs_parse_real(value, "--threshold", 0, 1, &settings->threshold, error);
     default:
@@ -75,6 +96,9 @@ struct job {
     struct bs_result result;
     struct bs_progress progress;
     bool length_given, warned;
+    char *log;                /* that is followed; NULL: FILEs are read */
+    struct bs_follow *follow; /* of the log */
+    struct log_state state;   /* of the log; path NULL: it is not kept */
 };
 
 static int check_labels(const struct bs_model_config *config,
@@ -87,6 +111,82 @@ static int check_labels(const struct bs_model_config *config,
     return BS_OK;
 }
 
+/* ---- a log that is followed ---------------------------------------------------------
+ */
+
+/* -o, if it is a file. */
+static const char *output_file(const struct bs_options *options) {
+    bool named = options->output && strcmp(options->output, "-") != 0;
+    return named ? options->output : NULL;
+}
+
+static bool is_empty(const char *path) {
+    struct stat there;
+    return stat(path, &there) || there.st_size == 0;
+}
+
+static int check_log(const struct bs_options *options, const struct settings *settings,
+                     struct bs_error *error) {
+    if (settings->state && !settings->follow)
+        return bs_fail(error, BS_USAGE, "--state is for --follow");
+    if (!settings->follow)
+        return BS_OK;
+    if (options->n_paths > 0)
+        return bs_fail(error, BS_USAGE, "--follow reads its LOG, and no FILE beside it");
+    if (options->from != BS_FORMAT_AUTO && options->from != BS_FORMAT_LINES &&
+        options->from != BS_FORMAT_JSONL)
+        return bs_fail(error, BS_USAGE, "--follow reads lines or jsonl");
+    if (options->to == BS_FORMAT_MSGPACK)
+        return bs_fail(error, BS_USAGE,
+                       "--follow writes tsv, csv or jsonl: a record stream needs an end");
+    return BS_OK;
+}
+
+static int open_log(struct job *job, const struct bs_options *options,
+                    const struct settings *settings, struct bs_error *error) {
+    struct log_state *state = &job->state;
+    if (!settings->follow)
+        return BS_OK;
+    if (settings->state && log_state_open(state, settings->state, error))
+        return error->code;
+    const char *output = output_file(options);
+    if (output && !state->is_there && !is_empty(output))
+        return bs_fail(error, BS_USAGE,
+                       "%s: holds answers already, and there is no --state that says of "
+                       "what; remove it to label the log from its beginning",
+                       output);
+    return bs_follow_new(&job->follow, settings->follow,
+                         state->is_there ? &state->place : NULL, error);
+}
+
+/* All answers up to this record are written: so it is kept. */
+static int keep_state(void *context, const struct bs_record *last,
+                      struct bs_error *error) {
+    struct job *job = context;
+    struct log_state *state = &job->state;
+    bool is_file = state->output >= 0;
+    int code = is_file ? bs_output_sync(job->result.output, &state->output, error)
+                       : bs_writer_flush(job->result.writer, error);
+    if (code || !state->path)
+        return code;
+    bs_follow_locate(job->follow, last->end, last->line_bytes, last->raw, &state->place);
+    return log_state_write(state, error);
+}
+
+static int open_result(struct job *job, const struct bs_options *options,
+                       const struct bs_stream_header *header, struct bs_error *error) {
+    if (!job->follow || !output_file(options)) {
+        job->state.output = -1;
+        return bs_result_open(&job->result, options, header, error);
+    }
+    if (!job->state.is_there || job->state.output < 0)
+        job->state.output = 0;
+    return bs_result_continue(&job->result, options, header, job->state.output, error);
+}
+
+/* ---- answers --------------------------------------------------------------------------
+ */
+
 static int open_answer(struct job *job, const struct bs_options *options,
                        const struct settings *settings, int64_t max_length,
                        struct bs_error *error) {
@@ -97,10 +197,12 @@ static int open_answer(struct job *job, const struct bs_options *options,
                                     .probabilities = settings->probabilities,
                                     .columns = options->to == BS_FORMAT_TSV ||
                                                options->to == BS_FORMAT_CSV,
-                                    .drop_text = options->drop_text};
+                                    .drop_text = options->drop_text,
+                                    .written = job->follow ? keep_state : NULL,
+                                    .context = job};
     memcpy(header.tokenizer, bs_tokenizer_digest(job->labeller.tokenizer), 64);
     if (check_labels(job->labeller.config, settings, error) ||
-        bs_result_open(&job->result, options, &header, error))
+        open_result(job, options, &header, error))
         return error->code;
     return answer_new(&job->answer, &job->labeller, job->result.writer, &answer, error);
 }
@@ -124,7 +226,12 @@ static int work(struct job *job, const struct bs_options *options,
     source.rejects = job->result.rejects;
     source.context = job;
     source.take = take_block;
-    if (bs_source_open(&job->source, options->paths, options->n_paths, &source, error))
+    char *const *paths = job->log ? &job->log : options->paths;
+    size_t n_paths = job->log ? 1 : options->n_paths;
+    source.reader.follow = job->follow;
+    if (job->log && source.reader.format == BS_FORMAT_AUTO)
+        source.reader.format = BS_FORMAT_LINES;
+    if (bs_source_open(&job->source, paths, n_paths, &source, error))
         return error->code;
     bs_progress_begin(&job->progress, "texts", 0, 0);
     int code = bs_source_run(job->source, error);
@@ -142,20 +249,27 @@ static int label_all(struct job *job, const struct bs_options *options,
     source.writes = written;
     source.overwrite = options->overwrite;
     source.linger = settings->linger;
-    if (open_answer(job, options, settings, source.max_length, error))
+    if (open_log(job, options, settings, error) ||
+        open_answer(job, options, settings, source.max_length, error))
         return error->code;
     return work(job, options, source, error);
 }
 
 static int run(const struct bs_options *options, const struct settings *settings,
                struct bs_error *error) {
-    struct job job = {.length_given = options->max_length >= 0};
-    int code = bs_labeller_open(&job.labeller, options, error);
+    struct job job = {.length_given = options->max_length >= 0,
+                      .log = settings->follow,
+                      .state.lock = -1};
+    int code = check_log(options, settings, error);
+    if (!code)
+        code = bs_labeller_open(&job.labeller, options, error);
     if (!code)
         code = label_all(&job, options, settings, error);
     if (job.result.output)
         code = bs_result_close(&job.result, code, error);
     bs_source_close(job.source);
+    bs_follow_free(job.follow);
+    log_state_close(&job.state);
     answer_free(job.answer);
     bs_labeller_close(&job.labeller);
     return code;

@@ -1,0 +1,325 @@
+/* Files are told apart by device and inode. The folder is watched with inotify, and
+ * looked at now and then where that tells nothing (network file systems). */
+#include "format/follow.h"
+
+#include "common/hash.h"
+#include "common/log.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Seconds that writers have to leave a rotated file, and between looks. */
+static const double grace = 1, look_again = 0.25;
+/* Looks at a PATH that is just being renamed, before it is given up. */
+enum { RENAMING_TRIES = 100 };
+
+/* Files that are remembered: one that was read is not read again, and positions are
+ * asked for a little later than they were given. */
+enum { MOST_SEGMENTS = 64 };
+
+/* What was given of one file. */
+struct segment {
+    int64_t position; /* of its first byte */
+    int64_t offset;   /* of that byte in the file */
+    uint64_t device, inode;
+};
+
+struct bs_follow {
+    const char *path;
+    char folder[PATH_MAX], base[NAME_MAX + 1];
+    int watch; /* inotify; -1: there is none */
+    struct bs_log_place first;
+    bool has_first;
+
+    struct stat done; /* the last file, when nothing more was to come from it */
+    int64_t given;    /* bytes, up to its end */
+    bool was_cut;     /* it became shorter */
+
+    pthread_mutex_t lock; /* of the segments, the last of which is being read */
+    struct segment segments[MOST_SEGMENTS];
+    size_t n_segments;
+};
+
+static bool is_file(const struct stat *status, uint64_t device, uint64_t inode) {
+    return (uint64_t)status->st_dev == device && (uint64_t)status->st_ino == inode;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static int compare_times(const struct stat *a, const struct stat *b) {
+    if (a->st_mtim.tv_sec != b->st_mtim.tv_sec)
+        return a->st_mtim.tv_sec < b->st_mtim.tv_sec ? -1 : 1;
+    return a->st_mtim.tv_nsec < b->st_mtim.tv_nsec
+               ? -1
+               : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+}
+
+/* ---- siblings -------------------------------------------------------------------- */
+
+/* "app.log.1", "app.log-20261129", but no "app.log.1.gz". */
+static bool is_rotated(const struct bs_follow *follow, const char *name) {
+    size_t size = strlen(follow->base);
+    if (strncmp(name, follow->base, size) != 0 || !strchr(".-", name[size]) ||
+        !name[size])
+        return false;
+    const char *rest = name + size + 1;
+    return *rest && rest[strspn(rest, "0123456789.-_T:")] == '\0';
+}
+
+/* Of regular files that are rotated siblings, the first in time for which `wanted` holds;
+ * its path is left in `found`. */
+typedef bool sibling_test(const struct bs_follow *follow, const struct stat *status,
+                          const void *context);
+
+static bool find_sibling(const struct bs_follow *follow, sibling_test *wanted,
+                         const void *context, char found[PATH_MAX],
+                         struct stat *found_status) {
+    bool any = false;
+    DIR *folder = opendir(follow->folder);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        char path[PATH_MAX];
+        struct stat status;
+        int size = snprintf(path, sizeof path, "%s/%s", follow->folder, entry->d_name);
+        if (!is_rotated(follow, entry->d_name) || size >= (int)sizeof path ||
+            stat(path, &status) || !S_ISREG(status.st_mode) ||
+            !wanted(follow, &status, context) ||
+            (any && compare_times(&status, found_status) >= 0))
+            continue;
+        any = true;
+        *found_status = status;
+        memcpy(found, path, (size_t)size + 1);
+    }
+    if (folder)
+        closedir(folder);
+    return any;
+}
+
+/* ---- where to begin -------------------------------------------------------------- */
+
+/* Whether the line before the place is there. */
+static bool holds_line(int fd, const struct bs_log_place *place) {
+    struct stat status;
+    if (fstat(fd, &status) || status.st_size < place->offset)
+        return false;
+    if (place->line_bytes <= 0 || place->line_bytes > place->offset)
+        return true;
+    size_t size = (size_t)place->line_bytes;
+    char *line = malloc(size), digest[65];
+    ssize_t got = line ? pread(fd, line, size, place->offset - place->line_bytes) : -1;
+    bool holds = got == (ssize_t)size;
+    if (holds) {
+        struct bs_sha256 sha;
+        bs_sha256_begin(&sha);
+        bs_sha256_add(&sha, line, line[size - 1] == '\n' ? size - 1 : size);
+        bs_sha256_end_hex(&sha, digest);
+        holds = strcmp(digest, place->digest) == 0;
+    }
+    free(line);
+    return holds;
+}
+
+static bool is_first(const struct bs_follow *follow, const struct stat *status,
+                     const void *context) {
+    (void)context;
+    return is_file(status, follow->first.device, follow->first.inode);
+}
+
+static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
+                         struct bs_error *error) {
+    struct stat status;
+    if (fstat(fd, &status) || lseek(fd, offset, SEEK_SET) < 0) {
+        bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path);
+        close(fd);
+        return error->code;
+    }
+    pthread_mutex_lock(&follow->lock);
+    if (follow->n_segments == MOST_SEGMENTS)
+        memmove(follow->segments, follow->segments + 1,
+                --follow->n_segments * sizeof *follow->segments);
+    follow->segments[follow->n_segments++] = (struct segment){
+        follow->given, offset, (uint64_t)status.st_dev, (uint64_t)status.st_ino};
+    pthread_mutex_unlock(&follow->lock);
+    return BS_OK;
+}
+
+static int open_path(const char *path, int *fd, struct bs_error *error) {
+    struct stat status;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0 || fstat(*fd, &status))
+        return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
+    if (S_ISREG(status.st_mode))
+        return BS_OK;
+    close(*fd);
+    return bs_fail(error, BS_DATA, "%s: is no regular file, which --follow needs", path);
+}
+
+/* The file where the last run ended, if it is still there. */
+static bool open_first(struct bs_follow *follow, int *fd) {
+    char path[PATH_MAX];
+    struct stat status;
+    struct bs_error ignored;
+    bool at_path = !stat(follow->path, &status) && is_first(follow, &status, NULL);
+    if (!at_path && !find_sibling(follow, is_first, NULL, path, &status)) {
+        bs_warn("%s: the file that was read last is gone; what it held behind byte %lld "
+                "is lost",
+                follow->path, (long long)follow->first.offset);
+        return false;
+    }
+    if (open_path(at_path ? follow->path : path, fd, &ignored))
+        return false;
+    if (holds_line(*fd, &follow->first))
+        return true;
+    bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines that "
+            "it held behind that may be lost",
+            follow->path, (long long)follow->first.offset);
+    close(*fd);
+    return false;
+}
+
+/* ---- going on -------------------------------------------------------------------- */
+
+/* Written to since then, and not read yet. */
+static bool is_later(const struct bs_follow *follow, const struct stat *status,
+                     const void *context) {
+    (void)context;
+    if (follow->has_first && is_file(status, follow->first.device, follow->first.before))
+        return false;
+    for (size_t i = 0; i < follow->n_segments; i++)
+        if (is_file(status, follow->segments[i].device, follow->segments[i].inode))
+            return false;
+    return compare_times(status, &follow->done) >= 0;
+}
+
+static int open_next(struct bs_follow *follow, int *fd, struct bs_error *error) {
+    char path[PATH_MAX];
+    struct stat status;
+    if (follow->was_cut)
+        bs_warn("%s: became shorter and begins anew; lines may be lost", follow->path);
+    else if (find_sibling(follow, is_later, NULL, path, &status))
+        return open_path(path, fd, error);
+    for (int i = 0; i < RENAMING_TRIES && stat(follow->path, &status); i++)
+        bs_follow_wait(follow, look_again);
+    return open_path(follow->path, fd, error);
+}
+
+int bs_follow_open(struct bs_follow *follow, int *fd, struct bs_error *error) {
+    if (follow->n_segments > 0)
+        return open_next(follow, fd, error) ? error->code
+                                            : begin_segment(follow, *fd, 0, error);
+    if (follow->has_first && open_first(follow, fd))
+        return begin_segment(follow, *fd, follow->first.offset, error);
+    return open_path(follow->path, fd, error) ? error->code
+                                              : begin_segment(follow, *fd, 0, error);
+}
+
+static double age(const struct stat *status) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)(now.tv_sec - status->st_mtim.tv_sec) +
+           1e-9 * (double)(now.tv_nsec - status->st_mtim.tv_nsec);
+}
+
+enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t read) {
+    const struct segment *last = &follow->segments[follow->n_segments - 1];
+    struct stat there;
+    if (fstat(fd, &follow->done))
+        return BS_FOLLOW_WAIT;
+    if (follow->done.st_size > last->offset + read)
+        return BS_FOLLOW_BYTES;
+    follow->given = last->position + read;
+    follow->was_cut = follow->done.st_size < last->offset + read;
+    if (follow->was_cut)
+        return BS_FOLLOW_DONE;
+    bool replaced = !stat(follow->path, &there) && !same_file(&there, &follow->done);
+    return replaced && age(&follow->done) >= grace ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
+}
+
+bool bs_follow_wait(struct bs_follow *follow, double seconds) {
+    double wait = seconds < 0 || seconds > look_again ? look_again : seconds;
+    struct pollfd watch = {.fd = follow->watch, .events = POLLIN}; /* -1: none */
+    int ready = poll(&watch, 1, (int)(1000 * wait + 0.999));
+    char events[4096];
+    while (ready > 0 && read(follow->watch, events, sizeof events) > 0)
+        ; /* that something happened is enough */
+    return ready >= 0;
+}
+
+void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_bytes,
+                      struct bs_span line, struct bs_log_place *place) {
+    pthread_mutex_lock(&follow->lock);
+    size_t i = follow->n_segments - 1;
+    while (i > 0 && follow->segments[i].position >= position)
+        i--;
+    struct segment segment = follow->segments[i];
+    uint64_t before = i > 0 ? follow->segments[i - 1].inode : follow->first.before;
+    pthread_mutex_unlock(&follow->lock);
+    *place = (struct bs_log_place){.device = segment.device,
+                                   .inode = segment.inode,
+                                   .before = before,
+                                   .offset = segment.offset + position - segment.position,
+                                   .line_bytes = line_bytes};
+    struct bs_sha256 sha;
+    bs_sha256_begin(&sha);
+    bs_sha256_add(&sha, line.data, line.size);
+    bs_sha256_end_hex(&sha, place->digest);
+}
+
+/* ---- the object ------------------------------------------------------------------ */
+
+static int split_path(struct bs_follow *follow, struct bs_error *error) {
+    const char *slash = strrchr(follow->path, '/');
+    const char *base = slash ? slash + 1 : follow->path;
+    size_t size = slash ? (size_t)(slash - follow->path) : 1;
+    if (size >= sizeof follow->folder || strlen(base) >= sizeof follow->base)
+        return bs_fail(error, BS_DATA, "%.200s: path too long", follow->path);
+    memcpy(follow->folder, slash ? follow->path : ".", size);
+    if (size == 0) /* a file of the root folder */
+        follow->folder[0] = '/';
+    memcpy(follow->base, base, strlen(base));
+    return BS_OK;
+}
+
+int bs_follow_new(struct bs_follow **result, const char *path,
+                  const struct bs_log_place *place, struct bs_error *error) {
+    struct bs_follow *follow = bs_alloc(1, sizeof *follow);
+    int fd;
+    if (!follow)
+        return bs_fail_memory(error, sizeof *follow, path);
+    follow->path = path;
+    follow->watch = -1;
+    follow->has_first = place != NULL;
+    if (place)
+        follow->first = *place;
+    pthread_mutex_init(&follow->lock, NULL);
+    if (split_path(follow, error) || open_path(path, &fd, error)) {
+        bs_follow_free(follow);
+        return error->code;
+    }
+    close(fd);
+    follow->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (follow->watch >= 0)
+        inotify_add_watch(follow->watch, follow->folder,
+                          IN_MODIFY | IN_CREATE | IN_MOVED_TO);
+    *result = follow;
+    return BS_OK;
+}
+
+void bs_follow_free(struct bs_follow *follow) {
+    if (!follow)
+        return;
+    if (follow->watch >= 0)
+        close(follow->watch);
+    pthread_mutex_destroy(&follow->lock);
+    free(follow);
+}

@@ -1,0 +1,55 @@
+/*
+ * A log that grows: one file after the other, as it is rotated.
+ *
+ * A follower stands in a file and waits at its end. The file is done when it is read and
+ * another one has come in its place at PATH; those who still write to it have a second
+ * for that. What comes next is the oldest file that was written to after it, of PATH and
+ * its rotated siblings (PATH.1, PATH-20261129, not compressed). A file that became
+ * shorter than what was read of it (truncation) begins anew; lines that came and went in
+ * between are lost, which is said.
+ *
+ * Positions count the bytes that the follower gave, over all files. Not for two threads
+ * at once, but for bs_follow_locate.
+ */
+#ifndef BS_FORMAT_FOLLOW_H
+#define BS_FORMAT_FOLLOW_H
+
+#include "common/buffer.h"
+
+#include <stdbool.h>
+
+/* A place between two lines of a file, and what is needed to know it again. */
+struct bs_log_place {
+    uint64_t device, inode;
+    uint64_t before; /* inode of the file that was read before; 0: none */
+    int64_t offset;
+    int64_t line_bytes; /* of the line before it, line feed included; 0: unknown */
+    char digest[65];    /* SHA-256 of that line, without the line feed, in hexadecimal */
+};
+
+struct bs_follow;
+
+/* Begins at `place`, wherever its file is called now; where it cannot be found, or does
+ * not hold that line there, at the beginning of PATH, which is said. NULL: at the
+ * beginning of PATH. `path` is borrowed. BS_DATA if PATH is not a regular file. */
+int bs_follow_new(struct bs_follow **follow, const char *path,
+                  const struct bs_log_place *place, struct bs_error *error) BS_MUST_CHECK;
+void bs_follow_free(struct bs_follow *follow);
+
+/* Opens the next file, at the first call the one to begin with, where reading is to go
+ * on. The descriptor is the caller's. */
+int bs_follow_open(struct bs_follow *follow, int *fd,
+                   struct bs_error *error) BS_MUST_CHECK;
+
+/* What reading that file again would give, when `read` bytes were read from it. */
+enum bs_follow_state { BS_FOLLOW_BYTES, BS_FOLLOW_WAIT, BS_FOLLOW_DONE };
+enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t read);
+
+/* Waits until that may have changed, at most `seconds`; false if a signal came. */
+bool bs_follow_wait(struct bs_follow *follow, double seconds);
+
+/* The file and the offset of a position; `line`: the one that ends there. Any thread. */
+void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_bytes,
+                      struct bs_span line, struct bs_log_place *place);
+
+#endif

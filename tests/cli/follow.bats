@@ -1,0 +1,194 @@
+#!/usr/bin/env bats
+# bs-predict --follow: a log as it grows, through rotation, truncation and restarts.
+# shellcheck disable=SC2030,SC2031,SC2154 # bats sets what the helper reads
+
+load helper
+
+setup() {
+    use_scratch
+}
+
+teardown() {
+    [ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || true
+}
+
+# follow: starts it; its process is $pid.
+follow() {
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv --quiet 2>err &
+    pid=$!
+}
+
+predict() {
+    tool predict -m "$TINY" "$@"
+}
+
+# texts: what OUT holds of lines.
+texts() {
+    [ ! -e out.tsv ] || tail -n +2 out.tsv | cut -f 3
+}
+
+# reaches N: within ten seconds OUT has that many lines below its header.
+reaches() {
+    local i
+    for ((i = 0; i < 200; i++)); do
+        [ "$(texts | wc -l)" -lt "$1" ] || return 0
+        sleep 0.05
+    done
+    echo "wanted $1 lines, there are $(texts | wc -l)"
+    cat err
+    return 1
+}
+
+stop() {
+    local ended=0
+    kill -"${1:-TERM}" "$pid"
+    wait "$pid" || ended=$?
+    pid=
+    [ "$ended" -eq "${2:-143}" ]
+}
+
+@test "what is there is labelled, and what comes, a header in front" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    echo 4 >>log
+    reaches 4
+    printf '5, in' >>log
+    sleep 0.3
+    [ "$(texts | wc -l)" = 4 ]
+    echo ' two parts' >>log
+    reaches 5
+    stop
+    cmp <(texts) <(seq 1 4; echo '5, in two parts')
+    [ "$(head -n 1 out.tsv)" = $'predicted\tprobability\ttext' ]
+}
+
+@test "a restart goes on where it was, and answers come once" {
+    seq 1 100 >log
+    for n in 100 200 300; do
+        follow
+        reaches "$n"
+        stop KILL 137
+        seq $((n + 1)) $((n + 100)) >>log
+    done
+    follow
+    reaches 400
+    stop
+    cmp <(texts) <(seq 1 400)
+    [ "$(grep -c predicted out.tsv)" = 1 ]
+}
+
+@test "what was written behind the state is cut off and written again" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    stop
+    printf 'positive\t0.5\thalf an answ' >>out.tsv
+    echo 11 >>log
+    follow
+    reaches 11
+    stop
+    cmp <(texts) <(seq 1 11)
+}
+
+@test "a rotated log is finished first, then the new one" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    mv log log.1
+    seq 11 20 >>log.1
+    seq 21 30 >log
+    reaches 30
+    stop
+    cmp <(texts) <(seq 1 30)
+}
+
+@test "logs that were rotated while nobody looked are read in their order" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    stop
+    seq 11 15 >>log
+    mv log log.2
+    sleep 0.05
+    seq 16 20 >log.1
+    sleep 0.05
+    seq 21 25 >log
+    echo 'not a log' >log.1.gz
+    echo 'nor this' >log.backup
+    follow
+    reaches 25
+    stop
+    cmp <(texts) <(seq 1 25)
+}
+
+@test "a log that is cut begins anew, which is said" {
+    seq 1 10 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
+    pid=$!
+    reaches 10
+    : >log
+    sleep 0.3
+    seq 11 12 >>log
+    reaches 12
+    stop
+    cmp <(texts) <(seq 1 12)
+    err_has 'log: became shorter and begins anew'
+}
+
+@test "another file in the log's place is read from its beginning, which is said" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    stop
+    rm log
+    seq 101 120 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
+    pid=$!
+    reaches 30
+    stop
+    cmp <(texts) <(seq 1 10; seq 101 120)
+    grep -qE 'is gone|is not what it was' err
+}
+
+@test "JSON lines keep their fields" {
+    printf '{"text": "good", "n": %d}\n' 1 2 3 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log -f jsonl -t jsonl --quiet >out.jsonl 2>err &
+    pid=$!
+    for ((i = 0; i < 200 && $(wc -l <out.jsonl) < 3; i++)); do sleep 0.05; done
+    stop
+    [ "$(grep -c '"n":3' out.jsonl)" = 1 ]
+    [ "$(wc -l <out.jsonl)" = 3 ]
+}
+
+@test "two processes cannot share a state" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    go tool predict -m "$TINY" --follow log --state state -o other.tsv
+    status_is 2
+    err_has 'state.lock: in use by another process'
+    stop
+}
+
+@test "wrong command lines and files are refused" {
+    seq 1 3 >log
+    each_is_wrong predict '--state state log' '--follow log log' \
+        '--follow log -f tsv' '--follow log -t msgpack'
+    echo 'what somebody else wrote' >out.tsv
+    go tool predict -m "$TINY" --follow log --state state -o out.tsv
+    status_is 2
+    err_has 'out.tsv: holds answers already'
+    echo '{"offset": 3}' >state
+    go tool predict -m "$TINY" --follow log --state state -o out.tsv
+    status_is 4
+    err_has 'state: is no state of bs-predict --follow'
+    rm state
+    go tool predict -m "$TINY" --follow none --state state -o new.tsv
+    status_is 4
+    err_has 'none: cannot open'
+    [ ! -e new.tsv ]
+    go tool predict -m "$TINY" --follow . --state state -o new.tsv
+    status_is 4
+    err_has 'is no regular file'
+}

@@ -1,0 +1,116 @@
+/* A JSON object. */
+#include "log_state.h"
+
+#include "common/file.h"
+#include "store/json.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { LARGEST = 4096 /* bytes */, LOCK_TRIES = 25 };
+
+static bool read_number(const json_t *object, const char *key, json_int_t least,
+                        int64_t *number) {
+    const json_t *value = json_object_get(object, key);
+    *number = json_integer_value(value);
+    return json_is_integer(value) && *number >= least;
+}
+
+static int parse(struct log_state *state, struct bs_span text, struct bs_error *error) {
+    json_t *object;
+    int64_t device, inode, before;
+    if (bs_json_object(&object, text, state->path, error))
+        return error->code;
+    struct bs_log_place *place = &state->place;
+    const char *digest = json_string_value(json_object_get(object, "line_sha256"));
+    bool good = read_number(object, "device", INT64_MIN, &device) &&
+                read_number(object, "inode", INT64_MIN, &inode) &&
+                read_number(object, "inode_before", INT64_MIN, &before) &&
+                read_number(object, "offset", 0, &place->offset) &&
+                read_number(object, "line_bytes", 0, &place->line_bytes) &&
+                read_number(object, "output", -1, &state->output) && digest &&
+                strlen(digest) == sizeof place->digest - 1;
+    if (good) {
+        place->device = (uint64_t)device;
+        place->inode = (uint64_t)inode;
+        place->before = (uint64_t)before;
+        memcpy(place->digest, digest, sizeof place->digest);
+    }
+    json_decref(object);
+    return good ? BS_OK
+                : bs_fail(error, BS_DATA,
+                          "%s: is no state of bs-predict --follow; without it the log is "
+                          "labelled from its beginning",
+                          state->path);
+}
+
+static int lock_state(struct log_state *state, struct bs_error *error) {
+    struct bs_buffer path = {0};
+    if (!bs_buffer_printf(&path, "%s.lock", state->path))
+        return bs_fail_memory(error, strlen(state->path), state->path);
+    int code = bs_lock(path.data, &state->lock, error);
+    /* Who was killed may not be gone yet. */
+    for (int tries = 0; code == BS_USAGE && tries < LOCK_TRIES; tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        code = bs_lock(path.data, &state->lock, error);
+    }
+    bs_buffer_free(&path);
+    return code;
+}
+
+int log_state_open(struct log_state *state, const char *path, struct bs_error *error) {
+    struct bs_buffer bytes = {0};
+    *state = (struct log_state){.path = path, .lock = -1};
+    if (lock_state(state, error))
+        return error->code;
+    state->is_there = bs_file_exists(path);
+    if (!state->is_there)
+        return BS_OK;
+    int code = bs_file_read(path, LARGEST, &bytes, error);
+    if (!code)
+        code = parse(state, bs_buffer_span(&bytes), error);
+    bs_buffer_free(&bytes);
+    return code;
+}
+
+/* Under a name of its own first, always the same one: a kill leaves no litter. */
+static int replace(const char *path, struct bs_span text, struct bs_error *error) {
+    struct bs_output *output;
+    struct bs_buffer fresh = {0};
+    int64_t size;
+    if (!bs_buffer_printf(&fresh, "%s.new", path))
+        return bs_fail_memory(error, strlen(path), path);
+    int code = bs_output_continue(&output, fresh.data, 0, error);
+    if (!code &&
+        (bs_output_write(output, text, error) || bs_output_sync(output, &size, error))) {
+        bs_output_abandon(output);
+        code = (int)error->code;
+    } else if (!code) {
+        code = bs_output_commit(output, error);
+    }
+    if (!code)
+        code = bs_rename_durable(fresh.data, path, error);
+    bs_buffer_free(&fresh);
+    return code;
+}
+
+int log_state_write(const struct log_state *state, struct bs_error *error) {
+    const struct bs_log_place *place = &state->place;
+    char text[512];
+    int size =
+        snprintf(text, sizeof text,
+                 "{\"device\": %lld, \"inode\": %lld, \"inode_before\": %lld,\n"
+                 " \"offset\": %lld,\n"
+                 " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
+                 " \"output\": %lld}\n",
+                 (long long)place->device, (long long)place->inode,
+                 (long long)place->before, (long long)place->offset,
+                 (long long)place->line_bytes, place->digest, (long long)state->output);
+    return replace(state->path, bs_span(text, (size_t)size), error);
+}
+
+void log_state_close(struct log_state *state) {
+    if (state->lock >= 0)
+        bs_unlock(state->lock);
+    state->lock = -1;
+}
