@@ -13,6 +13,7 @@
 # WITH_LIBRARIES, which read compressed data or model directories.
 
 .DEFAULT_GOAL := all
+comma := ,
 
 VARIANT ?= release
 ONEDNN  ?= $(if $(BARE),0,1)
@@ -26,7 +27,10 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-pr
             -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Wwrite-strings
 # Parity depends on these: no contraction across statements, no fast math.
 FLOATING := -ffp-contract=off -fno-math-errno -fno-trapping-math
-VARIANT_FLAGS_release := -O2 -g
+# What an error in memory must get past. The same bytes come out wherever it is built.
+HARDENED := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE \
+            $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
+VARIANT_FLAGS_release := -O2 -g $(HARDENED) -ffile-prefix-map=$(CURDIR)=.
 VARIANT_FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
                          -fno-omit-frame-pointer
 VARIANT_FLAGS_tsan    := -O1 -g -fsanitize=thread
@@ -35,7 +39,7 @@ VARIANT_FLAGS_valgrind := -O1 -g
 VARIANT_FLAGS_standin := $(VARIANT_FLAGS_asan) -g1
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
 CFLAGS   := -std=c17 $(WARNINGS) $(FLOATING) $(VARIANT_FLAGS_$(VARIANT)) $(CFLAGS_EXTRA)
-LDFLAGS  += $(filter -fsanitize%,$(CFLAGS))
+LDFLAGS  += $(filter -fsanitize%,$(CFLAGS)) $(if $(filter release,$(VARIANT)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
 LDLIBS   := $(if $(BARE),,-larchive -lmsgpackc -ljansson -lz) -lpthread -lm
 
 TOOLS    := tokenize train eval predict export
@@ -311,6 +315,7 @@ demo: ## set-up, build, model, data; then tokenize, train, eval, predict, export
 BATS := $(wildcard tests/cli/*.bats)
 # Sanitized already, so that other variants need not run them again.
 TEST_CUDA := $(if $(filter release,$(VARIANT)),tests/cuda/spills.sh $(CUDA_TESTS))
+TEST_TORTURE := $(if $(filter release,$(VARIANT)),tests/torture/torture.sh)
 TEST_PTXAS := $(if $(TEST_CUDA),$(CUDA_PTXAS))
 
 .PHONY: test
@@ -322,7 +327,14 @@ test: ## set-up, build, all tests
 test-run: all tests-build model data $(TEST_PTXAS)
 	$(Q)$(if $(TEST_CUDA),$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build)
 	$(Q)BS_BIN=$(abspath $(BIN)) BS_PTXAS="$(TEST_PTXAS)" \
-	    tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS)
+	    tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS) $(TEST_TORTURE)
+
+# What is promised, for minutes or (TORTURE=full) hours.
+.PHONY: torture
+torture: ## promises of docs/reliability.md: killed, cut, flooded; TORTURE=full takes hours
+	$(Q)$(call setup,build fetch test)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BS_BIN=$(abspath $(BIN)) tests/torture/torture.sh
 
 .PHONY: asan
 asan: ## all tests under the address and undefined-behaviour sanitizers
@@ -356,7 +368,7 @@ lint: ## layer table, format, clang-tidy, shellcheck
 
 C_FILES  := $(wildcard lib/*/*.[ch] lib/compute/*/*.[ch] tools/*/*.[ch] tests/*.h tests/*/*.[ch] bench/*/*.[ch])
 CC_FILES := $(wildcard lib/*/*.cu lib/compute/*/*.cu lib/compute/*/*.cuh tests/*/*.cu tests/*/*.cc)
-SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh tests/cuda/*.sh bench/*.sh .ci/run)
+SH_FILES := $(wildcard setup/*.sh pipelines/*.sh tests/*.sh tests/*/*.sh bench/*.sh .ci/run)
 
 .PHONY: lint-run
 lint-run:

@@ -22,6 +22,7 @@ perform() {
     # shellcheck disable=SC2086 # TEST_UNDER is a command with its options
     case $1 in
         *.bats) bats --tap "$1" ;;
+        */torture.sh) TORTURE=short TORTURE_TAP=1 "$1" ;;
         */standin/tests/compute/* | */standin/tests/parity/* | */standin/tests/unit/*)
             BS_STANDIN_DEVICES=2 BS_TEST_DEVICE=cuda:1 ${TEST_UNDER:-} "$1"
             ;;

@@ -1,0 +1,173 @@
+# shellcheck shell=bash disable=SC2154 # names in lower case come from torture.sh
+# Killed, stopped and refused: what is left is whole. Part of torture.sh.
+
+# Every checkpoint under a final name labels a text.
+checkpoints_load() {
+    local folder
+    for folder in run/checkpoint-* run/last run/best; do
+        [[ "$folder" = *.partial-* || ! -e "$folder" ]] || "$bin/bs-predict" -m "$folder" <<<'good film' >/dev/null 2>>err || return 1
+    done
+}
+
+# random_seconds MICROSECONDS: up to that, as seconds.
+random_seconds() {
+    awk -v n=$((RANDOM * 32768 + RANDOM)) -v most="$1" 'BEGIN { printf "%.6f", (n % most + 1) / 1e6 }'
+}
+
+# killed_after SECONDS COMMAND...: its status: 137 unless it had ended by then. It is gone
+# when this returns.
+killed_after() {
+    local seconds=$1 pid status=0
+    shift
+    "$@" &
+    pid=$!
+    sleep "$seconds"
+    kill -KILL $pid 2>/dev/null || true
+    wait $pid 2>/dev/null || status=$?
+    return $status
+}
+
+# A small training, run again and again, killed at random moments, until it has been killed
+# so often and come to its end.
+torture_kills() {
+    need_tiny
+    workplace kills
+    local kills=0 ends=0 same=0 unloadable=0 wanted began length status
+    local training=("$bin/bs-train" -m "$tiny" --epochs 2 --warmup-steps 5 --learning-rate 1e-3
+        --eval-data eval.tsv --eval-steps 20 --save-steps 7 --threads 1 --quiet train.tsv)
+    wanted=$(budget 25 1000)
+    labelled_rows 600 >train.tsv
+    labelled_rows 60 >eval.tsv
+    began=$EPOCHREALTIME
+    "${training[@]}" -o base >base.out
+    length=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print int(1e6 * (b - a)) }')
+    while [ "$kills" -lt "$wanted" ] || [ -e run ]; do
+        status=0
+        killed_after "$(random_seconds "$length")" "${training[@]}" -o run >run.out 2>>err || status=$?
+        if [ "$status" = 137 ]; then
+            kills=$((kills + 1))
+            checkpoints_load || unloadable=$((unloadable + 1))
+            continue
+        fi
+        ends=$((ends + 1))
+        if [ "$status" = 0 ] && diff -r --no-dereference base run >/dev/null; then
+            same=$((same + 1))
+            rm -rf run
+        else
+            mv run "failed-$ends"
+        fi
+    done
+    promise "killed training: ends" "$same" "=$ends" "runs in the same bytes, of $kills kills"
+    promise "killed training: loads" "$unloadable" "=0" "kills that left what does not load"
+}
+
+# ---- signals -------------------------------------------------------------------------
+
+# stopped SIGNAL STATUS: a flood through bs-predict, stopped after a while, answers what it
+# has read, in whole lines, and ends with that status. Leaves in $took the milliseconds.
+stopped() {
+    local pid began status=0
+    timeout 30 "$bin/bs-predict" -m "$tiny" --header no >out 2>err \
+        < <(yes 'the good film and the very bad plot of it') &
+    pid=$!
+    sleep 0.7
+    began=$EPOCHREALTIME
+    kill -"$1" $pid
+    wait $pid || status=$?
+    took=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%d", 1000 * (b - a) }')
+    [ "$status" = "$2" ] && [ "$(tail -c 1 out | wc -l)" = 1 ] &&
+        [ "$(cut -f 3 out | sort -u)" = 'the good film and the very bad plot of it' ]
+}
+
+torture_stops() {
+    need_tiny
+    workplace stops
+    local tries good=0 slowest=0 took how
+    tries=$(budget 4 100)
+    for ((i = 0; i < tries; i++)); do
+        if [ $((i % 2)) = 0 ]; then how="TERM 143"; else how="INT 130"; fi
+        # shellcheck disable=SC2086 # two words
+        ! stopped $how || good=$((good + 1))
+        [ "$took" -le "$slowest" ] || slowest=$took
+    done
+    promise "stops when told" "$good" "=$tries" "whole lines, status 128 + N"
+    [ "$budget" = short ] || promise "stops in time" "$slowest" "<=2000" "ms, the slowest"
+}
+
+# ---- system calls that fail ------------------------------------------------------------
+
+# faulty CALL ERROR N COMMAND...: the Nth such call fails. The files that it is about are
+# the tool's: what the loader and libraries open comes before main.
+faulty() {
+    local call=$1 error=$2 n=$3
+    shift 3
+    timeout 60 strace -f -qq -o /dev/null -e trace="$call" -e inject="$call:error=$error:when=$n" "$@"
+}
+
+# calls CALL COMMAND...: how many there are.
+calls() {
+    local call=$1
+    shift
+    strace -f -qq -o trace -e trace="$call" "$@" >/dev/null 2>&1
+    grep -c "$call(" trace || true
+}
+
+# whole_or_nothing STATUS OUTPUT WANTED: after a run that may have failed. 127: the loader
+# found no libraries.
+whole_or_nothing() {
+    if [ "$1" = 0 ] || [ -e "$2" ]; then
+        diff -r "$2" "$3" >/dev/null || return 1
+    fi
+    [ "$1" = 0 ] || { [ -s err ] && { [ "$1" -lt 124 ] || [ "$1" = 127 ]; }; }
+}
+
+# fault_rows NAME OUTPUT COMMAND...: each call of each kind fails once.
+fault_rows() {
+    local name=$1 output=$2 call error n count step status tries=0 good=0
+    shift 2
+    rm -rf "$output"
+    "$@" >/dev/null 2>&1
+    rm -rf wanted
+    mv "$output" wanted
+    for call in write openat fsync rename renameat2 mmap read; do
+        rm -rf "$output"
+        count=$(calls "$call" "$@")
+        step=$(budget $((count / 12 + 1)) 1)
+        for error in $(errors_of "$call"); do
+            for ((n = 1 + RANDOM % step; n <= count; n += step)); do
+                rm -rf "$output" "$output".*
+                status=0
+                faulty "$call" "$error" "$n" "$@" >/dev/null 2>err || status=$?
+                tries=$((tries + 1))
+                if whole_or_nothing "$status" "$output" wanted; then
+                    good=$((good + 1))
+                else
+                    echo "$call $error $n: status $status: $(head -n 1 err)" >>failed.txt
+                fi
+            done
+        done
+    done
+    promise "faults: $name" "$good" "=$tries" "whole or nothing, and a message"
+}
+
+errors_of() {
+    case $1 in
+        write) echo ENOSPC EIO EINTR ;;
+        openat) echo EMFILE EACCES ;;
+        mmap) echo ENOMEM ;;
+        *) echo EIO ;;
+    esac
+}
+
+torture_writes() {
+    if ! command -v strace >/dev/null; then
+        skip writes "calls that fail" "strace is not installed"
+        return
+    fi
+    need_tiny
+    workplace writes
+    labelled_rows 300 >rows.tsv
+    fault_rows tokenize out.msgpack "$bin/bs-tokenize" -m "$tiny" -o out.msgpack -f tsv rows.tsv
+    fault_rows predict out.tsv "$bin/bs-predict" -m "$tiny" -o out.tsv -f tsv rows.tsv
+    fault_rows export out.bundle "$bin/bs-export" -m "$tiny" -o out.bundle --to bundle
+}
