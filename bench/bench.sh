@@ -9,6 +9,7 @@
 # BENCH_VENV  the peers' Python environment; made in build/bench if it is not there
 # BENCH_TEXTS how many texts are labelled, instead of 10 s of them
 # BENCH_RUNS  runs of bs whose median counts (3), after one that does not
+# BENCH_LABEL what is labelled: a regular expression that its name matches
 # BENCH_PRECISIONS  of labelling and training ("fp32 bf16 int8")
 # THREADS     of bs and of the peers (2)
 #
