@@ -40,9 +40,10 @@ struct bs_follow {
     struct bs_log_place first;
     bool has_first;
 
-    struct stat done; /* the last file, when nothing more was to come from it */
-    int64_t given;    /* bytes, up to its end */
-    bool was_cut;     /* it became shorter */
+    struct stat done;      /* the last file, when nothing more was to come from it */
+    int64_t given;         /* bytes, up to its end */
+    bool was_cut;          /* it became shorter */
+    double replaced_since; /* bs_seconds, when another one at PATH was noticed; 0: none */
 
     pthread_mutex_t lock; /* of the segments, the last of which is being read */
     struct segment segments[MOST_SEGMENTS];
@@ -143,6 +144,7 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
         close(fd);
         return error->code;
     }
+    follow->replaced_since = 0;
     pthread_mutex_lock(&follow->lock);
     if (follow->n_segments == MOST_SEGMENTS)
         memmove(follow->segments, follow->segments + 1,
@@ -230,19 +232,31 @@ static double age(const struct stat *status) {
            1e-9 * (double)(now.tv_nsec - status->st_mtim.tv_nsec);
 }
 
+/* Whether those who wrote to a file that was replaced have had their time: since they
+ * last did or, where clocks differ, since it was noticed. */
+static bool is_left(struct bs_follow *follow, bool replaced) {
+    if (!replaced)
+        follow->replaced_since = 0;
+    else if (follow->replaced_since == 0)
+        follow->replaced_since = bs_seconds();
+    return replaced && (age(&follow->done) >= grace ||
+                        bs_seconds() - follow->replaced_since >= grace);
+}
+
 enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t read) {
     const struct segment *last = &follow->segments[follow->n_segments - 1];
     struct stat there;
+    /* In this order: what was written before it was replaced is seen then. */
+    bool found = !stat(follow->path, &there);
     if (fstat(fd, &follow->done))
         return BS_FOLLOW_WAIT;
-    if (follow->done.st_size > last->offset + read)
+    bool has_more = follow->done.st_size > last->offset + read;
+    bool left = is_left(follow, found && !has_more && !same_file(&there, &follow->done));
+    if (has_more)
         return BS_FOLLOW_BYTES;
     follow->given = last->position + read;
     follow->was_cut = follow->done.st_size < last->offset + read;
-    if (follow->was_cut)
-        return BS_FOLLOW_DONE;
-    bool replaced = !stat(follow->path, &there) && !same_file(&there, &follow->done);
-    return replaced && age(&follow->done) >= grace ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
+    return follow->was_cut || left ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
 }
 
 bool bs_follow_wait(struct bs_follow *follow, double seconds) {

@@ -83,12 +83,15 @@ stop() {
     follow
     reaches 10
     stop
-    printf 'positive\t0.5\thalf an answ' >>out.tsv
-    echo 11 >>log
+    seq 1001 2000 | sed 's/^/positive\t0.5\tnot kept /' >>out.tsv
+    seq 11 13 >>log
     follow
-    reaches 11
+    for ((i = 0; i < 200; i++)); do
+        [ "$(texts | sed -n 13p)" != 13 ] || break
+        sleep 0.05
+    done
     stop
-    cmp <(texts) <(seq 1 11)
+    cmp <(texts) <(seq 1 13)
 }
 
 @test "a rotated log is finished first, then the new one" {
@@ -174,7 +177,7 @@ stop() {
 @test "wrong command lines and files are refused" {
     seq 1 3 >log
     each_is_wrong predict '--state state log' '--follow log log' \
-        '--follow log -f tsv' '--follow log -t msgpack'
+        '--follow log -f tsv' '--follow log -t msgpack' '--follow log --rejects r.jsonl'
     echo 'what somebody else wrote' >out.tsv
     go tool predict -m "$TINY" --follow log --state state -o out.tsv
     status_is 2

@@ -136,6 +136,10 @@ static int check_log(const struct bs_options *options, const struct settings *se
     if (options->from != BS_FORMAT_AUTO && options->from != BS_FORMAT_LINES &&
         options->from != BS_FORMAT_JSONL)
         return bs_fail(error, BS_USAGE, "--follow reads lines or jsonl");
+    if (options->rejects)
+        return bs_fail(error, BS_USAGE,
+                       "--follow never ends, so that --rejects would never appear; leave "
+                       "it out");
     if (options->to == BS_FORMAT_MSGPACK)
         return bs_fail(error, BS_USAGE,
                        "--follow writes tsv, csv or jsonl: a record stream needs an end");
