@@ -2,6 +2,7 @@
 #include "front/labeller.h"
 
 #include "common/buffer.h"
+#include "front/tool.h"
 #include "metric/probabilities.h"
 
 #include <stdlib.h>
@@ -43,10 +44,12 @@ static int open_model(struct bs_labeller *labeller, const struct bs_options *opt
     bs_task_start(&task, weights_task, &opening);
     int code = bs_model_files_tokenizer(labeller->files, &labeller->tokenizer, error);
     bs_task_wait(&task);
-    if (code || !opening.code)
-        return code;
-    *error = opening.error;
-    return opening.code;
+    if (!code && opening.code)
+        *error = opening.error;
+    if (code || opening.code)
+        return (int)error->code;
+    /* What waits next, for somebody to read the output, hears only later ones. */
+    return bs_tool_signal() ? bs_fail(error, BS_INTERRUPTED, "interrupted") : BS_OK;
 }
 
 static bool open_window(struct bs_labeller_window *window, size_t n_labels) {

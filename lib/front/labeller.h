@@ -41,7 +41,8 @@ struct bs_labeller {
     double *probabilities; /* [num_labels], of the last answer */
 };
 
-/* As -m, --device, --precision, --threads and --batch-tokens say. After a failure there
+/* As -m, --device, --precision, --threads and --batch-tokens say; BS_INTERRUPTED if a
+ * signal came meanwhile. After a failure there
  * is nothing to close, and closing does no harm. */
 int bs_labeller_open(struct bs_labeller *labeller, const struct bs_options *options,
                      struct bs_error *error) BS_MUST_CHECK;
