@@ -19,6 +19,7 @@
 
 /* Seconds that writers have to leave a rotated file, and between looks. */
 static const double grace = 1, look_again = 0.25;
+static const int64_t nanoseconds = 1000000000;
 /* Looks at a PATH that is just being renamed, before it is given up. */
 enum { RENAMING_TRIES = 100 };
 
@@ -219,10 +220,15 @@ int bs_follow_open(struct bs_follow *follow, int *fd, struct bs_error *error) {
     if (follow->n_segments > 0)
         return open_next(follow, fd, error) ? error->code
                                             : begin_segment(follow, *fd, 0, error);
-    if (follow->has_first && open_first(follow, fd))
+    if (!follow->has_first)
+        return open_path(follow->path, fd, error) ? error->code
+                                                  : begin_segment(follow, *fd, 0, error);
+    if (open_first(follow, fd))
         return begin_segment(follow, *fd, follow->first.offset, error);
-    return open_path(follow->path, fd, error) ? error->code
-                                              : begin_segment(follow, *fd, 0, error);
+    follow->done.st_mtim.tv_sec = follow->first.time_ns / nanoseconds;
+    follow->done.st_mtim.tv_nsec = follow->first.time_ns % nanoseconds;
+    return open_next(follow, fd, error) ? error->code
+                                        : begin_segment(follow, *fd, 0, error);
 }
 
 static double age(const struct stat *status) {
@@ -278,7 +284,10 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
     struct segment segment = follow->segments[i];
     uint64_t before = i > 0 ? follow->segments[i - 1].inode : follow->first.before;
     pthread_mutex_unlock(&follow->lock);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     *place = (struct bs_log_place){.device = segment.device,
+                                   .time_ns = now.tv_sec * nanoseconds + now.tv_nsec,
                                    .inode = segment.inode,
                                    .before = before,
                                    .offset = segment.offset + position - segment.position,

@@ -24,13 +24,14 @@ struct bs_log_place {
     uint64_t before; /* inode of the file that was read before; 0: none */
     int64_t offset;
     int64_t line_bytes; /* of the line before it, line feed included; 0: unknown */
+    int64_t time_ns;    /* when it was noted, since 1970 */
     char digest[65];    /* SHA-256 of that line, without the line feed, in hexadecimal */
 };
 
 struct bs_follow;
 
-/* Begins at `place`, wherever its file is called now; where it cannot be found, or does
- * not hold that line there, at the beginning of PATH, which is said. NULL: at the
+/* Begins at `place`, whatever its file is called now. If it cannot be found, or does not
+ * hold that line there, which is said, with what was written to since. NULL: at the
  * beginning of PATH. `path` is borrowed. BS_DATA if PATH is not a regular file. */
 int bs_follow_new(struct bs_follow **follow, const char *path,
                   const struct bs_log_place *place, struct bs_error *error) BS_MUST_CHECK;

@@ -154,6 +154,22 @@ stop() {
     grep -qE 'is gone|is not what it was' err
 }
 
+@test "when the file that was read is gone, what was rotated since is read" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    stop
+    sleep 0.05
+    rm log
+    seq 21 25 >log.1
+    sleep 0.05
+    seq 31 35 >log
+    follow
+    reaches 20
+    stop
+    cmp <(texts) <(seq 1 10; seq 21 25; seq 31 35)
+}
+
 @test "JSON lines keep their fields" {
     printf '{"text": "good", "n": %d}\n' 1 2 3 >log
     "$BIN/bs-predict" -m "$TINY" --follow log -f jsonl -t jsonl --quiet >out.jsonl 2>err &

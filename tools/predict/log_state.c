@@ -27,6 +27,7 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
                 read_number(object, "inode", INT64_MIN, &inode) &&
                 read_number(object, "inode_before", INT64_MIN, &before) &&
                 read_number(object, "offset", 0, &place->offset) &&
+                read_number(object, "time_ns", 0, &place->time_ns) &&
                 read_number(object, "line_bytes", 0, &place->line_bytes) &&
                 read_number(object, "output", -1, &state->output) && digest &&
                 strlen(digest) == sizeof place->digest - 1;
@@ -97,15 +98,16 @@ static int replace(const char *path, struct bs_span text, struct bs_error *error
 int log_state_write(const struct log_state *state, struct bs_error *error) {
     const struct bs_log_place *place = &state->place;
     char text[512];
-    int size =
-        snprintf(text, sizeof text,
-                 "{\"device\": %lld, \"inode\": %lld, \"inode_before\": %lld,\n"
-                 " \"offset\": %lld,\n"
-                 " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
-                 " \"output\": %lld}\n",
-                 (long long)place->device, (long long)place->inode,
-                 (long long)place->before, (long long)place->offset,
-                 (long long)place->line_bytes, place->digest, (long long)state->output);
+    int size = snprintf(text, sizeof text,
+                        "{\"device\": %lld, \"inode\": %lld, \"inode_before\": %lld,\n"
+                        " \"offset\": %lld,\n"
+                        " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
+                        " \"time_ns\": %lld,\n"
+                        " \"output\": %lld}\n",
+                        (long long)place->device, (long long)place->inode,
+                        (long long)place->before, (long long)place->offset,
+                        (long long)place->line_bytes, place->digest,
+                        (long long)place->time_ns, (long long)state->output);
     return replace(state->path, bs_span(text, (size_t)size), error);
 }
 
