@@ -43,7 +43,9 @@ static int open_model(struct bs_labeller *labeller, const struct bs_options *opt
         return error->code;
     bs_task_start(&task, weights_task, &opening);
     int code = bs_model_files_tokenizer(labeller->files, &labeller->tokenizer, error);
+    bs_tool_mute_signals(); /* a signal does not end this wait; it is noted after it */
     bs_task_wait(&task);
+    bs_tool_hear_signals();
     if (!code && opening.code)
         *error = opening.error;
     if (code || opening.code)
