@@ -23,10 +23,6 @@ static const int64_t nanoseconds = 1000000000;
 /* Looks at a PATH that is just being renamed, before it is given up. */
 enum { RENAMING_TRIES = 100 };
 
-/* Files that are remembered: one that was read is not read again, and positions are
- * asked for a little later than they were given. */
-enum { MOST_SEGMENTS = 64 };
-
 /* What was given of one file. */
 struct segment {
     int64_t position; /* of its first byte */
@@ -47,8 +43,10 @@ struct bs_follow {
     double replaced_since; /* bs_seconds, when another one at PATH was noticed; 0: none */
 
     pthread_mutex_t lock; /* of the segments, the last of which is being read */
-    struct segment segments[MOST_SEGMENTS];
-    size_t n_segments;
+    /* All that were read: one that was is not read again, and positions are asked for
+     * later than they were given. */
+    struct segment *segments;
+    size_t n_segments, capacity;
 };
 
 static bool is_file(const struct stat *status, uint64_t device, uint64_t inode) {
@@ -137,6 +135,19 @@ static bool is_first(const struct bs_follow *follow, const struct stat *status,
     return is_file(status, follow->first.device, follow->first.inode);
 }
 
+/* For one more. */
+static bool has_room(struct bs_follow *follow) {
+    if (follow->n_segments < follow->capacity)
+        return true;
+    size_t capacity = 2 * follow->capacity + 16;
+    void *more = bs_realloc(follow->segments, capacity, sizeof *follow->segments);
+    if (!more)
+        return false;
+    follow->segments = more;
+    follow->capacity = capacity;
+    return true;
+}
+
 static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
                          struct bs_error *error) {
     struct stat status;
@@ -147,21 +158,24 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
     }
     follow->replaced_since = 0;
     pthread_mutex_lock(&follow->lock);
-    if (follow->n_segments == MOST_SEGMENTS)
-        memmove(follow->segments, follow->segments + 1,
-                --follow->n_segments * sizeof *follow->segments);
-    follow->segments[follow->n_segments++] = (struct segment){
-        follow->given, offset, (uint64_t)status.st_dev, (uint64_t)status.st_ino};
+    bool room = has_room(follow);
+    if (room)
+        follow->segments[follow->n_segments++] = (struct segment){
+            follow->given, offset, (uint64_t)status.st_dev, (uint64_t)status.st_ino};
     pthread_mutex_unlock(&follow->lock);
-    return BS_OK;
+    if (room)
+        return BS_OK;
+    close(fd);
+    return bs_fail_memory(error, follow->capacity * sizeof *follow->segments,
+                          follow->path);
 }
 
 static int open_path(const char *path, int *fd, struct bs_error *error) {
     struct stat status;
     *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0 || fstat(*fd, &status))
+    if (*fd < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
-    if (S_ISREG(status.st_mode))
+    if (!fstat(*fd, &status) && S_ISREG(status.st_mode))
         return BS_OK;
     close(*fd);
     return bs_fail(error, BS_DATA, "%s: is no regular file, which --follow needs", path);
@@ -344,5 +358,6 @@ void bs_follow_free(struct bs_follow *follow) {
     if (follow->watch >= 0)
         close(follow->watch);
     pthread_mutex_destroy(&follow->lock);
+    free(follow->segments);
     free(follow);
 }

@@ -170,6 +170,47 @@ stop() {
     cmp <(texts) <(seq 1 10; seq 21 25; seq 31 35)
 }
 
+@test "a hundred small logs are caught up with" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    stop
+    for ((i = 1; i <= 100; i++)); do
+        mv log "log.$i"
+        echo "$((i + 3))" >log
+        sleep 0.006
+    done
+    follow
+    reaches 103
+    stop
+    cmp <(texts) <(seq 1 103)
+    echo 104 >>log
+    follow
+    reaches 104
+    stop
+    cmp <(texts) <(seq 1 104)
+}
+
+@test "a file that the state is not about is not cut" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    stop
+    seq 1 1000 >mine
+    cp mine mine.kept
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o mine
+    status_is 2
+    err_has 'mine: is not the file that state is about'
+    cmp mine mine.kept
+    rm state
+    timeout -s TERM 2 "$BIN/bs-predict" -m "$TINY" --follow log --state state >piped 2>err || true
+    [ "$(wc -l <piped)" = 4 ]
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o mine
+    status_is 2
+    err_has 'mine: holds answers already'
+    cmp mine mine.kept
+}
+
 @test "JSON lines keep their fields" {
     printf '{"text": "good", "n": %d}\n' 1 2 3 >log
     "$BIN/bs-predict" -m "$TINY" --follow log -f jsonl -t jsonl --quiet >out.jsonl 2>err &

@@ -18,7 +18,7 @@ static bool read_number(const json_t *object, const char *key, json_int_t least,
 
 static int parse(struct log_state *state, struct bs_span text, struct bs_error *error) {
     json_t *object;
-    int64_t device, inode, before;
+    int64_t device, inode, before, output_inode;
     if (bs_json_object(&object, text, state->path, error))
         return error->code;
     struct bs_log_place *place = &state->place;
@@ -29,12 +29,14 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
                 read_number(object, "offset", 0, &place->offset) &&
                 read_number(object, "time_ns", 0, &place->time_ns) &&
                 read_number(object, "line_bytes", 0, &place->line_bytes) &&
-                read_number(object, "output", -1, &state->output) && digest &&
+                read_number(object, "output", -1, &state->output) &&
+                read_number(object, "output_inode", INT64_MIN, &output_inode) && digest &&
                 strlen(digest) == sizeof place->digest - 1;
     if (good) {
         place->device = (uint64_t)device;
         place->inode = (uint64_t)inode;
         place->before = (uint64_t)before;
+        state->output_inode = (uint64_t)output_inode;
         memcpy(place->digest, digest, sizeof place->digest);
     }
     json_decref(object);
@@ -98,16 +100,17 @@ static int replace(const char *path, struct bs_span text, struct bs_error *error
 int log_state_write(const struct log_state *state, struct bs_error *error) {
     const struct bs_log_place *place = &state->place;
     char text[512];
-    int size = snprintf(text, sizeof text,
-                        "{\"device\": %lld, \"inode\": %lld, \"inode_before\": %lld,\n"
-                        " \"offset\": %lld,\n"
-                        " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
-                        " \"time_ns\": %lld,\n"
-                        " \"output\": %lld}\n",
-                        (long long)place->device, (long long)place->inode,
-                        (long long)place->before, (long long)place->offset,
-                        (long long)place->line_bytes, place->digest,
-                        (long long)place->time_ns, (long long)state->output);
+    int size =
+        snprintf(text, sizeof text,
+                 "{\"device\": %lld, \"inode\": %lld, \"inode_before\": %lld,\n"
+                 " \"offset\": %lld,\n"
+                 " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
+                 " \"time_ns\": %lld,\n"
+                 " \"output\": %lld, \"output_inode\": %lld}\n",
+                 (long long)place->device, (long long)place->inode,
+                 (long long)place->before, (long long)place->offset,
+                 (long long)place->line_bytes, place->digest, (long long)place->time_ns,
+                 (long long)state->output, (long long)state->output_inode);
     return replace(state->path, bs_span(text, (size_t)size), error);
 }
 

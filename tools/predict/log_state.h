@@ -16,6 +16,7 @@ struct log_state {
     bool is_there;             /* the file was */
     struct bs_log_place place; /* behind the last line that was answered */
     int64_t output;            /* bytes of the output up to there; -1: it is no file */
+    uint64_t output_inode;     /* which file that is */
     int lock;                  /* on PATH.lock, for one process at a time; -1: none */
 };
 

@@ -120,9 +120,23 @@ static const char *output_file(const struct bs_options *options) {
     return named ? options->output : NULL;
 }
 
-static bool is_empty(const char *path) {
+/* What is behind the state is cut off, so it must be what the state is about, or empty.
+ */
+static int check_output(const struct log_state *state, const char *output,
+                        struct bs_error *error) {
     struct stat there;
-    return stat(path, &there) || there.st_size == 0;
+    if (!output || stat(output, &there) || there.st_size == 0)
+        return BS_OK;
+    if (!state->is_there || state->output < 0)
+        return bs_fail(error, BS_USAGE,
+                       "%s: holds answers already, and there is no --state that says of "
+                       "what; remove it to label the log from its beginning",
+                       output);
+    if ((uint64_t)there.st_ino != state->output_inode)
+        return bs_fail(error, BS_USAGE,
+                       "%s: is not the file that %s is about; give each its own", output,
+                       state->path);
+    return BS_OK;
 }
 
 static int check_log(const struct bs_options *options, const struct settings *settings,
@@ -153,12 +167,8 @@ static int open_log(struct job *job, const struct bs_options *options,
         return BS_OK;
     if (settings->state && log_state_open(state, settings->state, error))
         return error->code;
-    const char *output = output_file(options);
-    if (output && !state->is_there && !is_empty(output))
-        return bs_fail(error, BS_USAGE,
-                       "%s: holds answers already, and there is no --state that says of "
-                       "what; remove it to label the log from its beginning",
-                       output);
+    if (check_output(state, output_file(options), error))
+        return error->code;
     return bs_follow_new(&job->follow, settings->follow,
                          state->is_there ? &state->place : NULL, error);
 }
@@ -183,9 +193,16 @@ static int open_result(struct job *job, const struct bs_options *options,
         job->state.output = -1;
         return bs_result_open(&job->result, options, header, error);
     }
-    if (!job->state.is_there || job->state.output < 0)
-        job->state.output = 0;
-    return bs_result_continue(&job->result, options, header, job->state.output, error);
+    struct log_state *state = &job->state;
+    struct stat there;
+    if (!state->is_there || state->output < 0)
+        state->output = 0;
+    if (bs_result_continue(&job->result, options, header, state->output, error))
+        return error->code;
+    if (stat(options->output, &there))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", options->output);
+    state->output_inode = (uint64_t)there.st_ino;
+    return BS_OK;
 }
 
 /* ---- answers --------------------------------------------------------------------------
