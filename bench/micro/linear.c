@@ -3,9 +3,9 @@
  *
  *     linear [DEVICE [PRECISION [THREADS]]]
  *
- * One line a shape: outputs x inputs, then GFLOP/s forward, backward with respect to the
- * weights alone, and backward with respect to both. Processor time of all threads
- * counts, so that other work on the machine disturbs little.
+ * One line a shape: outputs x inputs, then GFLOP/s forward, forward with GELU, and, but
+ * for int8, backward with respect to the weights alone and to both. Processor time of all
+ * threads counts, so that other work on the machine disturbs little.
  */
 #include "common/log.h"
 #include "compute/compute.h"
@@ -43,6 +43,11 @@ static void forward(const struct layer *l) {
     bs_linear(l->queue, l->weights, l->linear, BS_IDENTITY, l->x, none, l->y);
 }
 
+static void forward_gelu(const struct layer *l) {
+    struct bs_rows none = {0};
+    bs_linear(l->queue, l->weights, l->linear, BS_GELU, l->x, none, l->y);
+}
+
 static void weights_backward(const struct layer *l) {
     struct bs_rows none = {0};
     bs_linear_backward(l->queue, l->weights, l->linear, l->x, l->y, none, false);
@@ -69,22 +74,26 @@ static double rate(void (*run)(const struct layer *), const struct layer *layer,
 
 static void time_shape(struct bs_device *device, struct bs_queue *queue,
                        enum bs_precision precision, int64_t outputs, int64_t inputs) {
-    enum bs_type type = precision == BS_PRECISION_BF16 ? BS_BF16 : BS_F32;
+    enum bs_type type = precision == BS_PRECISION_FP32 ? BS_F32 : BS_BF16;
+    bool training = precision != BS_PRECISION_INT8;
     struct bs_parameter table[] = {
         {"weight", BS_ROLE_MATRIX, outputs, inputs, true, true},
         {"bias", BS_ROLE_VECTOR, 1, outputs, false, true}};
     struct bs_arena *arena;
     struct layer layer = {.queue = queue, .linear = {0, 1}};
-    must(bs_weights_new(&layer.weights, device, table, 2, precision, true, &error));
+    must(bs_weights_new(&layer.weights, device, table, 2, precision, training, &error));
     must(bs_weights_ready(layer.weights, &error));
     must(bs_arena_new(&arena, device, ROWS * (2 * inputs + outputs) * 4 + 256, &error));
     layer.x = bs_arena_rows(arena, type, ROWS, inputs);
     layer.y = bs_arena_rows(arena, type, ROWS, outputs);
     layer.dx = bs_arena_rows(arena, type, ROWS, inputs);
     double flops = 2.0 * ROWS * (double)outputs * (double)inputs;
-    printf("%lld x %lld\t%.1f\t%.1f\t%.1f\n", (long long)outputs, (long long)inputs,
-           rate(forward, &layer, flops), rate(weights_backward, &layer, flops),
-           rate(backward, &layer, 2 * flops));
+    printf("%lld x %lld\t%.1f\t%.1f", (long long)outputs, (long long)inputs,
+           rate(forward, &layer, flops), rate(forward_gelu, &layer, flops));
+    if (training)
+        printf("\t%.1f\t%.1f", rate(weights_backward, &layer, flops),
+               rate(backward, &layer, 2 * flops));
+    putchar('\n');
     bs_arena_free(arena);
     bs_weights_free(layer.weights);
 }

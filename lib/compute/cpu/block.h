@@ -18,7 +18,8 @@ struct bs_block {
     const char *a;
     int64_t a_row, a_step; /* bytes */
     const char *b;
-    int64_t b_step; /* bytes */
+    int64_t b_step;       /* bytes */
+    const int32_t *start; /* int8: what the sums of each column begin with */
     int64_t steps;
 };
 
@@ -42,7 +43,9 @@ BS_INLINE void block(const struct bs_block *at, enum bs_cpu_operand operand, int
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = (vf){0};
+            sum[r][v] = operand == BS_CPU_INT8
+                            ? vload((const float *)at->start + (size_t)v * BS_LANES)
+                            : (vf){0};
     for (int64_t i = 0; i < at->steps; i++) {
         vf column[BS_VECTORS];
 #pragma GCC unroll 4

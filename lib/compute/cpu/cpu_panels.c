@@ -16,8 +16,9 @@ int64_t cpu_panels_words(const struct bs_cpu_kernels *kernels,
 
 int64_t cpu_panels_bytes(const struct bs_cpu_kernels *kernels,
                          enum bs_cpu_operand operand, int64_t k, int64_t n) {
-    int64_t columns = operand == BS_CPU_INT8 ? n : 0; /* scales and sums */
-    return (cpu_panels_words(kernels, operand, k, n) + 2 * columns) * BS_CPU_STEP;
+    int64_t starts = count_panels(kernels, n) * kernels->panel;
+    int64_t of_columns = operand == BS_CPU_INT8 ? starts + n : 0; /* and scales */
+    return (cpu_panels_words(kernels, operand, k, n) + of_columns) * BS_CPU_STEP;
 }
 
 int cpu_panels_new(struct bs_cpu_panels *panels, const struct bs_cpu_kernels *kernels,
@@ -30,8 +31,9 @@ int cpu_panels_new(struct bs_cpu_panels *panels, const struct bs_cpu_kernels *ke
         return bs_fail_memory(error, (unsigned long long)bytes, "packed weights");
     panels->words = memory;
     if (operand == BS_CPU_INT8) {
-        panels->scales = (float *)(memory + words * BS_CPU_STEP);
-        panels->sums = (int32_t *)(panels->scales + n);
+        panels->starts = (int32_t *)(memory + words * BS_CPU_STEP);
+        panels->scales =
+            (float *)(panels->starts + count_panels(kernels, n) * kernels->panel);
     }
     return BS_OK;
 }
@@ -110,7 +112,7 @@ static void rows_item(void *context, int64_t item, int worker) {
         .a_step = BS_CPU_STEP,
         .panels = job->panels.words,
         .b_scales = job->panels.scales,
-        .b_sums = job->panels.sums,
+        .b_starts = job->panels.starts,
         .bias = job->bias,
         .pre = bs_rows_slice(job->pre, first, count),
         .y = bs_rows_slice(job->y, first, count),

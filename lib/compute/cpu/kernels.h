@@ -47,8 +47,8 @@ static inline int64_t bs_cpu_steps(enum bs_cpu_operand operand, int64_t k) {
  * each column. Columns that the last panel lacks are zero. */
 struct bs_cpu_panels {
     void *words;
-    float *scales; /* int8: [n] */
-    int32_t *sums; /* int8: [n], of b's columns, times the offset */
+    float *scales;   /* int8: [n] */
+    int32_t *starts; /* int8: [n], whole panels: minus the offset's part of a sum */
 };
 
 /* y[m, n] = f(a[m, k] b[k, n] + bias) or, accumulating, y += a b. An element of y is
@@ -60,9 +60,9 @@ struct bs_cpu_product {
     int64_t a_row, a_step; /* bytes from row to row, from step to step */
     const void *panels;
     const float *a_scales, *b_scales; /* int8: [m], [n] */
-    const int32_t *b_sums;
-    const float *bias;     /* [n], or NULL */
-    struct bs_rows pre, y; /* pre: before f, of y's type, or absent */
+    const int32_t *b_starts;          /* int8: [n], whole panels */
+    const float *bias;                /* [n], or NULL */
+    struct bs_rows pre, y;            /* pre: before f, of y's type, or absent */
     bool gelu, accumulate;
 };
 

@@ -96,9 +96,12 @@ static void drop(const struct bs_cpu_attention *a, int64_t place, int64_t keys,
 static float exponentials(float *score, int64_t keys, int64_t padded, float scale,
                           float *top) {
     vf best = vsplat(-INFINITY), total = {0};
-    for (int64_t j = 0; j < padded; j += BS_LANES) {
-        vf s = vload(score + j);
-        best = vmax(best, vselect(vfirst(keys - j), s, best));
+    int64_t whole_keys = keys / BS_LANES * BS_LANES;
+    for (int64_t j = 0; j < whole_keys; j += BS_LANES)
+        best = vmax(best, vload(score + j));
+    if (whole_keys < keys) {
+        vi mask = vfirst(keys - whole_keys);
+        best = vmax(best, vselect(mask, vload(score + whole_keys), best));
     }
     *top = vmax_lanes(best) * scale;
     for (int64_t j = 0; j < padded; j += BS_LANES) {

@@ -5,19 +5,27 @@ struct moments {
     float mean, inverse; /* of the deviation */
 };
 
+/* Lanes of a row go by twice: n is BS_LANES, a constant, but for the last ones. */
+
+BS_INLINE vf add_lanes(const void *x, enum bs_type type, const float *residual,
+                       float *sum, int64_t c, int64_t n) {
+    vf v = vload_row(x, type, c, n);
+    if (residual) {
+        v += vload_row(residual, BS_F32, c, n);
+        vstore_row(sum, BS_F32, c, n, v);
+    }
+    return v;
+}
+
 /* The sum of a row, whose residual is added on the way. */
 BS_INLINE vf add_row(const void *x, enum bs_type type, const float *residual, float *sum,
                      int64_t columns) {
     vf total = {0};
-    for (int64_t c = 0; c < columns; c += BS_LANES) {
-        int64_t n = columns - c;
-        vf v = vload_row(x, type, c, n);
-        if (residual) {
-            v += vload_row(residual, BS_F32, c, n);
-            vstore_row(sum, BS_F32, c, n, v);
-        }
-        total += v;
-    }
+    int64_t c = 0;
+    for (; c + BS_LANES <= columns; c += BS_LANES)
+        total += add_lanes(x, type, residual, sum, c, BS_LANES);
+    if (c < columns)
+        total += add_lanes(x, type, residual, sum, c, columns - c);
     return total;
 }
 
@@ -25,14 +33,32 @@ static struct moments row_moments(const float *x, vf total, int64_t columns,
                                   float epsilon) {
     vf spread = {0};
     float mean = vsum(total) / (float)columns;
-    for (int64_t c = 0; c < columns; c += BS_LANES) {
+    int64_t c = 0;
+    for (; c + BS_LANES <= columns; c += BS_LANES) {
+        vf d = vload(x + c) - mean;
+        spread = vfma(d, d, spread);
+    }
+    if (c < columns) {
         vf d = vload_row(x, BS_F32, c, columns - c) - mean;
-        if (columns - c < BS_LANES)
-            d = (vf)((vi)d & vfirst(columns - c));
+        d = (vf)((vi)d & vfirst(columns - c));
         spread = vfma(d, d, spread);
     }
     float variance = vsum(spread) / (float)columns;
     return (struct moments){mean, 1.0F / sqrtf(variance + epsilon)};
+}
+
+struct norm_row {
+    const float *gain, *bias, *x;
+    void *y, *y_low; /* y_low of bf16, or NULL */
+    struct moments moments;
+};
+
+BS_INLINE void norm_lanes(const struct norm_row *row, int64_t c, int64_t n) {
+    vf v = (vload_row(row->x, BS_F32, c, n) - row->moments.mean) * row->moments.inverse;
+    v = vfma(v, vload_row(row->gain, BS_F32, c, n), vload_row(row->bias, BS_F32, c, n));
+    vstore_row(row->y, BS_F32, c, n, v);
+    if (row->y_low)
+        vstore_row(row->y_low, BS_BF16, c, n, v);
 }
 
 void layer_norm_rows(const float *gain, const float *bias, float epsilon,
@@ -45,14 +71,14 @@ void layer_norm_rows(const float *gain, const float *bias, float epsilon,
                        ? add_row(row_of(x, r), BS_F32, added, from, x.columns)
                        : add_row(row_of(x, r), BS_BF16, added, from, x.columns);
         struct moments m = row_moments(from, total, x.columns, epsilon);
-        for (int64_t c = 0; c < x.columns; c += BS_LANES) {
-            int64_t n = x.columns - c;
-            vf v = (vload_row(from, BS_F32, c, n) - m.mean) * m.inverse;
-            v = vfma(v, vload_row(gain, BS_F32, c, n), vload_row(bias, BS_F32, c, n));
-            vstore_row(row_of(y, r), BS_F32, c, n, v);
-            if (y_low.data)
-                vstore_row(row_of(y_low, r), y_low.type, c, n, v);
-        }
+        struct norm_row row = {.gain = gain, .bias = bias, .x = from, .moments = m};
+        row.y = row_of(y, r);
+        row.y_low = y_low.data ? row_of(y_low, r) : NULL;
+        int64_t c = 0;
+        for (; c + BS_LANES <= x.columns; c += BS_LANES)
+            norm_lanes(&row, c, BS_LANES);
+        if (c < x.columns)
+            norm_lanes(&row, c, x.columns - c);
         if (stats.data)
             memcpy(row_of(stats, r), &m, sizeof m);
     }

@@ -4,41 +4,43 @@
 #include "compute/cpu/gelu.h"
 #include "compute/cpu/kernels_parts.h"
 
-/* What becomes of n sums, columns c on of a row of y. All but rows and places are
- * constants where this is expanded. */
+/* What becomes of the sums of vector v of a tile: n columns of y, c on, of a few rows.
+ * All but rows and places are constants where this is expanded. */
 BS_INLINE void finish(const struct bs_cpu_product *p, bool is_int8, bool gelu,
-                      enum bs_type type, int64_t row, int64_t c, int64_t n, vf x) {
-    if (is_int8) {
-        vi sum = (vi)x - (vi)vload_row(p->b_sums, BS_F32, c, n);
-        x = __builtin_convertvector(sum, vf) *
-            (vload_row(p->b_scales, BS_F32, c, n) * p->a_scales[row]);
-    }
+                      enum bs_type type, int64_t row, int rows, int64_t c, int64_t n,
+                      int v, bs_tile sums) {
+    vf scale = {0}, bias = {0};
+    if (is_int8)
+        scale = vload_row(p->b_scales, BS_F32, c, n);
     if (p->bias)
-        x += vload_row(p->bias, BS_F32, c, n);
-    void *y = row_of(p->y, row);
-    if (p->accumulate)
-        x += vload_row(y, type, c, n);
-    if (p->pre.data)
-        vstore_row(row_of(p->pre, row), type, c, n, x);
-    if (gelu)
-        x = type == BS_F32 ? vgelu(x) : vgelu_low(x);
-    vstore_row(y, type, c, n, x);
+        bias = vload_row(p->bias, BS_F32, c, n);
+    for (int r = 0; r < rows; r++) {
+        void *y = row_of(p->y, row + r);
+        vf x = sums[r][v];
+        if (is_int8)
+            x = __builtin_convertvector((vi)x, vf) * (scale * p->a_scales[row + r]);
+        if (p->bias)
+            x += bias;
+        if (p->accumulate)
+            x += vload_row(y, type, c, n);
+        if (p->pre.data)
+            vstore_row(row_of(p->pre, row + r), type, c, n, x);
+        if (gelu)
+            x = type == BS_F32 ? vgelu(x) : vgelu_low(x);
+        vstore_row(y, type, c, n, x);
+    }
 }
 
 BS_INLINE void finish_tile(const struct bs_cpu_product *p, bool is_int8, bool gelu,
                            enum bs_type type, int64_t row, int64_t column, int rows,
                            bs_tile sums) {
-    int64_t left = p->y.columns - column;
-    for (int r = 0; r < rows; r++)
-        if (left >= BS_PANEL)
-#pragma GCC unroll 4
-            for (int v = 0; v < BS_VECTORS; v++)
-                finish(p, is_int8, gelu, type, row + r, column + (int64_t)v * BS_LANES,
-                       BS_LANES, sums[r][v]);
-        else
-            for (int64_t c = 0; c < left; c += BS_LANES)
-                finish(p, is_int8, gelu, type, row + r, column + c,
-                       left - c < BS_LANES ? left - c : BS_LANES, sums[r][c / BS_LANES]);
+    for (int v = 0; v < BS_VECTORS; v++) {
+        int64_t c = column + (int64_t)v * BS_LANES, left = p->y.columns - c;
+        if (left >= BS_LANES)
+            finish(p, is_int8, gelu, type, row, rows, c, BS_LANES, v, sums);
+        else if (left > 0)
+            finish(p, is_int8, gelu, type, row, rows, c, left, v, sums);
+    }
 }
 
 static void finish_any(const struct bs_cpu_product *p, int64_t row, int64_t column,
@@ -61,6 +63,7 @@ static void finish_any(const struct bs_cpu_product *p, int64_t row, int64_t colu
 BS_INLINE void all_blocks(const struct bs_cpu_product *p, enum bs_cpu_operand operand) {
     struct bs_block at = {.a_row = p->a_row,
                           .a_step = p->a_step,
+                          .start = p->b_starts,
                           .b = p->panels,
                           .b_step = BS_PANEL * BS_CPU_STEP,
                           .steps = p->steps};
@@ -74,6 +77,7 @@ BS_INLINE void all_blocks(const struct bs_cpu_product *p, enum bs_cpu_operand op
             finish_any(p, row, column, rows, sums);
         }
         at.b += at.steps * at.b_step;
+        at.start += operand == BS_CPU_INT8 ? BS_PANEL : 0;
     }
 }
 
@@ -113,7 +117,15 @@ static void convert(enum bs_cpu_operand operand, const float *from, int64_t n,
 /* The largest absolute value of a row. What is not a number is larger than any. */
 BS_INLINE float largest(const void *row, enum bs_type type, int64_t n) {
     vi most = {0};
-    for (int64_t i = 0; i < n; i += BS_LANES)
+    vh most_low = {0};
+    int64_t i = 0;
+    for (; i + BS_LANES <= n; i += BS_LANES)
+        if (type == BS_F32)
+            most = vmost((vi)vabs(vload_row(row, type, i, BS_LANES)), most);
+        else
+            most_low = vmost_low(vload_low(row, i) & 0x7FFF, most_low);
+    most = vmost((vi)vwiden(most_low), most);
+    if (i < n)
         most = vmost((vi)vabs(vload_row(row, type, i, n - i)), most);
     int32_t best = vmost_lanes(most);
     float value;
@@ -151,7 +163,7 @@ static void pack_columns(enum bs_cpu_operand operand, struct bs_rows from, int64
     for (int64_t j = 0; operand == BS_CPU_INT8 && j < from.rows; j++) {
         to.scales[first + j] =
             scale_of(largest(row_of(from, j), BS_F32, from.columns), &inverse[j]);
-        to.sums[first + j] = 0;
+        to.starts[first + j] = 0;
     }
     for (int64_t k = 0; k < from.columns; k += chunk) {
         int64_t n = from.columns - k < chunk ? from.columns - k : chunk;
@@ -161,7 +173,7 @@ static void pack_columns(enum bs_cpu_operand operand, struct bs_rows from, int64
             const float *row = row_of(from, j);
             convert(operand, row + k, n, inverse[j], words[j]);
             if (operand == BS_CPU_INT8)
-                to.sums[first + j] += BS_INT8_OFFSET * sum_of_bytes(words[j], n);
+                to.starts[first + j] -= BS_INT8_OFFSET * sum_of_bytes(words[j], n);
         }
         for (int64_t s = 0; s < bs_cpu_steps(operand, n); s++, out += BS_PANEL)
             for (int64_t j = 0; j < from.rows; j++)
@@ -194,15 +206,24 @@ void pack_panel(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
             }
 }
 
-/* Bytes of int8, shifted to be unsigned. */
+/* n elements become bytes of int8, shifted to be unsigned; returns their scale. */
+BS_INLINE float quantize_row(const void *row, enum bs_type type, int64_t n, uint8_t *to) {
+    float inverse, scale = scale_of(largest(row, type, n), &inverse);
+    int64_t c = 0;
+    for (; c + BS_LANES <= n; c += BS_LANES)
+        vstore_bytes(to + c, BS_LANES,
+                     vround(vload_row(row, type, c, BS_LANES) * inverse) +
+                         BS_INT8_OFFSET);
+    if (c < n)
+        vstore_bytes(to + c, n - c,
+                     vround(vload_row(row, type, c, n - c) * inverse) + BS_INT8_OFFSET);
+    return scale;
+}
+
 void quantize_rows(struct bs_rows x, uint8_t *to, int64_t to_row, float *scales) {
-    for (int64_t r = 0; r < x.rows; r++, to += to_row) {
-        const void *row = row_of(x, r);
-        float inverse;
-        scales[r] = scale_of(largest(row, x.type, x.columns), &inverse);
-        for (int64_t c = 0; c < x.columns; c += BS_LANES)
-            vstore_bytes(to + c, x.columns - c,
-                         vround(vload_row(row, x.type, c, x.columns - c) * inverse) +
-                             BS_INT8_OFFSET);
-    }
+    for (int64_t r = 0; r < x.rows; r++, to += to_row)
+        if (x.type == BS_F32)
+            scales[r] = quantize_row(row_of(x, r), BS_F32, x.columns, to);
+        else
+            scales[r] = quantize_row(row_of(x, r), BS_BF16, x.columns, to);
 }

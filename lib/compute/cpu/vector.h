@@ -55,6 +55,13 @@ BS_INLINE vf vsplat(float x) {
     return x - (vf){0};
 }
 
+/* Elements i on of a row of bf16. */
+BS_INLINE vh vload_low(const void *row, int64_t i) {
+    vh h;
+    memcpy(&h, (const uint16_t *)row + i, sizeof h);
+    return h;
+}
+
 BS_INLINE vf vload(const float *p) {
     vf v;
     memcpy(&v, p, sizeof v);
@@ -103,8 +110,13 @@ BS_INLINE vf vselect(vi mask, vf a, vf b) {
     return (vf)(((vi)a & mask) | ((vi)b & ~mask));
 }
 
+/* b where one is not a number. */
 BS_INLINE vf vmax(vf a, vf b) {
+#if defined(BS_ISA_avx512)
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#else
     return vselect(a > b, a, b);
+#endif
 }
 
 BS_INLINE vi vmost(vi a, vi b) {
@@ -112,6 +124,15 @@ BS_INLINE vi vmost(vi a, vi b) {
     return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
 #else
     vi more = a > b;
+    return (a & more) | (b & ~more);
+#endif
+}
+
+BS_INLINE vh vmost_low(vh a, vh b) {
+#if defined(BS_ISA_avx512)
+    return (vh)_mm256_max_epu16((__m256i)a, (__m256i)b);
+#else
+    vh more = (vh)(a > b);
     return (a & more) | (b & ~more);
 #endif
 }
