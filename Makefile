@@ -35,6 +35,7 @@ VARIANT_FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recov
                          -fno-omit-frame-pointer
 VARIANT_FLAGS_tsan    := -O1 -g -fsanitize=thread
 VARIANT_FLAGS_valgrind := -O1 -g
+VARIANT_FLAGS_analyzer := -fanalyzer
 # Lines alone: where variables are doubles the time of compiling.
 VARIANT_FLAGS_standin := $(VARIANT_FLAGS_asan) -g1
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP

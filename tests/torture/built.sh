@@ -20,7 +20,7 @@ torture_built() {
         ! is_hardened "$bin/bs-$tool" || good=$((good + 1))
     done
     promise "hardened" "$good" "=$n" tools
-    [ "$budget" = short ] || torture_built_twice
+    [ "$budget" = short ] || { torture_built_twice; torture_analyzed; }
 }
 
 # Two builds from two folders are the same bytes.
@@ -36,4 +36,27 @@ torture_built_twice() {
         ! cmp -s "one/bin/bs-$tool" "a-longer-name/two/bin/bs-$tool" || same=$((same + 1))
     done
     promise "built twice" "$same" "=5" "tools of the same bytes"
+}
+
+# unknown NAME: how many of the findings on standard input, `file: what` each, are not in
+# setup/lint/findings.txt, which says why those are none. They are left in NAME.
+unknown() {
+    sort -u | grep -vxFf <(grep -v '^#' "$root/setup/lint/findings.txt") | tee "$1" | wc -l
+}
+
+# What cppcheck and gcc's analyzer say of lib/ and tools/; clang's is part of `make lint`.
+torture_analyzed() {
+    workplace analyzed
+    if command -v cppcheck >/dev/null; then
+        promise "cppcheck" "$(cd "$root" && cppcheck --quiet --std=c11 -D_GNU_SOURCE -Ilib \
+            --enable=warning,performance,portability --template='{file}: {id}' \
+            lib/*/*.c lib/compute/ref lib/compute/cpu tools 2>&1 | unknown "$PWD/cppcheck.txt")" \
+            "=0" "new findings"
+    else
+        skip "cppcheck" "new findings" "cppcheck is not installed"
+    fi
+    rm -rf "$root/build/analyzer"
+    promise "gcc's analyzer" "$(make -k -C "$root" VARIANT=analyzer CUDA=0 -j "$(nproc)" all 2>&1 |
+        sed -n 's/^\([^:]*\):.*\[-W\(analyzer-[a-z-]*\)\]$/\1: \2/p' | unknown analyzer.txt)" \
+        "=0" "new findings"
 }

@@ -92,6 +92,60 @@ torture_stops() {
     done
     promise "stops when told" "$good" "=$tries" "whole lines, status 128 + N"
     [ "$budget" = short ] || promise "stops in time" "$slowest" "<=2000" "ms, the slowest"
+    stops_at_once
+    stops_training
+}
+
+# A tool whose answers nobody takes cannot end by itself; a second signal ends it.
+stops_at_once() {
+    local tries good=0 pid status
+    tries=$(budget 2 50)
+    mkfifo stuck
+    exec 9<>stuck
+    for ((i = 0; i < tries; i++)); do
+        "$bin/bs-predict" -m "$tiny" --header no < <(yes 'the good film') >stuck 2>err &
+        pid=$!
+        sleep 0.7
+        kill -TERM $pid
+        sleep 0.3
+        status=0
+        if kill -TERM $pid 2>/dev/null; then
+            timeout 2 tail --pid=$pid -f /dev/null || kill -KILL $pid
+        fi
+        wait $pid || status=$?
+        [ "$status" != 143 ] || good=$((good + 1))
+    done
+    exec 9<&-
+    promise "second signal" "$good" "=$tries" "ended by it, within 2 s"
+}
+
+# left_by STATUS: what a stopped training left: last/, if it had begun.
+left_by() {
+    [ "$1" = 0 ] || { [ "$1" = 143 ] && { [ ! -e run/log.tsv ] ||
+        "$bin/bs-predict" -m run/last <<<'good' >/dev/null 2>>err; }; }
+}
+
+# Training leaves last/, says 128 + N, and goes on from there to the same bytes.
+stops_training() {
+    local tries good=0 status pid
+    local training=("$bin/bs-train" -m "$tiny" --epochs 30 --warmup-steps 5 --threads 1 --quiet rows.tsv)
+    tries=$(budget 2 50)
+    labelled_rows 600 >rows.tsv
+    "${training[@]}" -o base >/dev/null
+    for ((i = 0; i < tries; i++)); do
+        rm -rf run
+        "${training[@]}" -o run >/dev/null 2>err &
+        pid=$!
+        sleep "$(random_seconds 700000)"
+        status=0
+        kill -TERM $pid 2>/dev/null || true
+        wait $pid || status=$?
+        if left_by "$status" && "${training[@]}" -o run >/dev/null 2>>err &&
+            diff -r --no-dereference base run >/dev/null; then
+            good=$((good + 1))
+        fi
+    done
+    promise "stopped training" "$good" "=$tries" "last/ left, same bytes in the end"
 }
 
 # ---- system calls that fail ------------------------------------------------------------

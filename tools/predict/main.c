@@ -8,9 +8,7 @@
 #include "common/version.h"
 #include "front/result.h"
 #include "front/tool.h"
-#include "log_state.h"
-
-#include <sys/stat.h>
+#include "tagging.h"
 
 enum {
     OPTION_LINGER = BS_OPTION_OWN,
@@ -96,9 +94,7 @@ struct job {
     struct bs_result result;
     struct bs_progress progress;
     bool length_given, warned;
-    char *log;                /* that is followed; NULL: FILEs are read */
-    struct bs_follow *follow; /* of the log */
-    struct log_state state;   /* of the log; path NULL: it is not kept */
+    struct tagging tagging;
 };
 
 static int check_labels(const struct bs_model_config *config,
@@ -111,103 +107,6 @@ static int check_labels(const struct bs_model_config *config,
     return BS_OK;
 }
 
-/* ---- a log that is followed ---------------------------------------------------------
- */
-
-/* -o, if it is a file. */
-static const char *output_file(const struct bs_options *options) {
-    bool named = options->output && strcmp(options->output, "-") != 0;
-    return named ? options->output : NULL;
-}
-
-/* What is behind the state is cut off, so it must be what the state is about, or empty.
- */
-static int check_output(const struct log_state *state, const char *output,
-                        struct bs_error *error) {
-    struct stat there;
-    if (!output || stat(output, &there) || there.st_size == 0)
-        return BS_OK;
-    if (!state->is_there || state->output < 0)
-        return bs_fail(error, BS_USAGE,
-                       "%s: holds answers already, and there is no --state that says of "
-                       "what; remove it to label the log from its beginning",
-                       output);
-    if ((uint64_t)there.st_ino != state->output_inode)
-        return bs_fail(error, BS_USAGE,
-                       "%s: is not the file that %s is about; give each its own", output,
-                       state->path);
-    return BS_OK;
-}
-
-static int check_log(const struct bs_options *options, const struct settings *settings,
-                     struct bs_error *error) {
-    if (settings->state && !settings->follow)
-        return bs_fail(error, BS_USAGE, "--state is for --follow");
-    if (!settings->follow)
-        return BS_OK;
-    if (options->n_paths > 0)
-        return bs_fail(error, BS_USAGE, "--follow reads its LOG, and no FILE beside it");
-    if (options->from != BS_FORMAT_AUTO && options->from != BS_FORMAT_LINES &&
-        options->from != BS_FORMAT_JSONL)
-        return bs_fail(error, BS_USAGE, "--follow reads lines or jsonl");
-    if (options->rejects)
-        return bs_fail(error, BS_USAGE,
-                       "--follow never ends, so that --rejects would never appear; leave "
-                       "it out");
-    if (options->to == BS_FORMAT_MSGPACK)
-        return bs_fail(error, BS_USAGE,
-                       "--follow writes tsv, csv or jsonl: a record stream needs an end");
-    return BS_OK;
-}
-
-static int open_log(struct job *job, const struct bs_options *options,
-                    const struct settings *settings, struct bs_error *error) {
-    struct log_state *state = &job->state;
-    if (!settings->follow)
-        return BS_OK;
-    if (settings->state && log_state_open(state, settings->state, error))
-        return error->code;
-    if (check_output(state, output_file(options), error))
-        return error->code;
-    return bs_follow_new(&job->follow, settings->follow,
-                         state->is_there ? &state->place : NULL, error);
-}
-
-/* All answers up to this record are written: so it is kept. */
-static int keep_state(void *context, const struct bs_record *last,
-                      struct bs_error *error) {
-    struct job *job = context;
-    struct log_state *state = &job->state;
-    bool is_file = state->output >= 0;
-    int code = is_file ? bs_output_sync(job->result.output, &state->output, error)
-                       : bs_writer_flush(job->result.writer, error);
-    if (code || !state->path)
-        return code;
-    bs_follow_locate(job->follow, last->end, last->line_bytes, last->raw, &state->place);
-    return log_state_write(state, error);
-}
-
-static int open_result(struct job *job, const struct bs_options *options,
-                       const struct bs_stream_header *header, struct bs_error *error) {
-    if (!job->follow || !output_file(options)) {
-        job->state.output = -1;
-        return bs_result_open(&job->result, options, header, error);
-    }
-    struct log_state *state = &job->state;
-    struct stat there;
-    if (!state->is_there || state->output < 0)
-        state->output = 0;
-    if (bs_result_continue(&job->result, options, header, state->output, error))
-        return error->code;
-    if (stat(options->output, &there))
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", options->output);
-    state->output_inode = (uint64_t)there.st_ino;
-    return BS_OK;
-}
-
-/* ---- answers --------------------------------------------------------------------------
- */
-
 static int open_answer(struct job *job, const struct bs_options *options,
                        const struct settings *settings, int64_t max_length,
                        struct bs_error *error) {
@@ -219,11 +118,11 @@ static int open_answer(struct job *job, const struct bs_options *options,
                                     .columns = options->to == BS_FORMAT_TSV ||
                                                options->to == BS_FORMAT_CSV,
                                     .drop_text = options->drop_text,
-                                    .written = job->follow ? keep_state : NULL,
-                                    .context = job};
+                                    .written = job->tagging.log ? tagging_written : NULL,
+                                    .context = &job->tagging};
     memcpy(header.tokenizer, bs_tokenizer_digest(job->labeller.tokenizer), 64);
     if (check_labels(job->labeller.config, settings, error) ||
-        open_result(job, options, &header, error))
+        tagging_open_result(&job->tagging, options, &header, &job->result, error))
         return error->code;
     return answer_new(&job->answer, &job->labeller, job->result.writer, &answer, error);
 }
@@ -247,10 +146,11 @@ static int work(struct job *job, const struct bs_options *options,
     source.rejects = job->result.rejects;
     source.context = job;
     source.take = take_block;
-    char *const *paths = job->log ? &job->log : options->paths;
-    size_t n_paths = job->log ? 1 : options->n_paths;
-    source.reader.follow = job->follow;
-    if (job->log && source.reader.format == BS_FORMAT_AUTO)
+    struct tagging *tagging = &job->tagging;
+    char *const *paths = tagging->log ? &tagging->log : options->paths;
+    size_t n_paths = tagging->log ? 1 : options->n_paths;
+    source.reader.follow = tagging->follow;
+    if (tagging->log && source.reader.format == BS_FORMAT_AUTO)
         source.reader.format = BS_FORMAT_LINES;
     if (bs_source_open(&job->source, paths, n_paths, &source, error))
         return error->code;
@@ -270,7 +170,7 @@ static int label_all(struct job *job, const struct bs_options *options,
     source.writes = written;
     source.overwrite = options->overwrite;
     source.linger = settings->linger;
-    if (open_log(job, options, settings, error) ||
+    if (tagging_open(&job->tagging, options, error) ||
         open_answer(job, options, settings, source.max_length, error))
         return error->code;
     return work(job, options, source, error);
@@ -279,9 +179,10 @@ static int label_all(struct job *job, const struct bs_options *options,
 static int run(const struct bs_options *options, const struct settings *settings,
                struct bs_error *error) {
     struct job job = {.length_given = options->max_length >= 0,
-                      .log = settings->follow,
-                      .state.lock = -1};
-    int code = check_log(options, settings, error);
+                      .tagging.log = settings->follow,
+                      .tagging.state_path = settings->state,
+                      .tagging.state.lock = -1};
+    int code = tagging_check(&job.tagging, options, error);
     if (!code)
         code = bs_labeller_open(&job.labeller, options, error);
     if (!code)
@@ -289,8 +190,7 @@ static int run(const struct bs_options *options, const struct settings *settings
     if (job.result.output)
         code = bs_result_close(&job.result, code, error);
     bs_source_close(job.source);
-    bs_follow_free(job.follow);
-    log_state_close(&job.state);
+    tagging_close(&job.tagging);
     answer_free(job.answer);
     bs_labeller_close(&job.labeller);
     return code;

@@ -43,9 +43,10 @@ BS_INLINE void block(const struct bs_block *at, enum bs_cpu_operand operand, int
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = operand == BS_CPU_INT8
-                            ? vload((const float *)at->start + (size_t)v * BS_LANES)
-                            : (vf){0};
+            if (operand == BS_CPU_INT8)
+                memcpy(&sum[r][v], at->start + (size_t)v * BS_LANES, sizeof(vf));
+            else
+                sum[r][v] = (vf){0};
     for (int64_t i = 0; i < at->steps; i++) {
         vf column[BS_VECTORS];
 #pragma GCC unroll 4

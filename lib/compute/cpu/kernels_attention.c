@@ -13,7 +13,7 @@ enum {
     CHUNK = 512,  /* keys that dropout takes at once */
 };
 
-static int64_t whole(int64_t n) {
+static int64_t whole_vectors(int64_t n) {
     return (n + BS_LANES - 1) / BS_LANES * BS_LANES;
 }
 
@@ -30,7 +30,7 @@ struct operands {
     float *scores;            /* [Q, L] */
     uint32_t *kept;           /* [Q, L]: what multiplies values, row by row */
     /* Of the backward pass: */
-    uint32_t *v_turned, *k_plain;       /* as k and v are of keys and values */
+    uint32_t *v_transposed, *k_plain;   /* as k and v are of keys and values */
     float *masked;                      /* [Q, L]: probabilities after dropout */
     uint32_t *score_pairs, *mask_pairs; /* [Q, L] */
     uint32_t *q_pairs, *dout_pairs;     /* [Q, W] */
@@ -42,16 +42,16 @@ static int64_t place_operands(struct operands *o, int64_t length, int64_t width,
                               bool backward, float *at) {
     uint32_t *words = (uint32_t *)at;
     int64_t used = 0;
-    o->keys = whole(length);
-    o->width = whole(width);
-    int64_t turned = width * o->keys, plain = o->keys * o->width;
+    o->keys = whole_vectors(length);
+    o->width = whole_vectors(width);
+    int64_t transposed = width * o->keys, plain = o->keys * o->width;
     int64_t square = QUERIES * o->keys, block = QUERIES * o->width;
     struct part {
         void *to; /* a pointer, of either type */
         int64_t size;
     } parts[] = {
-        {&o->k, turned},          {&o->v, plain},       {&o->rows, plain + block},
-        {&o->scores, square},     {&o->kept, square},   {&o->v_turned, turned},
+        {&o->k, transposed},      {&o->v, plain},       {&o->rows, plain + block},
+        {&o->scores, square},     {&o->kept, square},   {&o->v_transposed, transposed},
         {&o->k_plain, plain},     {&o->masked, square}, {&o->score_pairs, square},
         {&o->mask_pairs, square}, {&o->q_pairs, block}, {&o->dout_pairs, block},
         {&o->dk, plain},          {&o->dv, plain},      {&o->mask, o->keys},
@@ -60,7 +60,7 @@ static int64_t place_operands(struct operands *o, int64_t length, int64_t width,
     for (size_t i = 0; i < count; i++) {
         uint32_t *place = words ? words + used : NULL;
         memcpy(parts[i].to, &place, sizeof place);
-        used += whole(parts[i].size);
+        used += whole_vectors(parts[i].size);
     }
     return used;
 }
@@ -145,24 +145,24 @@ static const char *words_of(const struct operands *o, struct bs_rows rows, int64
 }
 
 /* Words of up to BS_LANES rows, BS_LANES of each row at most, become columns. */
-static void turn_words(const char *from, int64_t bytes, int64_t rows, int64_t words,
-                       uint32_t *to, int64_t stride) {
+static void transpose_words(const char *from, int64_t bytes, int64_t rows, int64_t words,
+                            uint32_t *to, int64_t stride) {
     vu row[BS_LANES];
     for (int r = 0; r < BS_LANES; r++)
         row[r] = r < rows ? (vu)vload_row(from + r * bytes, BS_F32, 0, words) : (vu){0};
-    vturn(row);
+    vtranspose(row);
     for (int64_t w = 0; w < words && w < BS_LANES; w++)
         memcpy(to + w * stride, &row[w], sizeof row[w]);
 }
 
 /* Keys become columns, steps along the width rows. */
-static void turn_keys(const struct operands *o, struct bs_rows k, uint32_t *to) {
+static void transpose_keys(const struct operands *o, struct bs_rows k, uint32_t *to) {
     int64_t bytes;
     const char *from = words_of(o, k, 0, k.rows, &bytes);
     for (int64_t r = 0; r < k.rows; r += BS_LANES)
         for (int64_t w = 0; w < o->steps; w += BS_LANES)
-            turn_words(from + r * bytes + w * (int64_t)sizeof(uint32_t), bytes,
-                       k.rows - r, o->steps - w, to + w * o->keys + r, o->keys);
+            transpose_words(from + r * bytes + w * (int64_t)sizeof(uint32_t), bytes,
+                            k.rows - r, o->steps - w, to + w * o->keys + r, o->keys);
 }
 
 /* Rows as words along them: one after the other, or in pairs. */
@@ -188,7 +188,7 @@ static void begin(const struct bs_cpu_attention *a, struct operands *o, bool bac
 #endif
     o->steps = bs_cpu_steps(o->operand, a->k.columns);
     o->key_steps = bs_cpu_steps(o->operand, a->k.rows);
-    turn_keys(o, a->k, o->k);
+    transpose_keys(o, a->k, o->k);
 }
 
 /* ---- products ---- */
@@ -233,12 +233,12 @@ static void multiply(enum bs_cpu_operand operand, struct bs_block at, int64_t ro
     }
 }
 
-/* to[rows, L] = rows of queries, by the turned keys or values. */
-static void multiply_turned(const struct operands *o, struct bs_rows queries,
-                            int64_t first, int64_t rows, const uint32_t *turned,
-                            float *to) {
+/* to[rows, L] = rows of queries, by the transposed keys or values. */
+static void multiply_transposed(const struct operands *o, struct bs_rows queries,
+                                int64_t first, int64_t rows, const uint32_t *transposed,
+                                float *to) {
     struct bs_block at = {.a_step = BS_CPU_STEP,
-                          .b = (const char *)turned,
+                          .b = (const char *)transposed,
                           .b_step = o->keys * BS_CPU_STEP,
                           .steps = o->steps};
     at.a = words_of(o, queries, first, rows, &at.a_row);
@@ -282,7 +282,7 @@ static void forward_block(const struct bs_cpu_attention *a, const struct operand
                           int64_t first, int rows) {
     int64_t keys = a->k.rows;
     float inverse[BS_BLOCK_ROWS];
-    multiply_turned(o, a->q, first, rows, o->k, o->scores);
+    multiply_transposed(o, a->q, first, rows, o->k, o->scores);
     for (int i = 0; i < rows; i++) {
         float *score = o->scores + i * o->keys, top;
         float sum = exponentials(score, keys, o->keys, a->scale, &top);
@@ -358,8 +358,8 @@ static void multiply_queries(const struct operands *o, int64_t keys, const float
 static void backward_block(const struct bs_cpu_attention *a, const struct operands *o,
                            int64_t first, int64_t rows) {
     int64_t keys = a->k.rows;
-    multiply_turned(o, a->q, first, rows, o->k, o->scores);
-    multiply_turned(o, a->dout, first, rows, o->v_turned, o->masked);
+    multiply_transposed(o, a->q, first, rows, o->k, o->scores);
+    multiply_transposed(o, a->dout, first, rows, o->v_transposed, o->masked);
     for (int64_t i = 0; i < rows; i++)
         score_gradients(a, o, first + i, i);
     multiply_queries(o, keys, o->masked, o->mask_pairs,
@@ -379,7 +379,7 @@ static void store_rows(const float *from, int64_t stride, struct bs_rows to) {
 void attention_head_back(const struct bs_cpu_attention *a, float *scratch) {
     struct operands o;
     begin(a, &o, true, scratch);
-    turn_keys(&o, a->v, o.v_turned);
+    transpose_keys(&o, a->v, o.v_transposed);
     pack_rows(&o, a->k, o.width, o.k_plain);
     memset(o.dk, 0, (size_t)(o.keys * o.width) * sizeof(float));
     memset(o.dv, 0, (size_t)(o.keys * o.width) * sizeof(float));

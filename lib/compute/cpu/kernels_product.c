@@ -121,13 +121,13 @@ BS_INLINE float largest(const void *row, enum bs_type type, int64_t n) {
     int64_t i = 0;
     for (; i + BS_LANES <= n; i += BS_LANES)
         if (type == BS_F32)
-            most = vmost((vi)vabs(vload_row(row, type, i, BS_LANES)), most);
+            most = vmax_bits((vi)vabs(vload_row(row, type, i, BS_LANES)), most);
         else
-            most_low = vmost_low(vload_low(row, i) & 0x7FFF, most_low);
-    most = vmost((vi)vwiden(most_low), most);
+            most_low = vmax_low(vload_low(row, i) & 0x7FFF, most_low);
+    most = vmax_bits((vi)vwiden(most_low), most);
     if (i < n)
-        most = vmost((vi)vabs(vload_row(row, type, i, n - i)), most);
-    int32_t best = vmost_lanes(most);
+        most = vmax_bits((vi)vabs(vload_row(row, type, i, n - i)), most);
+    int32_t best = vmax_bits_lanes(most);
     float value;
     memcpy(&value, &best, sizeof value);
     return value;

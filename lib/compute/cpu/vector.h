@@ -119,7 +119,7 @@ BS_INLINE vf vmax(vf a, vf b) {
 #endif
 }
 
-BS_INLINE vi vmost(vi a, vi b) {
+BS_INLINE vi vmax_bits(vi a, vi b) {
 #if defined(BS_ISA_avx512)
     return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
 #else
@@ -128,7 +128,7 @@ BS_INLINE vi vmost(vi a, vi b) {
 #endif
 }
 
-BS_INLINE vh vmost_low(vh a, vh b) {
+BS_INLINE vh vmax_low(vh a, vh b) {
 #if defined(BS_ISA_avx512)
     return (vh)_mm256_max_epu16((__m256i)a, (__m256i)b);
 #else
@@ -166,7 +166,7 @@ BS_INLINE float vmax_lanes(vf v) {
 #endif
 }
 
-BS_INLINE int32_t vmost_lanes(vi v) {
+BS_INLINE int32_t vmax_bits_lanes(vi v) {
 #if defined(BS_ISA_avx512)
     return _mm512_reduce_max_epi32((__m512i)v);
 #else
@@ -353,7 +353,7 @@ BS_INLINE vu vload_pairs(struct bs_rows rows, int64_t row, int64_t c) {
 }
 
 /* BS_LANES rows of as many words become columns. */
-BS_INLINE void vturn(vu row[BS_LANES]) {
+BS_INLINE void vtranspose(vu row[BS_LANES]) {
 #if defined(BS_ISA_avx512)
     __m512i a[16], b[16];
     for (int i = 0; i < 16; i += 2) {

@@ -1,0 +1,99 @@
+/* Following, the state and the output, brought together. */
+#include "tagging.h"
+
+#include <sys/stat.h>
+
+int tagging_check(const struct tagging *tagging, const struct bs_options *options,
+                  struct bs_error *error) {
+    if (tagging->state_path && !tagging->log)
+        return bs_fail(error, BS_USAGE, "--state is for --follow");
+    if (!tagging->log)
+        return BS_OK;
+    if (options->n_paths > 0)
+        return bs_fail(error, BS_USAGE, "--follow reads its LOG, and no FILE beside it");
+    if (options->from != BS_FORMAT_AUTO && options->from != BS_FORMAT_LINES &&
+        options->from != BS_FORMAT_JSONL)
+        return bs_fail(error, BS_USAGE, "--follow reads lines or jsonl");
+    if (options->rejects)
+        return bs_fail(error, BS_USAGE,
+                       "--follow never ends, so that --rejects would never appear; leave "
+                       "it out");
+    if (options->to == BS_FORMAT_MSGPACK)
+        return bs_fail(error, BS_USAGE,
+                       "--follow writes tsv, csv or jsonl: a record stream needs an end");
+    return BS_OK;
+}
+
+/* -o, if it is a file. */
+static const char *output_file(const struct bs_options *options) {
+    bool named = options->output && strcmp(options->output, "-") != 0;
+    return named ? options->output : NULL;
+}
+
+static int check_output(const struct log_state *state, const char *output,
+                        struct bs_error *error) {
+    struct stat there;
+    if (!output || stat(output, &there) || there.st_size == 0)
+        return BS_OK;
+    if (!state->is_there || state->output < 0)
+        return bs_fail(error, BS_USAGE,
+                       "%s: holds answers already, and there is no --state that says of "
+                       "what; remove it to label the log from its beginning",
+                       output);
+    if ((uint64_t)there.st_ino != state->output_inode)
+        return bs_fail(error, BS_USAGE,
+                       "%s: is not the file that %s is about; give each its own", output,
+                       state->path);
+    return BS_OK;
+}
+
+int tagging_open(struct tagging *tagging, const struct bs_options *options,
+                 struct bs_error *error) {
+    struct log_state *state = &tagging->state;
+    if (!tagging->log)
+        return BS_OK;
+    if (tagging->state_path && log_state_open(state, tagging->state_path, error))
+        return error->code;
+    if (check_output(state, output_file(options), error))
+        return error->code;
+    return bs_follow_new(&tagging->follow, tagging->log,
+                         state->is_there ? &state->place : NULL, error);
+}
+
+int tagging_open_result(struct tagging *tagging, const struct bs_options *options,
+                        const struct bs_stream_header *header, struct bs_result *result,
+                        struct bs_error *error) {
+    struct log_state *state = &tagging->state;
+    struct stat there;
+    tagging->result = result;
+    if (!tagging->log || !output_file(options)) {
+        state->output = -1;
+        return bs_result_open(result, options, header, error);
+    }
+    if (!state->is_there || state->output < 0)
+        state->output = 0;
+    if (bs_result_continue(result, options, header, state->output, error))
+        return error->code;
+    if (stat(options->output, &there))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", options->output);
+    state->output_inode = (uint64_t)there.st_ino;
+    return BS_OK;
+}
+
+int tagging_written(void *context, const struct bs_record *last, struct bs_error *error) {
+    struct tagging *tagging = context;
+    struct log_state *state = &tagging->state;
+    bool is_file = state->output >= 0;
+    int code = is_file ? bs_output_sync(tagging->result->output, &state->output, error)
+                       : bs_writer_flush(tagging->result->writer, error);
+    if (code || !state->path)
+        return code;
+    bs_follow_locate(tagging->follow, last->end, last->line_bytes, last->raw,
+                     &state->place);
+    return log_state_write(state, error);
+}
+
+void tagging_close(struct tagging *tagging) {
+    bs_follow_free(tagging->follow);
+    log_state_close(&tagging->state);
+}
