@@ -20,8 +20,10 @@
 /* Seconds that writers have to leave a rotated file, and between looks. */
 static const double grace = 1, look_again = 0.25;
 static const int64_t nanoseconds = 1000000000;
-/* Looks at a PATH that is just being renamed, before it is given up. */
-enum { RENAMING_TRIES = 100 };
+enum {
+    RENAMING_TRIES = 100, /* looks at a PATH that is just being renamed */
+    TAIL = 64,            /* bytes by which a file is known again */
+};
 
 /* What was given of one file. */
 struct segment {
@@ -37,9 +39,13 @@ struct bs_follow {
     struct bs_log_place first;
     bool has_first;
 
+    char tail[TAIL]; /* what the file that is being read held before byte `tail_end` */
+    size_t tail_size;
+    int64_t tail_end;
+
     struct stat done;      /* the last file, when nothing more was to come from it */
     int64_t given;         /* bytes, up to its end */
-    bool was_cut;          /* it became shorter */
+    bool was_cut;          /* it was truncated */
     double replaced_since; /* bs_seconds, when another one at PATH was noticed; 0: none */
 
     pthread_mutex_t lock; /* of the segments, the last of which is being read */
@@ -129,10 +135,25 @@ static bool holds_line(int fd, const struct bs_log_place *place) {
     return holds;
 }
 
-static bool is_first(const struct bs_follow *follow, const struct stat *status,
-                     const void *context) {
-    (void)context;
-    return is_file(status, follow->first.device, follow->first.inode);
+struct identity {
+    uint64_t device, inode;
+};
+
+static bool is_identical(const struct bs_follow *follow, const struct stat *status,
+                         const void *context) {
+    const struct identity *file = context;
+    (void)follow;
+    return is_file(status, file->device, file->inode);
+}
+
+/* What a file is called now: PATH or one of its siblings; false: it is gone. */
+static bool find_file(const struct bs_follow *follow, struct identity file,
+                      char path[PATH_MAX]) {
+    struct stat status;
+    if (stat(follow->path, &status) || !is_identical(follow, &status, &file))
+        return find_sibling(follow, is_identical, &file, path, &status);
+    snprintf(path, PATH_MAX, "%s", follow->path);
+    return true;
 }
 
 /* For one more. */
@@ -148,6 +169,22 @@ static bool has_room(struct bs_follow *follow) {
     return true;
 }
 
+/* Remembers what a file holds before byte `end`. */
+static void note_tail(struct bs_follow *follow, int fd, int64_t end) {
+    size_t size = end < TAIL ? (size_t)end : TAIL;
+    ssize_t got = pread(fd, follow->tail, size, end - (int64_t)size);
+    follow->tail_size = got == (ssize_t)size ? size : 0;
+    follow->tail_end = end;
+}
+
+/* Whether it holds that still: if not, it was truncated and has grown since. */
+static bool holds_tail(const struct bs_follow *follow, int fd) {
+    char now[TAIL];
+    size_t size = follow->tail_size;
+    ssize_t got = pread(fd, now, size, follow->tail_end - (int64_t)size);
+    return got == (ssize_t)size && memcmp(now, follow->tail, size) == 0;
+}
+
 static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
                          struct bs_error *error) {
     struct stat status;
@@ -157,6 +194,7 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
         return error->code;
     }
     follow->replaced_since = 0;
+    note_tail(follow, fd, offset);
     pthread_mutex_lock(&follow->lock);
     bool room = has_room(follow);
     if (room)
@@ -184,16 +222,15 @@ static int open_path(const char *path, int *fd, struct bs_error *error) {
 /* The file where the last run ended, if it is still there. */
 static bool open_first(struct bs_follow *follow, int *fd) {
     char path[PATH_MAX];
-    struct stat status;
     struct bs_error ignored;
-    bool at_path = !stat(follow->path, &status) && is_first(follow, &status, NULL);
-    if (!at_path && !find_sibling(follow, is_first, NULL, path, &status)) {
+    struct identity file = {follow->first.device, follow->first.inode};
+    if (!find_file(follow, file, path)) {
         bs_warn("%s: the file that was read last is gone; what it held behind byte %lld "
                 "is lost",
                 follow->path, (long long)follow->first.offset);
         return false;
     }
-    if (open_path(at_path ? follow->path : path, fd, &ignored))
+    if (open_path(path, fd, &ignored))
         return false;
     if (holds_line(*fd, &follow->first))
         return true;
@@ -221,9 +258,11 @@ static bool is_later(const struct bs_follow *follow, const struct stat *status,
 static int open_next(struct bs_follow *follow, int *fd, struct bs_error *error) {
     char path[PATH_MAX];
     struct stat status;
+    struct identity done = {follow->done.st_dev, follow->done.st_ino};
     if (follow->was_cut)
-        bs_warn("%s: became shorter and begins anew; lines may be lost", follow->path);
-    else if (find_sibling(follow, is_later, NULL, path, &status))
+        bs_warn("%s: was truncated and begins anew; lines may be lost", follow->path);
+    if (follow->was_cut ? find_file(follow, done, path)
+                        : find_sibling(follow, is_later, NULL, path, &status))
         return open_path(path, fd, error);
     for (int i = 0; i < RENAMING_TRIES && stat(follow->path, &status); i++)
         bs_follow_wait(follow, look_again);
@@ -270,13 +309,18 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
     bool found = !stat(follow->path, &there);
     if (fstat(fd, &follow->done))
         return BS_FOLLOW_WAIT;
-    bool has_more = follow->done.st_size > last->offset + read;
+    int64_t end = last->offset + read;
+    bool has_more = follow->done.st_size > end;
+    follow->given = last->position + read;
+    follow->was_cut = follow->done.st_size < end || !holds_tail(follow, fd);
+    if (follow->was_cut)
+        return BS_FOLLOW_DONE;
+    if (end != follow->tail_end)
+        note_tail(follow, fd, end);
     bool left = is_left(follow, found && !has_more && !same_file(&there, &follow->done));
     if (has_more)
         return BS_FOLLOW_BYTES;
-    follow->given = last->position + read;
-    follow->was_cut = follow->done.st_size < last->offset + read;
-    return follow->was_cut || left ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
+    return left ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
 }
 
 bool bs_follow_wait(struct bs_follow *follow, double seconds) {
@@ -296,6 +340,9 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
     while (i > 0 && follow->segments[i].position >= position)
         i--;
     struct segment segment = follow->segments[i];
+    /* A file that was truncated has several. */
+    while (i > 0 && follow->segments[i - 1].inode == segment.inode)
+        i--;
     uint64_t before = i > 0 ? follow->segments[i - 1].inode : follow->first.before;
     pthread_mutex_unlock(&follow->lock);
     struct timespec now;

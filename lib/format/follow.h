@@ -4,9 +4,9 @@
  * A follower stands in a file and waits at its end. The file is done when it is read and
  * another one has come in its place at PATH; those who still write to it have a second
  * for that. What comes next is the oldest file that was written to after it, of PATH and
- * its rotated siblings (PATH.1, PATH-20261129, not compressed). A file that became
- * shorter than what was read of it (truncation) begins anew; lines that came and went in
- * between are lost, which is said.
+ * its rotated siblings (PATH.1, PATH-20261129, not compressed). A file that was truncated
+ * begins anew: it is shorter than what was read of it, or ends differently there; lines
+ * that came and went in between are lost, which is said.
  *
  * Positions count the bytes that the follower gave, over all files. Not for two threads
  * at once, but for bs_follow_locate.

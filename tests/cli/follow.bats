@@ -136,7 +136,51 @@ stop() {
     reaches 12
     stop
     cmp <(texts) <(seq 1 12)
-    err_has 'log: became shorter and begins anew'
+    err_has 'log: was truncated and begins anew'
+}
+
+@test "a log that was cut and has outgrown what was read of it begins anew" {
+    seq 1 10 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
+    pid=$!
+    reaches 10
+    kill -STOP "$pid"
+    seq 11 100 >log
+    kill -CONT "$pid"
+    reaches 100
+    stop
+    cmp <(texts) <(seq 1 100)
+    err_has 'log: was truncated and begins anew'
+}
+
+@test "a log that was cut and then rotated is read before the new one" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    kill -STOP "$pid"
+    seq 11 15 >log
+    mv log log.1
+    seq 16 20 >log
+    kill -CONT "$pid"
+    reaches 20
+    stop
+    cmp <(texts) <(seq 1 20)
+}
+
+@test "a log that was cut twice and then rotated while nobody looked is read first" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    seq 11 14 >log
+    reaches 14
+    stop
+    seq 15 17 >log
+    mv log log.1
+    seq 18 20 >log
+    follow
+    reaches 20
+    stop
+    cmp <(texts) <(seq 1 20)
 }
 
 @test "another file in the log's place is read from its beginning, which is said" {

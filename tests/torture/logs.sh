@@ -1,20 +1,33 @@
 # shellcheck shell=bash disable=SC2154 # names in lower case come from torture.sh
 # A log that is tagged exactly once. Part of torture.sh.
 
-# write_log LINES SEED: numbered lines into `log`, in bursts, rotated by renaming at random.
+# write_log LINES SEED: numbered lines into `log`, in bursts, rotated at random: by renaming
+# or, once `state` says that all of it was answered, by truncation.
 write_log() {
     perl -e '
         use Time::HiRes "sleep";
         my ($lines, $seed) = @ARGV;
         srand $seed;
         my $turn = 0;
+        sub answered { # what is in the log
+            my ($inode, $size) = (stat "log")[1, 7];
+            open my $state, "<", "state" or return 0;
+            local $/;
+            my $text = <$state>;
+            return $text =~ /"inode": $inode,/ && $text =~ /"offset": $size,/;
+        }
         open my $log, ">>", "log" or die;
         for (my $n = 1; $n <= $lines;) {
             my $text = "";
             for (my $k = 1 + int rand 40; $k && $n <= $lines; $k--) { $text .= "line " . $n++ . " of the log\n" }
             syswrite $log, $text or die;
             sleep rand 0.02;
-            next if rand() > 0.03;
+            next if rand() > 0.06;
+            if (rand() < 0.5) {
+                for (my $i = 0; $i < 3000 && !answered(); $i++) { sleep 0.01 }
+                truncate "log", 0 if answered();
+                next;
+            }
             $turn++;
             rename "log", "log.$turn" or die;
             open $log, ">>", "log" or die;
