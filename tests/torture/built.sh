@@ -59,4 +59,6 @@ torture_analyzed() {
     promise "gcc's analyzer" "$(make -k -C "$root" VARIANT=analyzer CUDA=0 -j "$(nproc)" all 2>&1 |
         sed -n 's/^\([^:]*\):.*\[-W\(analyzer-[a-z-]*\)\]$/\1: \2/p' | unknown analyzer.txt)" \
         "=0" "new findings"
+    promise "valgrind" "$(make -C "$root" valgrind 2>&1 | tee valgrind.txt |
+        sed -n 's/.* passed, \([0-9]*\) failed$/\1/p')" "=0" "of its checks failed"
 }

@@ -96,6 +96,15 @@ labelled_rows() {
     }'
 }
 
+# The last line, even where a promise could not be put to the test.
+finish() {
+    local status=$?
+    [ -z "$name" ] || row "$name" - - "broke off with status $status" FAIL
+    if [ -n "${TORTURE_TAP:-}" ]; then echo "1..$rows"; else echo "$passed passed, $failed failed"; fi
+}
+name=
+trap finish EXIT
+
 for file in tests/torture/*.sh; do
     # shellcheck source=/dev/null
     [ "$file" = tests/torture/torture.sh ] || source "$file"
@@ -109,5 +118,5 @@ for name in ${PROMISES:-built records dying cuts flips stops writes kills logs n
     "torture_$name"
     echo "#   $name: $((SECONDS - began)) s"
 done
-if [ -n "${TORTURE_TAP:-}" ]; then echo "1..$rows"; else echo "$passed passed, $failed failed"; fi
+name=
 [ "$failed" = 0 ]
