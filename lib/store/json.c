@@ -1,12 +1,16 @@
 /* Strict JSON objects, through jansson. */
 #include "store/json.h"
 
+#include <errno.h>
+
+/* jansson itself seldom says that it was memory. */
 static int load(json_t **object, struct bs_span text, size_t flags, const char *what,
                 struct bs_error *error) {
     json_error_t reason;
     const char *data = text.data ? text.data : "";
+    errno = 0;
     *object = json_loadb(data, text.size, flags | JSON_REJECT_DUPLICATES, &reason);
-    if (!*object && json_error_code(&reason) == json_error_out_of_memory)
+    if (!*object && errno == ENOMEM)
         return bs_fail_memory(error, text.size, what);
     if (!*object)
         return bs_fail(error, BS_DATA, "%s: not valid JSON (line %d, column %d: %s)",

@@ -44,10 +44,9 @@ static const char *member_name(int member) {
 }
 
 static bool has_file(const char *directory, const char *name) {
-    char *path = bs_path_join(directory, name);
-    bool there = path && bs_file_exists(path);
-    free(path);
-    return there;
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/%s", directory, name);
+    return size < (int)sizeof path && bs_file_exists(path);
 }
 
 static bool is_model_directory(const char *path) {
@@ -260,22 +259,32 @@ int bs_model_files_digest(struct bs_model_files *files, const char **digest,
     return BS_OK;
 }
 
-/* max_position_embeddings as far as it can be had: tokenizing needs no BERT. */
-static int64_t max_positions(struct bs_span json) {
-    struct bs_error ignored;
+/* max_position_embeddings as far as it can be had, else 0: tokenizing needs no BERT. */
+static int max_positions(struct bs_span json, int64_t *positions,
+                         struct bs_error *error) {
     json_t *config;
-    if (!json.data || bs_json_object(&config, json, "config.json", &ignored))
-        return 0;
+    *positions = 0;
+    if (!json.data)
+        return BS_OK;
+    int code = bs_json_object(&config, json, "config.json", error);
+    if (code)
+        return code == BS_RESOURCE ? code : BS_OK;
     int64_t value =
         json_integer_value(json_object_get(config, "max_position_embeddings"));
     json_decref(config);
-    return value > 0 ? value : 0;
+    *positions = value > 0 ? value : 0;
+    return BS_OK;
 }
 
 int bs_model_files_open_tokenizer(struct bs_model_files **result, const char *path,
                                   int64_t *positions, struct bs_error *error) {
-    if (open_light(result, path, error))
+    struct bs_model_files *files;
+    if (open_light(&files, path, error))
         return error->code;
-    *positions = max_positions((*result)->members[CONFIG]);
+    if (max_positions(files->members[CONFIG], positions, error)) {
+        bs_model_files_close(files);
+        return error->code;
+    }
+    *result = files;
     return BS_OK;
 }
