@@ -1,6 +1,7 @@
 /* config.json: BERT's numbers and labels, checked; and the same file for a new head. */
 #include "store/config_json.h"
 
+#include "common/utf8.h"
 #include "store/json.h"
 
 #include <limits.h>
@@ -176,13 +177,15 @@ static int refuse_labels(const struct reading *reading, const char *reason) {
 }
 
 /* The name of label `index`; without "id2label" the reference's "LABEL_0", "LABEL_1". */
-static char *label_name(const json_t *names, int64_t index) {
+static int read_label(const struct reading *reading, const json_t *names, int64_t index,
+                      char **label) {
     char key[32];
     snprintf(key, sizeof key, names ? "%lld" : "LABEL_%lld", (long long)index);
-    if (!names)
-        return strdup(key);
-    const char *name = json_string_value(json_object_get(names, key));
-    return name ? strdup(name) : NULL;
+    const char *name = names ? json_string_value(json_object_get(names, key)) : key;
+    if (!name)
+        return refuse_labels(reading, "must name \"0\", \"1\", ... without a gap");
+    *label = strdup(name);
+    return *label ? BS_OK : bs_fail_memory(reading->error, strlen(name), reading->path);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -225,9 +228,8 @@ static int read_labels(const struct reading *reading, struct bs_model_config *co
     if (!config->labels)
         return bs_fail_memory(reading->error, (size_t)count, reading->path);
     for (int64_t i = 0; i < count; i++) {
-        config->labels[i] = label_name(names, i);
-        if (!config->labels[i])
-            return refuse_labels(reading, "must name \"0\", \"1\", ... without a gap");
+        if (read_label(reading, names, i, &config->labels[i]))
+            return reading->error->code;
         config->num_labels = i + 1;
     }
     return check_labels(reading, config);
@@ -288,6 +290,13 @@ void bs_model_config_free(struct bs_model_config *config) {
     free(config->labels);
     config->labels = NULL;
     config->num_labels = 0;
+}
+
+static bool labels_are_text(const struct bs_model_config *config) {
+    for (int64_t i = 0; i < config->num_labels; i++)
+        if (!bs_utf8_valid(bs_span_of(config->labels[i])))
+            return false;
+    return true;
 }
 
 static int set_labels(json_t *json, const struct bs_model_config *config) {
@@ -354,9 +363,10 @@ int bs_config_write(const struct bs_model_config *config, struct bs_span base_js
     if (bs_json_object(&json, base_json, "config.json", error))
         return error->code;
     int code = BS_OK;
-    if (set_all(json, config, float_type))
+    if (!labels_are_text(config))
         code = bs_fail(error, BS_DATA, "config.json: a label is not valid UTF-8");
-    else if (print_exactly(json, out) || !bs_buffer_append_byte(out, '\n'))
+    else if (set_all(json, config, float_type) || print_exactly(json, out) ||
+             !bs_buffer_append_byte(out, '\n'))
         code = bs_fail_memory(error, base_json.size, "config.json");
     json_decref(json);
     return code;
