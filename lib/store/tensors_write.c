@@ -29,12 +29,15 @@ static int check_tensor(const struct bs_tensor *tensor, struct bs_error *error) 
     return BS_OK;
 }
 
+/* NULL without memory. */
 static json_t *describe(const struct bs_tensor *tensor, json_int_t begin) {
     json_int_t size = (json_int_t)tensor->bytes.size;
     json_t *shape = json_array();
     for (int i = 0; i < tensor->n_dimensions; i++)
-        if (json_array_append_new(shape, json_integer(tensor->shape[i])))
-            break;
+        if (json_array_append_new(shape, json_integer(tensor->shape[i]))) {
+            json_decref(shape);
+            return NULL;
+        }
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", bs_tensor_type_name(tensor->type),
                      "shape", shape, "data_offsets", begin, begin + size);
 }
@@ -43,14 +46,17 @@ static json_t *describe_all(const struct bs_tensor *order, size_t count,
                             struct bs_error *error) {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     json_int_t offset = 0;
+    if (!header) {
+        bs_fail_memory(error, 64, "a tensor header");
+        return NULL;
+    }
     for (size_t i = 0; i < count; i++) {
         if (json_object_get(header, order[i].name)) {
             bs_fail(error, BS_DATA, "tensor \"%.200s\" occurs twice", order[i].name);
             goto failed;
         }
         if (json_object_set_new(header, order[i].name, describe(&order[i], offset))) {
-            bs_fail(error, BS_DATA, "tensor \"%.200s\" cannot be described",
-                    order[i].name);
+            bs_fail_memory(error, strlen(order[i].name), "a tensor header");
             goto failed;
         }
         offset += (json_int_t)order[i].bytes.size;
@@ -70,7 +76,8 @@ static int print_header(struct bs_buffer *out, const json_t *header,
         !bs_buffer_reserve(out, padded))
         return bs_fail_memory(error, length, "a tensor header");
     memset(out->data + out->size, ' ', padded);
-    json_dumpb(header, out->data + out->size, length, JSON_COMPACT);
+    if (json_dumpb(header, out->data + out->size, length, JSON_COMPACT) != length)
+        return bs_fail_memory(error, length, "a tensor header");
     out->size += padded;
     return BS_OK;
 }
