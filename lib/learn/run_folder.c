@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -125,11 +126,10 @@ char *bs_run_folder_checkpoint(const struct bs_run_folder *folder, int64_t step)
 }
 
 bool bs_run_folder_has_last(const struct bs_run_folder *folder) {
-    char *path = bs_run_folder_file(folder, "last");
+    char path[PATH_MAX];
     struct stat status;
-    bool there = path && lstat(path, &status) == 0;
-    free(path);
-    return there;
+    int size = snprintf(path, sizeof path, "%s/last", folder->path);
+    return size < (int)sizeof path && lstat(path, &status) == 0;
 }
 
 static int remove_entry(const char *folder, const char *name, struct bs_error *error) {

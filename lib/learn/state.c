@@ -142,6 +142,8 @@ int bs_train_state_write(const struct bs_train_state *state, const struct bs_mod
 
 /* ---- reading -------------------------------------------------------------------- */
 
+#define DAMAGED "damaged; --restart begins the run anew"
+
 struct bs_state_file {
     char *path;
     struct bs_span bytes;   /* the mapping */
@@ -209,30 +211,43 @@ static bool parse_line(struct bs_train_state *state, const char *name,
     return strcmp(name, "finished") == 0;
 }
 
-/* Parses up to the empty line; returns the bytes used, or 0. */
-static size_t parse_text(struct bs_train_state *state, struct bs_span bytes) {
-    size_t at = sizeof magic - 1;
-    if (bytes.size < at || memcmp(bytes.data, magic, at) != 0)
-        return 0;
-    for (;;) {
-        const char *line = bytes.data + at;
-        const char *end = memchr(line, '\n', bytes.size - at);
-        if (!end)
-            return 0;
-        at += (size_t)(end - line) + 1;
-        if (end == line)
-            return at;
-        char *copy = bs_span_string(bs_span(line, (size_t)(end - line)));
-        char *value = copy ? strchr(copy, '\t') : NULL;
-        bool good = value != NULL;
-        if (good) {
-            *value++ = '\0';
-            good = parse_line(state, copy, value);
-        }
-        free(copy);
-        if (!good)
-            return 0;
+/* Lines, which are cut apart. */
+static bool parse_lines(struct bs_train_state *state, char *lines, size_t size) {
+    for (char *line = lines, *end; line < lines + size; line = end + 1) {
+        end = memchr(line, '\n', (size_t)(lines + size - line));
+        char *value = end ? memchr(line, '\t', (size_t)(end - line)) : NULL;
+        if (!value)
+            return false;
+        *end = *value++ = '\0';
+        if (!parse_line(state, line, value))
+            return false;
     }
+    return true;
+}
+
+/* Up to the empty line, without it; 0: there is no text. */
+static size_t text_size(struct bs_span bytes) {
+    size_t begin = sizeof magic - 1;
+    if (bytes.size < begin || memcmp(bytes.data, magic, begin) != 0)
+        return 0;
+    const char *end = memmem(bytes.data, bytes.size, "\n\n", 2);
+    return end ? (size_t)(end - bytes.data) + 1 : 0;
+}
+
+/* There is room for all lines before the first of them is kept: one that is refused is
+ * damage. */
+static int parse_text(struct bs_train_state *state, struct bs_span text, const char *path,
+                      struct bs_error *error) {
+    char *copy = bs_span_string(text);
+    size_t begin = sizeof magic - 1;
+    int code = BS_OK;
+    if (!copy || !bs_buffer_reserve(&state->identity, text.size) ||
+        !bs_buffer_reserve(&state->rows, text.size))
+        code = bs_fail_memory(error, text.size, path);
+    else if (!parse_lines(state, copy + begin, text.size - begin))
+        code = bs_fail(error, BS_DATA, "%s: " DAMAGED, path);
+    free(copy);
+    return code;
 }
 
 static uint32_t stored_crc(struct bs_span bytes) {
@@ -244,14 +259,13 @@ static uint32_t stored_crc(struct bs_span bytes) {
 static int check_file(struct bs_state_file *file, struct bs_train_state *state,
                       struct bs_error *error) {
     struct bs_span bytes = file->bytes;
-    size_t used = 0;
+    size_t size = 0;
     if (bytes.size >= 4 && stored_crc(bytes) == bs_crc32(0, bytes.data, bytes.size - 4))
-        used = parse_text(state, bs_span(bytes.data, bytes.size - 4));
-    if (!used)
-        return bs_fail(error, BS_DATA, "%s: damaged; --restart begins the run anew",
-                       file->path);
-    file->moments = bs_span(bytes.data + used, bytes.size - 4 - used);
-    return BS_OK;
+        size = text_size(bs_span(bytes.data, bytes.size - 4));
+    if (!size)
+        return bs_fail(error, BS_DATA, "%s: " DAMAGED, file->path);
+    file->moments = bs_span(bytes.data + size + 1, bytes.size - 4 - (size + 1));
+    return parse_text(state, bs_span(bytes.data, size), file->path, error);
 }
 
 int bs_state_file_open(struct bs_state_file **result, const char *folder,
