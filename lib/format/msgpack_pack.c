@@ -126,31 +126,39 @@ static bool get_string(const msgpack_object *object, char *to, size_t size) {
     return true;
 }
 
-static bool get_labels(const msgpack_object *object, struct bs_stream_header *header) {
+static int damaged_header(struct bs_error *error) {
+    return bs_fail(error, BS_DATA, "the header of the stream is damaged");
+}
+
+static int get_labels(const msgpack_object *object, struct bs_stream_header *header,
+                      struct bs_error *error) {
     if (object->type != MSGPACK_OBJECT_ARRAY || header->labels)
-        return false;
+        return damaged_header(error);
     header->labels = bs_alloc(object->via.array.size, sizeof *header->labels);
-    for (uint32_t i = 0; header->labels && i < object->via.array.size; i++) {
+    if (!header->labels)
+        return bs_fail_memory(error, object->via.array.size, "label names");
+    for (uint32_t i = 0; i < object->via.array.size; i++) {
         const msgpack_object *label = &object->via.array.ptr[i];
         if (label->type != MSGPACK_OBJECT_STR ||
             memchr(label->via.str.ptr, '\0', label->via.str.size))
-            return false;
+            return damaged_header(error);
         header->labels[i] =
             bs_span_string(bs_span(label->via.str.ptr, label->via.str.size));
         if (!header->labels[i])
-            return false;
+            return bs_fail_memory(error, label->via.str.size, "a label name");
         header->n_labels++;
     }
-    return header->labels != NULL;
+    return BS_OK;
 }
 
 /* Which members of a header have been there. */
 enum { HAS_VERSION = 1, HAS_KIND = 2, HAS_TOKENIZER = 4, HAS_LENGTH = 8, HAS_ALL = 15 };
 
-/* Takes in one member; unknown ones are passed over. False if it has a wrong type. */
-static bool get_member(const msgpack_object_kv *pair, struct bs_stream_header *header,
-                       uint64_t *version, unsigned *has) {
+/* Takes in one member; unknown ones are passed over. BS_DATA if it has a wrong type. */
+static int get_member(const msgpack_object_kv *pair, struct bs_stream_header *header,
+                      uint64_t *version, unsigned *has, struct bs_error *error) {
     const msgpack_object *key = &pair->key, *value = &pair->val;
+    bool fits = true;
     if (is_string(key, "version") && value->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
         *version = value->via.u64;
         *has |= HAS_VERSION;
@@ -158,21 +166,21 @@ static bool get_member(const msgpack_object_kv *pair, struct bs_stream_header *h
         bool tokens = is_string(value, "tokens");
         header->kind = tokens ? BS_STREAM_TOKENS : BS_STREAM_PREDICTIONS;
         *has |= HAS_KIND;
-        return tokens || is_string(value, "predictions");
+        fits = tokens || is_string(value, "predictions");
     } else if (is_string(key, "tokenizer")) {
         *has |= HAS_TOKENIZER;
-        return get_string(value, header->tokenizer, sizeof header->tokenizer);
+        fits = get_string(value, header->tokenizer, sizeof header->tokenizer);
     } else if (is_string(key, "max_length")) {
         *has |= HAS_LENGTH;
         header->max_length = (int64_t)value->via.u64;
-        return value->type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
-               value->via.u64 <= INT64_MAX;
+        fits =
+            value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 <= INT64_MAX;
     } else if (is_string(key, "tool")) {
-        return get_string(value, header->tool, sizeof header->tool);
+        fits = get_string(value, header->tool, sizeof header->tool);
     } else if (is_string(key, "labels")) {
-        return get_labels(value, header);
+        return get_labels(value, header, error);
     }
-    return true;
+    return fits ? BS_OK : damaged_header(error);
 }
 
 static int get_header(const msgpack_object *object, struct bs_stream_header *header,
@@ -180,10 +188,10 @@ static int get_header(const msgpack_object *object, struct bs_stream_header *hea
     uint64_t version = 0;
     unsigned has = 0;
     if (object->type != MSGPACK_OBJECT_MAP)
-        return bs_fail(error, BS_DATA, "the header of the stream is damaged");
+        return damaged_header(error);
     for (uint32_t i = 0; i < object->via.map.size; i++)
-        if (!get_member(&object->via.map.ptr[i], header, &version, &has))
-            return bs_fail(error, BS_DATA, "the header of the stream is damaged");
+        if (get_member(&object->via.map.ptr[i], header, &version, &has, error))
+            return error->code;
     if (has & HAS_VERSION && version != 1)
         return bs_fail(error, BS_DATA,
                        "a stream of version %" PRIu64 "; this program reads version 1",
@@ -218,10 +226,10 @@ int bs_unpack_control(struct bs_span bytes, struct bs_control *control,
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);
     size_t used = 0;
-    int code;
-    if (msgpack_unpack_next(&unpacked, bytes.data, bytes.size, &used) ==
-            MSGPACK_UNPACK_SUCCESS &&
-        used == bytes.size)
+    int code, status = msgpack_unpack_next(&unpacked, bytes.data, bytes.size, &used);
+    if (status == MSGPACK_UNPACK_NOMEM_ERROR)
+        code = bs_fail_memory(error, bytes.size, "a check of the stream");
+    else if (status == MSGPACK_UNPACK_SUCCESS && used == bytes.size)
         code = get_control(&unpacked.data, control, header, error);
     else
         code = bs_fail(error, BS_DATA, "damaged");

@@ -34,7 +34,7 @@ struct bs_control {
 };
 
 /* Unpacks such an array; a header goes to `header` (all-zero before; free it after).
- * BS_DATA says what is wrong, without the file's name. */
+ * BS_DATA says what is wrong, without the file's name; or BS_RESOURCE. */
 int bs_unpack_control(struct bs_span bytes, struct bs_control *control,
                       struct bs_stream_header *header,
                       struct bs_error *error) BS_MUST_CHECK;

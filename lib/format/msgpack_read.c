@@ -121,15 +121,15 @@ static int take_control(struct bs_reader *reader, struct bs_error *error) {
     struct bs_stream_header header = {0};
     struct bs_control control;
     int code = bs_unpack_control(bytes, &control, &header, error);
-    if (code) {
+    if (code == BS_DATA) {
         char what[sizeof error->text];
         memcpy(what, error->text, sizeof what);
         code = damage(reader, false, what, error);
-    } else if (control.kind == BS_CONTROL_HEADER) {
+    } else if (!code && control.kind == BS_CONTROL_HEADER) {
         code = begin_stream(reader, bytes, &header, error);
-    } else if (!stream->open) {
+    } else if (!code && !stream->open) {
         code = damage(reader, false, "a check without a header", error);
-    } else {
+    } else if (!code) {
         code = take_check(reader, &control, error);
     }
     bs_stream_header_free(&header);
