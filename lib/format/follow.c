@@ -6,6 +6,7 @@
 #include "common/log.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -84,31 +85,32 @@ static bool is_rotated(const struct bs_follow *follow, const char *name) {
 }
 
 /* Of regular files that are rotated siblings, the first in time for which `wanted` holds;
- * its path is left in `found`. */
-typedef bool sibling_test(const struct bs_follow *follow, const struct stat *status,
-                          const void *context);
+ * its path is left in `found`. BS_END if there is none, as far as can be seen. */
+typedef bool sibling_test(const struct bs_follow *follow, const struct stat *status);
 
-static bool find_sibling(const struct bs_follow *follow, sibling_test *wanted,
-                         const void *context, char found[PATH_MAX],
-                         struct stat *found_status) {
+static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
+                        char found[PATH_MAX], struct stat *found_status,
+                        struct bs_error *error) {
     bool any = false;
     DIR *folder = opendir(follow->folder);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+    if (!folder && (errno == EACCES || errno == ENOENT))
+        return BS_END;
+    if (!folder)
+        return bs_fail_errno(error, BS_DATA, "%s: cannot read folder", follow->folder);
+    for (struct dirent *entry; (entry = readdir(folder));) {
         char path[PATH_MAX];
         struct stat status;
         int size = snprintf(path, sizeof path, "%s/%s", follow->folder, entry->d_name);
         if (!is_rotated(follow, entry->d_name) || size >= (int)sizeof path ||
-            stat(path, &status) || !S_ISREG(status.st_mode) ||
-            !wanted(follow, &status, context) ||
+            stat(path, &status) || !S_ISREG(status.st_mode) || !wanted(follow, &status) ||
             (any && compare_times(&status, found_status) >= 0))
             continue;
         any = true;
         *found_status = status;
         memcpy(found, path, (size_t)size + 1);
     }
-    if (folder)
-        closedir(folder);
-    return any;
+    closedir(folder);
+    return any ? BS_OK : BS_END;
 }
 
 /* ---- where to begin -------------------------------------------------------------- */
@@ -120,40 +122,39 @@ static bool holds_line(int fd, const struct bs_log_place *place) {
         return false;
     if (place->line_bytes <= 0 || place->line_bytes > place->offset)
         return true;
-    size_t size = (size_t)place->line_bytes;
-    char *line = malloc(size), digest[65];
-    ssize_t got = line ? pread(fd, line, size, place->offset - place->line_bytes) : -1;
-    bool holds = got == (ssize_t)size;
-    if (holds) {
-        struct bs_sha256 sha;
-        bs_sha256_begin(&sha);
-        bs_sha256_add(&sha, line, line[size - 1] == '\n' ? size - 1 : size);
-        bs_sha256_end_hex(&sha, digest);
-        holds = strcmp(digest, place->digest) == 0;
+    char piece[4096], digest[65];
+    struct bs_sha256 sha;
+    bs_sha256_begin(&sha);
+    for (int64_t at = place->offset - place->line_bytes; at < place->offset;) {
+        int64_t left = place->offset - at;
+        size_t wanted = left < (int64_t)sizeof piece ? (size_t)left : sizeof piece;
+        ssize_t got = pread(fd, piece, wanted, at);
+        if (got <= 0)
+            return false;
+        at += got;
+        bool ends = at == place->offset && piece[got - 1] == '\n';
+        bs_sha256_add(&sha, piece, (size_t)got - ends);
     }
-    free(line);
-    return holds;
+    bs_sha256_end_hex(&sha, digest);
+    return strcmp(digest, place->digest) == 0;
 }
 
-struct identity {
-    uint64_t device, inode;
-};
-
-static bool is_identical(const struct bs_follow *follow, const struct stat *status,
-                         const void *context) {
-    const struct identity *file = context;
-    (void)follow;
-    return is_file(status, file->device, file->inode);
+static bool is_first(const struct bs_follow *follow, const struct stat *status) {
+    return is_file(status, follow->first.device, follow->first.inode);
 }
 
-/* What a file is called now: PATH or one of its siblings; false: it is gone. */
-static bool find_file(const struct bs_follow *follow, struct identity file,
-                      char path[PATH_MAX]) {
+static bool is_done(const struct bs_follow *follow, const struct stat *status) {
+    return same_file(status, &follow->done);
+}
+
+/* What a file is called now: PATH or one of its siblings; BS_END: it is gone. */
+static int find_file(const struct bs_follow *follow, sibling_test *wanted,
+                     char path[PATH_MAX], struct bs_error *error) {
     struct stat status;
-    if (stat(follow->path, &status) || !is_identical(follow, &status, &file))
-        return find_sibling(follow, is_identical, &file, path, &status);
+    if (stat(follow->path, &status) || !wanted(follow, &status))
+        return find_sibling(follow, wanted, path, &status, error);
     snprintf(path, PATH_MAX, "%s", follow->path);
-    return true;
+    return BS_OK;
 }
 
 /* For one more. */
@@ -219,34 +220,32 @@ static int open_path(const char *path, int *fd, struct bs_error *error) {
     return bs_fail(error, BS_DATA, "%s: is no regular file, which --follow needs", path);
 }
 
-/* The file where the last run ended, if it is still there. */
-static bool open_first(struct bs_follow *follow, int *fd) {
+/* The file where the last run ended; BS_END if it is not there any more. */
+static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error) {
     char path[PATH_MAX];
     struct bs_error ignored;
-    struct identity file = {follow->first.device, follow->first.inode};
-    if (!find_file(follow, file, path)) {
+    int code = find_file(follow, is_first, path, error);
+    if (code == BS_END)
         bs_warn("%s: the file that was read last is gone; what it held behind byte %lld "
                 "is lost",
                 follow->path, (long long)follow->first.offset);
-        return false;
-    }
+    if (code)
+        return code;
     if (open_path(path, fd, &ignored))
-        return false;
+        return BS_END;
     if (holds_line(*fd, &follow->first))
-        return true;
+        return BS_OK;
     bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines that "
             "it held behind that may be lost",
             follow->path, (long long)follow->first.offset);
     close(*fd);
-    return false;
+    return BS_END;
 }
 
 /* ---- going on -------------------------------------------------------------------- */
 
 /* Written to since then, and not read yet. */
-static bool is_later(const struct bs_follow *follow, const struct stat *status,
-                     const void *context) {
-    (void)context;
+static bool is_later(const struct bs_follow *follow, const struct stat *status) {
     if (follow->has_first && is_file(status, follow->first.device, follow->first.before))
         return false;
     for (size_t i = 0; i < follow->n_segments; i++)
@@ -258,12 +257,12 @@ static bool is_later(const struct bs_follow *follow, const struct stat *status,
 static int open_next(struct bs_follow *follow, int *fd, struct bs_error *error) {
     char path[PATH_MAX];
     struct stat status;
-    struct identity done = {follow->done.st_dev, follow->done.st_ino};
     if (follow->was_cut)
         bs_warn("%s: was truncated and begins anew; lines may be lost", follow->path);
-    if (follow->was_cut ? find_file(follow, done, path)
-                        : find_sibling(follow, is_later, NULL, path, &status))
-        return open_path(path, fd, error);
+    int code = follow->was_cut ? find_file(follow, is_done, path, error)
+                               : find_sibling(follow, is_later, path, &status, error);
+    if (code != BS_END)
+        return code ? code : open_path(path, fd, error);
     for (int i = 0; i < RENAMING_TRIES && stat(follow->path, &status); i++)
         bs_follow_wait(follow, look_again);
     return open_path(follow->path, fd, error);
@@ -276,8 +275,9 @@ int bs_follow_open(struct bs_follow *follow, int *fd, struct bs_error *error) {
     if (!follow->has_first)
         return open_path(follow->path, fd, error) ? error->code
                                                   : begin_segment(follow, *fd, 0, error);
-    if (open_first(follow, fd))
-        return begin_segment(follow, *fd, follow->first.offset, error);
+    int code = open_first(follow, fd, error);
+    if (code != BS_END)
+        return code ? code : begin_segment(follow, *fd, follow->first.offset, error);
     follow->done.st_mtim.tv_sec = follow->first.time_ns / nanoseconds;
     follow->done.st_mtim.tv_nsec = follow->first.time_ns % nanoseconds;
     return open_next(follow, fd, error) ? error->code
