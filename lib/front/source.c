@@ -12,7 +12,8 @@
 
 enum { BLOCK_RECORDS = 256, BLOCK_BYTES = 1 << 20, KEPT_BYTES = 1 << 18 };
 
-/* The reader is woken by signals; this bounds the wait if one slips in just before. */
+/* The reader is woken by signals; this bounds the wait if one slips in just before, or
+ * if another thread has failed. */
 static const double signal_wait = 0.5;
 
 struct bs_source {
@@ -32,6 +33,7 @@ struct bs_source {
     double since;    /* when the first of them, or of the block at hand, came */
     struct bs_source_info info; /* written before the first block is handed on */
 
+    atomic_bool given_up; /* a worker or the taker has failed: nothing need be read */
     atomic_int_fast64_t position, total; /* bytes, for progress */
     atomic_int_fast64_t n_read;          /* blocks */
     int64_t n_taken, n_records;          /* of the calling thread */
@@ -47,7 +49,7 @@ static enum verdict await_input(struct bs_source *source, bool at_hand) {
     for (;;) {
         if (bs_reader_ready(source->reader))
             return READ;
-        if (bs_tool_signal())
+        if (bs_tool_signal() || atomic_load(&source->given_up))
             return STOP;
         double wait = signal_wait;
         if (at_hand || source->unanswered) {
@@ -209,13 +211,11 @@ static void swap_records(struct bs_token_record *a, struct bs_token_record *b) {
     *b = kept;
 }
 
-static int work_block(void *context, void *job, int worker, struct bs_error *error) {
-    struct bs_source *source = context;
-    struct bs_token_block *block = job;
+static int examine_block(struct bs_source *source, struct bs_token_block *block,
+                         struct bs_tokenizer_worker *worker, struct bs_error *error) {
     size_t kept = 0;
     for (size_t i = 0; i < block->count; i++) {
-        int code = bs_examine(&source->options, source->workers[worker],
-                              &block->records[i], error);
+        int code = bs_examine(&source->options, worker, &block->records[i], error);
         if (code == BS_END)
             continue;
         if (code)
@@ -228,6 +228,19 @@ static int work_block(void *context, void *job, int worker, struct bs_error *err
     if (!source->options.work)
         return BS_OK;
     return source->options.work(source->options.context, block, error);
+}
+
+/* A reader that waits for input must not keep a failure from being told. */
+static int note_failure(struct bs_source *source, int code) {
+    if (code)
+        atomic_store(&source->given_up, true);
+    return code;
+}
+
+static int work_block(void *context, void *job, int worker, struct bs_error *error) {
+    struct bs_source *source = context;
+    int code = examine_block(source, job, source->workers[worker], error);
+    return note_failure(source, code);
 }
 
 /* ---- taking --------------------------------------------------------------------- */
@@ -278,10 +291,9 @@ static int take_block(void *context, void *job, struct bs_error *error) {
     int code = source->options.take(source->options.context, block, error);
     bs_tool_mute_signals();
     drop_giants(block);
-    if (code || !rejected)
-        return code;
-    *error = rejection;
-    return rejected;
+    if (!code && rejected)
+        *error = rejection;
+    return note_failure(source, code ? code : rejected);
 }
 
 /* ---- the object ----------------------------------------------------------------- */
