@@ -450,16 +450,16 @@ void bs_options_parse(const struct bs_command *command, int argc, char **argv,
                                    .threads = bs_processor_count()};
     bs_log_setup(command->tool, false, false);
     struct argp_option *list = list_options(command);
-    if (!list) {
-        fprintf(stderr, "%s: out of memory\n", command->tool);
-        exit(BS_RESOURCE);
-    }
     struct argp argp = {.options = list,
                         .parser = parse_one,
                         .args_doc = command->arguments,
                         .doc = command->about};
     struct parse_state parse = {command, options, own};
-    argp_parse(&argp, argc, argv, 0, NULL, &parse);
+    /* What is wrong with the command line ends the process there. */
+    if (!list || argp_parse(&argp, argc, argv, 0, NULL, &parse)) {
+        fprintf(stderr, "%s: out of memory (reading the command line)\n", command->tool);
+        exit(BS_RESOURCE);
+    }
     free(list);
     bs_log_setup(command->tool, options->quiet, options->verbose);
 }
