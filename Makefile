@@ -318,6 +318,14 @@ BATS := $(wildcard tests/cli/*.bats)
 TEST_CUDA := $(if $(filter release,$(VARIANT)),tests/cuda/spills.sh $(CUDA_TESTS))
 TEST_TORTURE := $(if $(filter release,$(VARIANT)),tests/torture/torture.sh)
 TEST_PTXAS := $(if $(TEST_CUDA),$(CUDA_PTXAS))
+# What torture preloads, and sanitized tools, for leaks where memory runs out.
+FAIL_ALLOCATION := $(B)/tests/torture/fail_allocation.so
+TORTURE_ENV := BS_BIN=$(abspath $(BIN)) BS_FAIL_ALLOCATION=$(abspath $(FAIL_ALLOCATION)) \
+               BS_SANITIZED_BIN=$(abspath build/standin/bin)
+
+$(B)/tests/torture/%.so: tests/torture/%.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 $(WARNINGS) -D_GNU_SOURCE -O1 -g -fPIC -shared -o $@ $<
 
 .PHONY: test
 test: ## set-up, build, all tests
@@ -325,17 +333,18 @@ test: ## set-up, build, all tests
 	$(Q)$(MAKE) --no-print-directory test-run
 
 .PHONY: test-run
-test-run: all tests-build model data $(TEST_PTXAS)
+test-run: all tests-build model data $(TEST_PTXAS) $(if $(TEST_TORTURE),$(FAIL_ALLOCATION))
 	$(Q)$(if $(TEST_CUDA),$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build)
-	$(Q)BS_BIN=$(abspath $(BIN)) BS_PTXAS="$(TEST_PTXAS)" \
+	$(Q)$(TORTURE_ENV) BS_PTXAS="$(TEST_PTXAS)" \
 	    tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS) $(TEST_TORTURE)
 
 # What is promised, for minutes or (TORTURE=full) hours.
 .PHONY: torture
-torture: ## promises of docs/reliability.md: killed, cut, flooded; TORTURE=full takes hours
+torture: ## promises of docs/reliability.md: killed, cut, starved; TORTURE=full takes hours
 	$(Q)$(call setup,build fetch test)
-	$(Q)$(MAKE) --no-print-directory all
-	$(Q)BS_BIN=$(abspath $(BIN)) tests/torture/torture.sh
+	$(Q)$(MAKE) --no-print-directory all $(FAIL_ALLOCATION)
+	$(Q)$(MAKE) --no-print-directory VARIANT=standin all
+	$(Q)$(TORTURE_ENV) tests/torture/torture.sh
 
 .PHONY: asan
 asan: ## all tests under the address and undefined-behaviour sanitizers
