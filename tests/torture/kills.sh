@@ -175,8 +175,8 @@ whole_or_nothing() {
     [ "$1" = 0 ] || { [ -s err ] && { [ "$1" -lt 124 ] || [ "$1" = 127 ]; }; }
 }
 
-# undisturbed OUTPUT COMMAND...: what it makes is left as `wanted`.
-undisturbed() {
+# make_wanted OUTPUT COMMAND...: what it makes is left as `wanted`.
+make_wanted() {
     local output=$1
     shift
     rm -rf "$output" wanted
@@ -188,7 +188,7 @@ undisturbed() {
 fault_rows() {
     local name=$1 output=$2 call error first n count step status tries=0 good=0
     shift 2
-    undisturbed "$output" "$@"
+    make_wanted "$output" "$@"
     for call in write openat fsync rename renameat2 mmap read; do
         rm -rf "$output"
         count=$(calls "$call" "$@")
@@ -227,7 +227,7 @@ errors_of() {
 short_rows() {
     local name=$1 output=$2 most status tries=0 good=0 n
     shift 2
-    undisturbed "$output" "$@"
+    make_wanted "$output" "$@"
     most=$(find wanted -type f -size +0 -printf '%s\n' | sort -n | tail -n 1)
     for ((n = 1; n <= most / 1024; n += $(budget "$((most / 1024 / 10 + 1))" 1))); do
         rm -rf "$output" "$output".*
