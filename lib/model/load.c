@@ -54,6 +54,28 @@ static bool fill_zero(void *source, int64_t first, int64_t count, float *out) {
     return true;
 }
 
+/* Neither infinite nor no number at all: the exponents of those are all ones. */
+static bool all_finite(const float *values, int64_t count) {
+    enum { RUN = 256, EXPONENT = 0x7F800000 };
+    uint32_t bits[RUN], odd = 0;
+    for (int64_t i = 0; i < count && !odd; i += RUN) {
+        int64_t left = count - i;
+        memset(bits, 0, sizeof bits);
+        memcpy(bits, values + i, sizeof *bits * (size_t)(left < RUN ? left : RUN));
+        for (int j = 0; j < RUN; j++)
+            odd |= (bits[j] & EXPONENT) == EXPONENT;
+    }
+    return !odd;
+}
+
+static int check_finite(const struct loading *l, const char *name, const float *values,
+                        int64_t count) {
+    return all_finite(values, count)
+               ? BS_OK
+               : bs_fail(l->error, BS_DATA,
+                         "tensor %s has a value that is not finite: it is damaged", name);
+}
+
 /* A matrix goes up in pieces of whole rows. */
 static int upload_rows(struct loading *l, const struct bs_tensor_place *place,
                        fill_piece *fill, void *source) {
@@ -66,7 +88,8 @@ static int upload_rows(struct loading *l, const struct bs_tensor_place *place,
         if (!fill(source, row * spec->columns, rows * spec->columns, l->piece))
             return bs_fail(l->error, BS_DATA, "tensor %s is not of a type bs reads",
                            spec->name);
-        if (bs_weights_upload(l->model->weights, place->parameter, BS_SLOT_VALUE,
+        if (check_finite(l, spec->name, l->piece, rows * spec->columns) ||
+            bs_weights_upload(l->model->weights, place->parameter, BS_SLOT_VALUE,
                               place->first / spec->columns + row, rows, l->piece,
                               l->error))
             return l->error->code;
@@ -84,6 +107,8 @@ static int upload_part(struct loading *l, const struct bs_tensor_place *place,
     if (!fill(source, 0, place->spec.columns, l->piece + place->first))
         return bs_fail(l->error, BS_DATA, "tensor %s is not of a type bs reads",
                        place->spec.name);
+    if (check_finite(l, place->spec.name, l->piece + place->first, place->spec.columns))
+        return l->error->code;
     return bs_weights_upload(weights, place->parameter, BS_SLOT_VALUE, 0, 1, l->piece,
                              l->error);
 }
@@ -115,6 +140,16 @@ static bool has_shape(const struct bs_tensor *tensor, const struct bs_tensor_spe
     return tensor->shape[0] == spec->rows && tensor->shape[1] == spec->columns;
 }
 
+/* A matrix whose numbers lie there as they are wanted. */
+static int upload_floats(struct loading *l, const struct bs_tensor_place *place,
+                         const float *values) {
+    const struct bs_tensor_spec *spec = &place->spec;
+    if (check_finite(l, spec->name, values, spec->rows * spec->columns))
+        return l->error->code;
+    return bs_weights_upload(l->model->weights, place->parameter, BS_SLOT_VALUE,
+                             place->first / spec->columns, spec->rows, values, l->error);
+}
+
 static int upload_tensor(struct loading *l, const struct bs_tensor_place *place,
                          const struct bs_tensor *tensor) {
     const struct bs_tensor_spec *spec = &place->spec;
@@ -124,9 +159,7 @@ static int upload_tensor(struct loading *l, const struct bs_tensor_place *place,
     if (values && bs_weights_lend(weights, place->parameter, values))
         return BS_OK;
     if (values && spec->n_dimensions == 2)
-        code =
-            bs_weights_upload(weights, place->parameter, BS_SLOT_VALUE,
-                              place->first / spec->columns, spec->rows, values, l->error);
+        code = upload_floats(l, place, values);
     else
         code = upload(l, place, fill_from_tensor, (void *)tensor);
     bs_tensors_forget(l->tensors, tensor);

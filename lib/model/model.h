@@ -77,9 +77,9 @@ struct bs_model_loaded {
 /*
  * Fills the weights from named tensors and makes them ready. Names with or without
  * "bert.", layer norms as gamma and beta; F32, F16 or BF16. BS_DATA names the first
- * tensor that is missing, has another shape or another type. `loaded` may be NULL.
- * Embeddings of a model for labelling may stay where they are: the tensors are borrowed
- * as long as the model lives.
+ * tensor that is missing, has another shape or another type, or a value that is not
+ * finite. `loaded` may be NULL. Embeddings of a model for labelling may stay where they
+ * are, unseen: the tensors are borrowed as long as the model lives.
  */
 int bs_model_load(struct bs_model *model, const struct bs_tensors *tensors,
                   struct bs_model_load load, struct bs_model_loaded *loaded,
