@@ -1,25 +1,42 @@
 /* Strict JSON objects, through jansson. */
 #include "store/json.h"
 
-#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 
-/* jansson itself seldom says that it was memory. */
+/* jansson without memory seldom says so, and may even go on with a byte of a string left
+ * out. */
+static _Thread_local bool ran_out;
+
+static void *allocate(size_t size) {
+    void *memory = malloc(size);
+    ran_out = ran_out || !memory;
+    return memory;
+}
+
+static void set_allocator(void) {
+    json_set_alloc_funcs(allocate, free);
+}
+
 static int load(json_t **object, struct bs_span text, size_t flags, const char *what,
                 struct bs_error *error) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t reason;
     const char *data = text.data ? text.data : "";
-    errno = 0;
+    pthread_once(&once, set_allocator);
+    ran_out = false;
     *object = json_loadb(data, text.size, flags | JSON_REJECT_DUPLICATES, &reason);
-    if (!*object && errno == ENOMEM)
-        return bs_fail_memory(error, text.size, what);
-    if (!*object)
-        return bs_fail(error, BS_DATA, "%s: not valid JSON (line %d, column %d: %s)",
-                       what, reason.line, reason.column, reason.text);
-    if (json_is_object(*object))
+    if (json_is_object(*object) && !ran_out)
         return BS_OK;
+    bool is_json = *object != NULL;
     json_decref(*object);
     *object = NULL;
-    return bs_fail(error, BS_DATA, "%s: not a JSON object", what);
+    if (ran_out)
+        return bs_fail_memory(error, text.size, what);
+    if (is_json)
+        return bs_fail(error, BS_DATA, "%s: not a JSON object", what);
+    return bs_fail(error, BS_DATA, "%s: not valid JSON (line %d, column %d: %s)", what,
+                   reason.line, reason.column, reason.text);
 }
 
 int bs_json_object(json_t **object, struct bs_span text, const char *what,
