@@ -265,7 +265,7 @@ sanitized_row() {
     fi
     tools=$sanitized
     export ASAN_OPTIONS=verify_asan_link_order=0:allocator_may_return_null=1:exitcode=99
-    failing_row sanitized "$(budget 5 0)"
+    failing_row sanitized "$(budget 5 1000)"
     unset ASAN_OPTIONS
     tools=$bin
 }
@@ -280,7 +280,7 @@ torture_memory() {
     failing_row ours "$(budget 16 0)"
     sanitized_row
     once=""
-    failing_row "ours, from then on" "$(budget 8 0)"
+    failing_row "ours, from then on" "$(budget 8 1000)"
     once=yes whose=all
     failing_row libraries "$(budget 14 1000)"
     once=""
