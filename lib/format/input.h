@@ -51,7 +51,8 @@ int bs_input_sniff(struct bs_input *input, struct bs_error *error) BS_MUST_CHECK
 void bs_input_close(struct bs_input *input);
 
 static inline struct bs_span bs_input_data(const struct bs_input *input) {
-    return (struct bs_span){input->data + input->begin, input->end - input->begin};
+    return bs_span(input->data ? input->data + input->begin : "",
+                   input->end - input->begin);
 }
 
 /* One read: BS_OK with at least one more byte, BS_END, or a failure. May wait. */

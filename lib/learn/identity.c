@@ -37,27 +37,21 @@ int bs_identity_describe(const struct bs_run_sources *sources, struct bs_buffer 
     return BS_OK;
 }
 
-/* Takes the first line off `text`. */
+/* Takes what stands before `mark` off `text`, and the mark; all if there is none. */
+static struct bs_span take_until(struct bs_span *text, char mark) {
+    const char *end = text->size ? memchr(text->data, mark, text->size) : NULL;
+    size_t size = end ? (size_t)(end - text->data) : text->size;
+    struct bs_span taken = bs_span(text->data, size);
+    *text = end ? bs_span(end + 1, text->size - size - 1) : bs_span("", 0);
+    return taken;
+}
+
 static struct bs_span next_line(struct bs_span *text) {
-    const char *end = text->size ? memchr(text->data, '\n', text->size) : NULL;
-    struct bs_span line = *text;
-    if (end)
-        line.size = (size_t)(end - text->data);
-    size_t used = line.size + (end ? 1 : 0);
-    text->data += used;
-    text->size -= used;
-    return line;
+    return take_until(text, '\n');
 }
 
 static struct bs_span next_field(struct bs_span *line) {
-    const char *end = line->size ? memchr(line->data, '\t', line->size) : NULL;
-    struct bs_span field = *line;
-    if (end)
-        field.size = (size_t)(end - line->data);
-    size_t used = field.size + (end ? 1 : 0);
-    line->data += used;
-    line->size -= used;
-    return field;
+    return take_until(line, '\t');
 }
 
 enum { DIGEST_SIZE = 64 }; /* hexadecimal digits: no news for people */
@@ -81,16 +75,21 @@ bool bs_identity_difference(struct bs_span stored, struct bs_span wanted, char *
     return false;
 }
 
+/* Whether it is a number in JSON, where 01 and 1. are none. */
 static bool is_number(struct bs_span value) {
+    static const char digits[] = "0123456789";
     char text[32], *end;
-    if (value.size == 0 || value.size >= sizeof text)
+    if (value.size >= sizeof text)
         return false;
     memcpy(text, value.data, value.size);
     text[value.size] = '\0';
-    if (!strchr("-0123456789", text[0]))
+    const char *first = text + (text[0] == '-');
+    size_t whole = strspn(first, digits);
+    if (whole == 0 || (whole > 1 && first[0] == '0') ||
+        (first[whole] == '.' && strspn(first + whole + 1, digits) == 0))
         return false;
     strtod(text, &end);
-    return *end == '\0' && !strpbrk(text, "xX");
+    return end == text + value.size && !strpbrk(text, "xX");
 }
 
 static bool json_text(struct bs_buffer *json, struct bs_span text) {
