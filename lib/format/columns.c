@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_COLUMNS = 65536 };
-
 bool bs_cells_add(struct bs_cells *cells, struct bs_span cell) {
+    if (cells->count > BS_MAX_COLUMNS)
+        return true;
     if (cells->count == cells->capacity) {
         size_t capacity = cells->capacity ? cells->capacity * 2 : 16;
         struct bs_span *grown = bs_realloc(cells->cells, capacity, sizeof *grown);
@@ -32,8 +32,8 @@ void bs_columns_reset(struct bs_columns *columns) {
 static int add_column(struct bs_reader *reader, struct bs_span name,
                       struct bs_error *error) {
     struct bs_columns *columns = &reader->columns;
-    if (columns->count == MAX_COLUMNS)
-        return bs_fail(error, BS_REJECTED, "more than %d columns", MAX_COLUMNS);
+    if (columns->count == BS_MAX_COLUMNS)
+        return bs_fail(error, BS_REJECTED, "more than %d columns", BS_MAX_COLUMNS);
     if (columns->count == columns->capacity) {
         size_t capacity = columns->capacity ? columns->capacity * 2 : 16;
         struct bs_span *names = bs_realloc(columns->names, capacity, sizeof *names);
@@ -52,7 +52,8 @@ static int add_column(struct bs_reader *reader, struct bs_span name,
 static size_t column_number(const char *choice) {
     struct bs_error ignored;
     int64_t number;
-    if (!choice || bs_parse_integer(choice, "column", 1, MAX_COLUMNS, &number, &ignored))
+    if (!choice ||
+        bs_parse_integer(choice, "column", 1, BS_MAX_COLUMNS, &number, &ignored))
         return 0;
     return (size_t)number;
 }
@@ -179,7 +180,7 @@ static int number_columns(struct bs_reader *reader, struct roles *roles,
         columns->needed = reader->cells.count;
     for (int i = 0; i < 3; i++)
         if (!chosen[i] && !(i == 0 && reader->cells.count == 1))
-            roles->column[i] = MAX_COLUMNS;
+            roles->column[i] = BS_MAX_COLUMNS;
     size_t count =
         columns->needed > reader->cells.count ? columns->needed : reader->cells.count;
     while (columns->count < count)
@@ -228,7 +229,7 @@ int bs_columns_begin(struct bs_reader *reader, bool *is_header, struct bs_error 
         code = check_names(reader, error);
     if (code == BS_REJECTED)
         code = bs_fail(error, BS_DATA, "%s: more than %d columns", reader->path,
-                       MAX_COLUMNS);
+                       BS_MAX_COLUMNS);
     return code;
 }
 
@@ -262,6 +263,8 @@ int bs_columns_take(struct bs_reader *reader, struct bs_record *record,
                     struct bs_error *error) {
     struct bs_columns *columns = &reader->columns;
     const struct bs_cells *cells = &reader->cells;
+    if (cells->count > BS_MAX_COLUMNS)
+        return bs_fail(error, BS_REJECTED, "more than %d columns", BS_MAX_COLUMNS);
     if (cells->count < columns->needed ||
         (columns->named && cells->count > columns->count))
         return bs_fail(error, BS_REJECTED, "has %zu column%s, %s%zu", cells->count,

@@ -105,7 +105,10 @@ int bs_reading_add(struct bs_reader *reader, struct bs_record *record,
                    struct bs_span source, struct bs_field **field,
                    enum bs_field_type *type, struct bs_error *error) BS_MUST_CHECK;
 
-/* Appends a cell of a row to reader->cells. */
+/* A row of more cells is refused, and not looked at further. */
+enum { BS_MAX_COLUMNS = 65536 };
+
+/* Appends a cell of a row to reader->cells, at most one more than there may be. */
 bool bs_cells_add(struct bs_cells *cells, struct bs_span cell) BS_MUST_CHECK;
 
 /* Takes in the first row of a file (reader->cells): BS_OK with `is_header`, or a
