@@ -60,12 +60,15 @@ static void add(struct bs_vocabulary *vocabulary, bool continues, int32_t id) {
 static int copy_tokens(struct bs_vocabulary *vocabulary, const struct bs_span *tokens,
                        size_t n_tokens, struct bs_error *error) {
     uint64_t total = 0;
-    for (size_t i = 0; i < n_tokens; i++)
+    size_t used = 0; /* ids; one that is very large makes no large table */
+    for (size_t i = 0; i < n_tokens; i++) {
         total += tokens[i].data ? tokens[i].size : 0;
+        used += tokens[i].data != NULL;
+    }
     if (n_tokens > INT32_MAX / 4 || total > UINT32_MAX)
         return bs_fail(error, BS_DATA, "the vocabulary is too large");
     vocabulary->bits = 4;
-    while ((size_t)1 << vocabulary->bits < n_tokens * 4) /* a token may lie there twice */
+    while ((size_t)1 << vocabulary->bits < used * 4) /* a token may lie there twice */
         vocabulary->bits++;
     size_t n_slots = (size_t)1 << vocabulary->bits;
     vocabulary->bytes = malloc(total ? total : 1);
