@@ -24,19 +24,27 @@ int bs_vocabulary_new(const struct bs_tokenizer_reading *reading, size_t count) 
     return BS_OK;
 }
 
-static const struct bs_added_token *
-find_added(const struct bs_tokenizer_settings *settings, struct bs_span content) {
-    for (size_t i = 0; i < settings->n_added; i++)
-        if (bs_span_equal(settings->added[i].content, content))
-            return &settings->added[i];
-    return NULL;
+/* The place of an added token in the list, or -1. */
+static int64_t find_added(const struct bs_tokenizer_parsed *parsed,
+                          struct bs_span content) {
+    const json_t *place =
+        json_object_getn(parsed->added_places, content.data, content.size);
+    return place ? json_integer_value(place) : -1;
+}
+
+static bool note_added(struct bs_tokenizer_parsed *parsed, struct bs_span content) {
+    if (!parsed->added_places)
+        parsed->added_places = json_object();
+    json_t *place = json_integer((json_int_t)parsed->settings.n_added);
+    return json_object_setn_new(parsed->added_places, content.data, content.size,
+                                place) == 0;
 }
 
 static int append_added(const struct bs_tokenizer_reading *reading,
                         struct bs_added_token token) {
     struct bs_tokenizer_parsed *parsed = reading->parsed;
     struct bs_tokenizer_settings *settings = &parsed->settings;
-    if (find_added(settings, token.content))
+    if (find_added(parsed, token.content) >= 0)
         return BS_OK;
     if (settings->n_added == parsed->added_capacity) {
         size_t capacity = parsed->added_capacity ? 2 * parsed->added_capacity : 16;
@@ -47,6 +55,8 @@ static int append_added(const struct bs_tokenizer_reading *reading,
         settings->added = grown;
         parsed->added_capacity = capacity;
     }
+    if (!note_added(parsed, token.content))
+        return bs_fail_memory(reading->error, token.content.size, reading->path);
     settings->added[settings->n_added++] = token;
     return BS_OK;
 }
@@ -79,11 +89,11 @@ int bs_add_special_token(const struct bs_tokenizer_reading *reading,
         reading, (struct bs_added_token){.content = content, .id = id, .special = true});
 }
 
-int32_t bs_find_token(const struct bs_tokenizer_settings *settings,
-                      struct bs_span content) {
-    const struct bs_added_token *added = find_added(settings, content);
-    if (added)
-        return added->id;
+int32_t bs_find_token(const struct bs_tokenizer_parsed *parsed, struct bs_span content) {
+    const struct bs_tokenizer_settings *settings = &parsed->settings;
+    int64_t added = find_added(parsed, content);
+    if (added >= 0)
+        return settings->added[added].id;
     for (size_t i = 0; i < settings->vocabulary_size; i++)
         if (settings->vocabulary[i].data &&
             bs_span_equal(settings->vocabulary[i], content))
@@ -170,5 +180,6 @@ void bs_tokenizer_parsed_free(struct bs_tokenizer_parsed *parsed) {
     free(parsed->settings.added);
     json_decref(parsed->json[0]);
     json_decref(parsed->json[1]);
+    json_decref(parsed->added_places);
     *parsed = (struct bs_tokenizer_parsed){0};
 }

@@ -13,6 +13,7 @@ struct bs_tokenizer_parsed {
     struct bs_tokenizer_settings settings;
     void *json[2]; /* parsed files that own strings */
     size_t added_capacity;
+    void *added_places; /* of added tokens in their list, by content */
 };
 
 /* Parses the files of a model; those that are not there have data NULL. The bytes must

@@ -159,9 +159,10 @@ static int read_special_ids(const struct bs_tokenizer_reading *reading,
                             const json_t *model) {
     struct bs_tokenizer_settings *settings = &reading->parsed->settings;
     struct bs_span unk = bs_json_span(json_object_get(model, "unk_token"));
-    settings->unk_id = bs_find_token(settings, unk.data ? unk : bs_span_of("[UNK]"));
-    settings->pad_id = bs_find_token(settings, bs_span_of("[PAD]"));
-    settings->mask_id = bs_find_token(settings, bs_span_of("[MASK]"));
+    settings->unk_id =
+        bs_find_token(reading->parsed, unk.data ? unk : bs_span_of("[UNK]"));
+    settings->pad_id = bs_find_token(reading->parsed, bs_span_of("[PAD]"));
+    settings->mask_id = bs_find_token(reading->parsed, bs_span_of("[MASK]"));
     if (settings->unk_id < 0)
         return bs_fail(reading->error, BS_DATA,
                        "%s: the vocabulary lacks the token for unknown words",

@@ -34,8 +34,7 @@ int bs_add_special_token(const struct bs_tokenizer_reading *reading,
                          struct bs_span content, int32_t id) BS_MUST_CHECK;
 
 /* The id of a token among added tokens and vocabulary, or -1. */
-int32_t bs_find_token(const struct bs_tokenizer_settings *settings,
-                      struct bs_span content);
+int32_t bs_find_token(const struct bs_tokenizer_parsed *parsed, struct bs_span content);
 
 /* A true or false, or `fallback` where there is none or null. */
 bool bs_json_flag(const json_t *object, const char *key, bool fallback);

@@ -91,7 +91,7 @@ static int read_special_tokens(const struct bs_tokenizer_reading *reading,
     };
     for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
         struct bs_span name = special_name(config, tokens[i].key, tokens[i].name);
-        *tokens[i].id = bs_find_token(settings, name);
+        *tokens[i].id = bs_find_token(reading->parsed, name);
         if (*tokens[i].id < 0 && tokens[i].needed)
             return bs_fail(reading->error, BS_DATA, "%s: the token %.*s is missing",
                            reading->path, (int)(name.size < 60 ? name.size : 60),
