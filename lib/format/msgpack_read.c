@@ -8,7 +8,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { MAX_CONTROL = 16 << 20 };
+/* msgpack-c unpacks a byte to as many as 24. */
+enum { MAX_CONTROL = 4 << 20 };
 
 struct stream {
     struct bs_msgpack_scan scan; /* of the value at the front of the window */
@@ -187,7 +188,7 @@ static int need_more(struct bs_reader *reader, bool is_record, struct bs_error *
     if (reader->input.ended)
         return at_end(reader, is_record, error);
     if (stream->scan.at > MAX_CONTROL && !is_record)
-        return damage(reader, true, "a check of more than 16 MiB: the stream is damaged",
+        return damage(reader, true, "a check of more than 4 MiB: the stream is damaged",
                       error);
     size_t held = bs_input_data(&reader->input).size;
     if (is_record && (stream->skipping || held > reader->max_record) &&
