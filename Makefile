@@ -36,6 +36,9 @@ VARIANT_FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recov
 VARIANT_FLAGS_tsan    := -O1 -g -fsanitize=thread
 VARIANT_FLAGS_valgrind := -O1 -g
 VARIANT_FLAGS_analyzer := -fanalyzer
+# By clang.
+VARIANT_FLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
+                      -fno-sanitize-recover=all -fno-omit-frame-pointer -DBS_READ_SIZE=256
 # Lines alone: where variables are doubles the time of compiling.
 VARIANT_FLAGS_standin := $(VARIANT_FLAGS_asan) -g1
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
@@ -140,7 +143,8 @@ test-cuda: ## the CUDA back end without a GPU, against a stand-in for the CUDA r
 TOOL_BIN := $(TOOLS:%=$(BIN)/bs-%)
 # Tests of the model that read no directory.
 BARE_PARITY := tests/parity/test_model.c tests/parity/test_model_dropout.c
-TEST_SRC := $(if $(BARE),$(BARE_PARITY),$(wildcard tests/unit/test_*.c tests/parity/test_*.c)) \
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+TEST_SRC := $(if $(BARE),$(BARE_PARITY),$(wildcard tests/unit/test_*.c tests/parity/test_*.c) $(FUZZ_SRC)) \
             $(wildcard tests/compute/test_*.c)
 TEST_BIN := $(TEST_SRC:%.c=$(B)/%)
 
@@ -191,6 +195,30 @@ tests-build: $(TEST_BIN)
 .PHONY: test-c
 test-c: $(TEST_BIN) ## the C tests alone (TAP)
 	$(Q)status=0; for test in $(TEST_BIN); do echo "# $$test"; $$test || status=1; done; exit $$status
+
+# ---- fuzzing ---------------------------------------------------------------------------
+# What reads files and command lines, on hostile input. A target is linked with libFuzzer
+# in VARIANT=fuzz; everywhere else it is a test, that runs once over its corpus.
+
+FUZZ         ?= $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)
+FUZZ_SECONDS ?= 60
+FUZZ_PARTS   := $(addprefix tests/fuzz/,help.c records.c tokens.c replay.c)
+FUZZ_SHARED  := $(if $(filter fuzz,$(VARIANT)),$(filter-out %/replay.c,$(FUZZ_PARTS)),$(FUZZ_PARTS))
+FUZZ_BUILD   := --no-print-directory VARIANT=fuzz ONEDNN=0 CC=clang fuzz-build
+
+$(B)/tests/fuzz/replay.o: CPPFLAGS += -DBS_SANITIZED=$(if $(filter -fsanitize%,$(CFLAGS)),1,0)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_SHARED:%.c=$(B)/%.o) $(B)/libbs.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
+
+.PHONY: fuzz fuzz-merge fuzz-build
+fuzz: ## readers on hostile input: FUZZ="jsonl csv", FUZZ_SECONDS=60 for each
+	$(Q)$(call setup,build fuzz)
+	$(Q)$(MAKE) $(FUZZ_BUILD)
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh build/fuzz-ref/tests/fuzz $(FUZZ)
+fuzz-merge: ## their corpora in tests/fuzz/corpus anew, with what `make fuzz` has added
+	$(Q)$(MAKE) $(FUZZ_BUILD)
+	$(Q)tests/fuzz/run.sh --merge build/fuzz-ref/tests/fuzz $(FUZZ)
+fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/fuzz_%)
 
 # ---- CUDA ----------------------------------------------------------------------------
 # libbs-cuda.so, beside the tools; they open it when a GPU is asked for, so the same

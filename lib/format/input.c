@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 256 * 1024 };
+/* Fuzzing reads less at once, so that small inputs do to the window what large ones do.
+ */
+#ifndef BS_READ_SIZE
+#define BS_READ_SIZE (256 * 1024)
+#endif
 
 /* Compressed data, and at last the header of a record stream. */
 static const struct bs_span magics[] = {{"\x1f\x8b\x08", 3},
@@ -96,7 +100,7 @@ static int read_unpacked(struct bs_input *input, struct bs_error *error) {
 int bs_input_fill(struct bs_input *input, struct bs_error *error) {
     if (input->ended)
         return BS_END;
-    if (!make_room(input, READ_SIZE))
+    if (!make_room(input, BS_READ_SIZE))
         return bs_fail_memory(error, input->capacity * 2, input->name);
     int code = input->unpack   ? read_unpacked(input, error)
                : input->follow ? read_log(input, error)

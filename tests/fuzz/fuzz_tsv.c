@@ -1,0 +1,7 @@
+/* TSV. */
+#include "fuzz/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz_records(BS_FORMAT_TSV, fuzz_begin(data, size));
+    return 0;
+}

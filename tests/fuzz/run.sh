@@ -1,0 +1,85 @@
+#!/bin/bash
+# Fuzzes one target after the other, and ends at the first finding. `make fuzz` calls it.
+#
+#     FUZZ_SECONDS=60 tests/fuzz/run.sh PROGRAMS TARGET...
+#
+# PROGRAMS is the folder of fuzz_TARGET. A target begins with tests/fuzz/corpus/TARGET;
+# what it finds is kept in PROGRAMS/corpus/TARGET for the next time, a reproducer in
+# PROGRAMS/findings. CPU seconds, executions and findings are added to tally.tsv.
+#
+#     tests/fuzz/run.sh --merge PROGRAMS TARGET...
+#
+# makes corpora anew, as few and small files as reach the same code. Those called
+# found-NAME were findings; they stay.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+tally=tests/fuzz/tally.tsv
+# A header that claims much memory is a finding. libarchive lets an xz file claim a GiB,
+# of which only what is used becomes resident.
+limits=(-rss_limit_mb=600 -malloc_limit_mb=100 -timeout=60 -max_len=16384)
+packed_limits=(-rss_limit_mb=600 -malloc_limit_mb=1100 -timeout=60 -max_len=16384)
+export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=1
+export UBSAN_OPTIONS=print_stacktrace=1
+
+# add_to_tally TARGET SECONDS EXECUTIONS FINDINGS
+add_to_tally() {
+    [ -e "$tally" ] || printf 'target\tCPU seconds\texecutions\tfindings\n' >"$tally"
+    awk -F '\t' -v OFS='\t' -v target="$1" -v seconds="$2" -v executions="$3" -v findings="$4" '
+        function row(s, e, f) { printf "%s\t%.0f\t%.0f\t%d\n", target, s, e, f }
+        $1 == target { row($2 + seconds, $3 + executions, $4 + findings); done = 1; next }
+        { print }
+        END { if (!done) row(seconds, executions, findings) }' "$tally" >"$tally.new"
+    mv "$tally.new" "$tally"
+}
+
+limits_of() {
+    case $1 in
+        archive | compressed) printf '%s\n' "${packed_limits[@]}" ;;
+        *) printf '%s\n' "${limits[@]}" ;;
+    esac
+}
+
+# fuzz TARGET: false at a finding.
+fuzz() {
+    local target=$1 status=0 executions log=$programs/$1.log own
+    mapfile -t own < <(limits_of "$target")
+    mkdir -p "$programs/corpus/$target" "$programs/findings"
+    TIMEFORMAT='%U %S'
+    { time "$programs/fuzz_$target" "${own[@]}" -max_total_time="${FUZZ_SECONDS:-60}" \
+        -print_final_stats=1 -artifact_prefix="$programs/findings/$target-" \
+        "$programs/corpus/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || status=$?; } \
+        2>"$log.time"
+    executions=$(awk '/^stat::number_of_executed_units:/ { n = $2 } END { print n + 0 }' "$log")
+    add_to_tally "$target" "$(awk '{ print $1 + $2 }' "$log.time")" "$executions" $((status != 0))
+    if [ "$status" = 0 ]; then
+        echo "$target: $executions executions, nothing found"
+        return
+    fi
+    grep -aE 'ERROR:|SUMMARY:|runtime error:|^fuzz:' "$log" | head -n 5 || true
+    echo "$target: $(grep -ao "$programs/findings/[^ ]*" "$log" | tail -n 1) is a finding, see $log"
+    return 1
+}
+
+merge() {
+    local target=$1 kept=tests/fuzz/corpus/$1 own fresh=$programs/merged/$1
+    mapfile -t own < <(limits_of "$target")
+    rm -rf "$fresh"
+    mkdir -p "$fresh" "$programs/corpus/$target"
+    "$programs/fuzz_$target" -merge=1 "${own[@]}" -max_len="${FUZZ_LARGEST:-2048}" \
+        "$fresh" "$kept" "$programs/corpus/$target" >"$programs/$target.log" 2>&1
+    find "$kept" -type f ! -name 'found-*' -delete
+    cp "$fresh"/* "$kept"
+    echo "$target: $(find "$kept" -type f | wc -l) files, $(cat "$kept"/* | wc -c) bytes"
+}
+
+work=fuzz
+if [ "$1" = --merge ]; then
+    work=merge
+    shift
+fi
+programs=$1
+shift
+for target in "$@"; do
+    "$work" "$target"
+done
