@@ -112,7 +112,7 @@ done
 
 printf 'promise\tmeasured\trequired\tunit\tmachine\tverdict\n' >"$results"
 echo "# torture: $budget, TORTURE_SEED=$seed, $machine"
-for name in ${PROMISES:-built records dying cuts flips stops writes memory kills logs numbers foreign live grows}; do
+for name in ${PROMISES:-built records dying cuts flips hostile stops writes memory kills logs numbers foreign live grows}; do
     cd "$root"
     began=$SECONDS
     "torture_$name"
