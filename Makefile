@@ -58,6 +58,9 @@ ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
 ISA_FLAGS_avx512vnni := $(ISA_FLAGS_avx512) -mavx512vnni -DBS_ISA_avx512=1
 ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512vnni) -mavx512bf16
+# Of these two, products alone: with the tiles of AMX, and with what stands in for them.
+ISA_FLAGS_avx512amx   := $(ISA_FLAGS_avx512bf16) -DBS_TILES -mamx-tile -mamx-int8
+ISA_FLAGS_avx512tiles := $(ISA_FLAGS_avx512vnni) -DBS_TILES -DBS_TILES_IN_C
 KERNELS  := $(wildcard lib/compute/cpu/kernels*.c)
 CPU_SRC  := $(filter-out $(KERNELS),$(wildcard lib/compute/cpu/*.c))
 ifeq ($(ONEDNN),0)
@@ -65,6 +68,7 @@ LIB_OBJ  := $(filter-out $(B)/lib/compute/cpu/%,$(LIB_OBJ))
 else
 LDLIBS   := -ldnnl $(LDLIBS)
 LIB_OBJ  += $(foreach isa,$(if $(filter x86_64,$(shell uname -m)),$(ISAS),plain),$(KERNELS:lib/%.c=$(B)/lib/%.$(isa).o))
+LIB_OBJ  += $(if $(filter x86_64,$(shell uname -m)),$(B)/lib/compute/cpu/kernels_product.avx512amx.o)
 endif
 ifdef BARE
 BARE_ROOMS     := common record compute batch model infer
@@ -175,7 +179,7 @@ $(B)/lib/%.$(1).o: lib/%.c
 	$$(if $$(V),,@echo "  CC    $$< ($(1))")
 	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(ISA_FLAGS_$(1)) -DBS_ISA=$(1) -DBS_ISA_$(1)=1 -c $$< -o $$@
 endef
-$(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
+$(foreach isa,$(ISAS) avx512amx avx512tiles,$(eval $(call isa_rule,$(isa))))
 
 define tool_rule
 $(BIN)/bs-$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tools/$(1)/*.c)) $(B)/libbs.a
@@ -184,6 +188,10 @@ $(BIN)/bs-$(1): $(patsubst %.c,$(B)/%.o,$(wildcard tools/$(1)/*.c)) $(B)/libbs.a
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
 endef
 $(foreach tool,$(TOOLS),$(eval $(call tool_rule,$(tool))))
+
+ifeq ($(shell uname -m),x86_64)
+$(B)/tests/compute/test_amx_tiles: $(B)/lib/compute/cpu/kernels_product.avx512tiles.o
+endif
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libbs.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)

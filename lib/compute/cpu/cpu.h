@@ -1,7 +1,7 @@
 /*
  * The CPU back end: vector kernels of our own, shared out to the threads of a queue.
- * Where matrix products have instructions that kernels do not know (AMX), or kernels are
- * plain C, oneDNN makes them, but for int8.
+ * Where matrix products of bf16 have instructions that kernels do not know (AMX), or
+ * kernels are plain C, oneDNN makes them, but for int8.
  *
  * An operation is cut into items; an item is computed by one thread, and sums over items
  * are taken in their order. Our products give a row the same bits with any others; those
@@ -34,6 +34,7 @@ enum { CPU_BATCH_TOKENS = 512 };
 
 struct cpu_device {
     const struct bs_cpu_kernels *kernels;
+    struct bs_cpu_kernels with_tiles; /* what `kernels` points to where there are tiles */
     struct bs_products *products;
     bool own[BS_CPU_OPERANDS]; /* products by kernels, not by oneDNN */
     char hardware[64];

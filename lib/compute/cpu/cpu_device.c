@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Instruction sets of kernels, the best last. */
 enum level { PLAIN, AVX2, AVX512, AVX512_VNNI, AVX512_BF16, LEVELS };
@@ -71,8 +73,57 @@ static enum bs_onednn_limit library_limit(enum level level) {
                            : BS_ONEDNN_LEAST;
 }
 
-/* Who makes products: AMX is oneDNN's. */
+#if defined(__x86_64__)
+/* A small product: two whole chunks of steps, and some that are left. */
+enum { TRIED_ROWS = 32, TRIED_COLUMNS = 48, TRIED = TRIED_ROWS * TRIED_COLUMNS };
+
+static void try_product(bs_cpu_product_function *product, float y[TRIED]) {
+    enum { STEPS = 2 * 16 + 3 };
+    static const float scales[TRIED_COLUMNS] = {[0 ... TRIED_COLUMNS - 1] = 1};
+    static const int32_t starts[TRIED_COLUMNS] = {[0 ... TRIED_COLUMNS - 1] = -7};
+    uint8_t a[TRIED_ROWS * 4 * STEPS], b[STEPS * 4 * TRIED_COLUMNS];
+    for (int i = 0; i < (int)sizeof a; i++)
+        a[i] = (uint8_t)(i * 37);
+    for (int i = 0; i < (int)sizeof b; i++)
+        b[i] = (uint8_t)(i * 101 + i / 200);
+    product(&(struct bs_cpu_product){
+        .operand = BS_CPU_INT8,
+        .steps = STEPS,
+        .a = a,
+        .a_row = 4 * STEPS,
+        .a_step = BS_CPU_STEP,
+        .panels = b,
+        .a_scales = scales,
+        .b_scales = scales,
+        .b_starts = starts,
+        .y = {y, BS_F32, TRIED_ROWS, TRIED_COLUMNS, TRIED_COLUMNS}});
+}
+
+/* Whether the kernel lets us have tiles, and whether these give the same whole numbers as
+ * other instructions: few processors have them, so that tests seldom see them. */
+static bool has_tiles(const struct bs_cpu_kernels *kernels) {
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    float ours[TRIED], theirs[TRIED];
+    if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA))
+        return false;
+    try_product(kernels->product, ours);
+    try_product(bs_cpu_product_avx512amx, theirs);
+    bool same = true;
+    for (int i = 0; i < TRIED; i++)
+        same = same && ours[i] == theirs[i];
+    return same;
+}
+#endif
+
+/* Who makes products: of bf16, AMX is oneDNN's. */
 static void choose_products(struct cpu_device *cpu, bool amx) {
+#if defined(__x86_64__)
+    if (amx && has_tiles(cpu->kernels)) {
+        cpu->with_tiles = *cpu->kernels;
+        cpu->with_tiles.product = bs_cpu_product_avx512amx;
+        cpu->kernels = &cpu->with_tiles;
+    }
+#endif
     for (int i = 0; i < BS_CPU_OPERANDS; i++)
         cpu->own[i] = cpu->kernels->multiplies[i] && !(i == BS_CPU_BF16 && amx);
     snprintf(cpu->hardware, sizeof cpu->hardware, "%s%s", cpu->kernels->name,

@@ -66,6 +66,8 @@ struct bs_cpu_product {
     bool gelu, accumulate;
 };
 
+typedef void bs_cpu_product_function(const struct bs_cpu_product *p);
+
 struct bs_cpu_kernels {
     const char *name; /* "AVX-512", ... */
 
@@ -107,7 +109,7 @@ struct bs_cpu_kernels {
     /* Products by instructions made for them, or as good as it gets. */
     bool multiplies[BS_CPU_OPERANDS];
     int64_t panel; /* columns of one */
-    void (*product)(const struct bs_cpu_product *p);
+    bs_cpu_product_function *product;
     /* Panel number `panel` of b = `from`, of either type; not int8. */
     void (*pack)(enum bs_cpu_operand operand, struct bs_rows from, int64_t panel,
                  uint32_t *words);
@@ -117,6 +119,9 @@ struct bs_cpu_kernels {
     /* Rows to int8, `to_row` bytes apart, and their scales. */
     void (*quantize)(struct bs_rows x, uint8_t *to, int64_t to_row, float *scales);
 };
+
+/* The product of avx512bf16, in int8 by the tiles of AMX. */
+bs_cpu_product_function bs_cpu_product_avx512amx;
 
 extern const struct bs_cpu_kernels bs_cpu_kernels_plain;
 extern const struct bs_cpu_kernels bs_cpu_kernels_avx2;

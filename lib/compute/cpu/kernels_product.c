@@ -60,6 +60,57 @@ static void finish_any(const struct bs_cpu_product *p, int64_t row, int64_t colu
         finish_tile(p, false, p->gelu, BS_F32, row, column, rows, sums);
 }
 
+#if defined(BS_TILES)
+#include "compute/cpu/tiles.h"
+
+/* Whole chunks by tiles; what is left of the steps, and where sums begin, as ever. */
+static void tile_block(const struct bs_cpu_product *p, const struct bs_block *at,
+                       int64_t row, int64_t column) {
+    int32_t sums[BS_TILE_ROWS][BS_PANEL];
+    int64_t chunks = at->steps / BS_TILE_STEPS;
+    struct bs_block rest = *at;
+    tile_sums(at, chunks, sums);
+    rest.a += chunks * BS_TILE_WIDTH;
+    rest.b += chunks * BS_TILE_STEPS * at->b_step;
+    rest.steps -= chunks * BS_TILE_STEPS;
+    for (int r = 0; r < BS_TILE_ROWS; r += BS_BLOCK_ROWS) {
+        bs_tile tile;
+        any_rows(&rest, BS_CPU_INT8, BS_BLOCK_ROWS, BS_VECTORS, tile);
+        for (int i = 0; i < BS_BLOCK_ROWS; i++)
+            for (int v = 0; v < BS_VECTORS; v++) {
+                vi sum;
+                memcpy(&sum, sums[r + i] + (size_t)v * BS_LANES, sizeof sum);
+                tile[i][v] = (vf)((vi)tile[i][v] + sum);
+            }
+        finish_any(p, row + r, column, BS_BLOCK_ROWS, tile);
+        rest.a += BS_BLOCK_ROWS * at->a_row;
+    }
+}
+
+/* A panel's rows as far as they fill tiles; returns how many. */
+static int64_t tile_blocks(const struct bs_cpu_product *p, const struct bs_block *panel,
+                           int64_t column) {
+    struct bs_block at = *panel;
+    int64_t row = 0;
+    if (p->a_step != BS_CPU_STEP)
+        return 0;
+    for (; row + BS_TILE_ROWS <= p->y.rows; row += BS_TILE_ROWS) {
+        at.a = (const char *)p->a + row * p->a_row;
+        tile_block(p, &at, row, column);
+    }
+    return row;
+}
+#else
+#define begin_tiles()  ((void)0)
+#define BS_END_TILES() ((void)0)
+
+static int64_t tile_blocks(const struct bs_cpu_product *p, const struct bs_block *panel,
+                           int64_t column) {
+    (void)p, (void)panel, (void)column;
+    return 0;
+}
+#endif
+
 BS_INLINE void all_blocks(const struct bs_cpu_product *p, enum bs_cpu_operand operand) {
     struct bs_block at = {.a_row = p->a_row,
                           .a_step = p->a_step,
@@ -69,7 +120,8 @@ BS_INLINE void all_blocks(const struct bs_cpu_product *p, enum bs_cpu_operand op
                           .steps = p->steps};
     for (int64_t column = 0; column < p->y.columns; column += BS_PANEL) {
         int rows;
-        for (int64_t row = 0; row < p->y.rows; row += rows) {
+        int64_t row = operand == BS_CPU_INT8 ? tile_blocks(p, &at, column) : 0;
+        for (; row < p->y.rows; row += rows) {
             bs_tile sums;
             rows = rows_of_block(p->y.rows - row);
             at.a = (const char *)p->a + row * p->a_row;
@@ -84,7 +136,10 @@ BS_INLINE void all_blocks(const struct bs_cpu_product *p, enum bs_cpu_operand op
 void panel_product(const struct bs_cpu_product *p) {
     switch (p->operand) {
     case BS_CPU_INT8:
-        return all_blocks(p, BS_CPU_INT8);
+        begin_tiles();
+        all_blocks(p, BS_CPU_INT8);
+        BS_END_TILES();
+        return;
     case BS_CPU_BF16:
         return all_blocks(p, BS_CPU_BF16);
     default:
