@@ -44,6 +44,20 @@ went_wrong() {
     [ ! -e other ]
 }
 
+@test "a full stdout: exit 5, though more input may come" {
+    for name in predict tokenize; do
+        mkfifo in
+        timeout 20 "$BIN/bs-$name" -m "$TINY" --header no <in >/dev/full 2>err 7>&- &
+        exec 7>in
+        echo good >&7
+        status=0
+        wait $! || status=$?
+        exec 7>&-
+        rm in
+        went_wrong "$name" 'No space left on device'
+    done
+}
+
 @test "a closed stdout: exit 5" {
     for command in "$tokenize" "$predict" "$eval" "$label" "$train" "$train --check -o other"; do
         status=0
