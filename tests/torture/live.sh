@@ -72,22 +72,23 @@ kib_an_hour() {
               printf "%d\n", slope < 0 ? 0 : slope }'
 }
 
-# steady LINES_A_SECOND [LOG]: numbered lines, for ever; to a log that is rotated by renaming
-# every 2,500 of them, of which two old ones are kept. To be run in the background: it
-# takes the shell's place.
+# steady LINES_A_SECOND [LOG]: numbered lines, for ever, after 100,000 at once, which fill
+# what is ever to be filled; to a log that is rotated by renaming every 2,500 of them, of
+# which two old ones are kept. To be run in the background: it takes the shell's place.
 steady() {
     exec perl -e '
         use Time::HiRes "sleep";
         my ($speed, $log) = @ARGV;
         my $out = *STDOUT;
+        my $burst = 100_000;
         for (my $n = 0;; $n++) {
-            if ($log && $n % 2500 == 0) {
+            if ($log && ($n == 0 || $n > $burst && $n % 2500 == 0)) {
                 rename "$log.1", "$log.2";
                 rename $log, "$log.1" if $n;
                 open $out, ">>", $log or die;
             }
             syswrite $out, "line $n of the log\n" or exit;
-            sleep 1 / $speed;
+            sleep 1 / $speed if $n > $burst;
         }' "$@"
 }
 
