@@ -33,19 +33,27 @@ case_predict_records() {
 
 case_predict_run() { tool predict -m wanted-train/run --device "$device" -t csv -o out/answers <rows.csv; }
 
-# Until the last line has been answered.
+answered() {
+    [ -e out/answers ] && [ "$(wc -l <out/answers)" -ge 12 ]
+}
+
+# Until the last line has been answered. Without the `timeout` of "${under[@]}": one that is
+# told to end while it begins leaves the tool behind.
 case_follow() {
     local pid i status=0
-    "${under[@]}" "$tools/bs-predict" -m "$tiny" --device "$device" --header no --follow log \
+    "${under[@]:2}" "$tools/bs-predict" -m "$tiny" --device "$device" --header no --follow log \
         --state out/state -o out/answers &
     pid=$!
-    for ((i = 0; i < 250; i++)); do
-        if ! kill -0 $pid 2>/dev/null || { [ -e out/answers ] && [ "$(wc -l <out/answers)" -ge 12 ]; }; then
-            break
-        fi
+    for ((i = 0; i < 3000; i++)); do
+        if answered || ! kill -0 $pid 2>/dev/null; then break; fi
         sleep 0.02
     done
     kill -TERM $pid 2>/dev/null || true
+    for ((i = 0; i < 1000; i++)); do
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.02
+    done
+    kill -KILL $pid 2>/dev/null || true
     wait $pid || status=$?
     [ $status = 143 ] || return $status
 }
