@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* Above it, columns are not looked for one by one. */
+enum { MANY_FIELDS = 64 };
 enum { CHECK_RECORDS = 1024, CHECK_BYTES = 1 << 20 };
 
 static const struct bs_writing *writing_of(enum bs_format format) {
@@ -58,6 +60,28 @@ int bs_writer_open(struct bs_writer **result, struct bs_output *output,
     return BS_OK;
 }
 
+static int compare_names(struct bs_span a, struct bs_span b) {
+    size_t size = a.size < b.size ? a.size : b.size;
+    int order = size ? memcmp(a.data, b.data, size) : 0;
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static int by_name(const void *a, const void *b, void *columns) {
+    const struct bs_span *names = columns;
+    return compare_names(names[*(const size_t *)a], names[*(const size_t *)b]);
+}
+
+static bool sort_columns(struct bs_writer *writer) {
+    writer->by_name = bs_alloc(writer->n_columns, sizeof *writer->by_name);
+    if (!writer->by_name)
+        return false;
+    for (size_t i = 0; i < writer->n_columns; i++)
+        writer->by_name[i] = i;
+    qsort_r(writer->by_name, writer->n_columns, sizeof *writer->by_name, by_name,
+            writer->columns);
+    return true;
+}
+
 static bool copy_columns(struct bs_writer *writer, const struct bs_span *names,
                          size_t count) {
     writer->columns = bs_alloc(count, sizeof *writer->columns);
@@ -75,7 +99,7 @@ int bs_writer_columns(struct bs_writer *writer, const struct bs_span *names, siz
     struct bs_buffer row = {0};
     if (writer->options.format == BS_FORMAT_LINES && count != 1)
         return bs_fail(error, BS_USAGE, "lines hold one field, not %zu", count);
-    if (!copy_columns(writer, names, count))
+    if (!copy_columns(writer, names, count) || !sort_columns(writer))
         return bs_fail_memory(error, count * sizeof *names, "columns");
     if (!writer->options.header_row || !writer->writing->names)
         return BS_OK;
@@ -192,6 +216,7 @@ void bs_writer_free(struct bs_writer *writer) {
     for (size_t i = 0; i < writer->n_columns; i++)
         free((char *)writer->columns[i].data);
     free(writer->columns);
+    free(writer->by_name);
     bs_stream_header_free(&writer->header);
     free(writer);
 }
@@ -218,6 +243,57 @@ const struct bs_field *bs_writing_column(const struct bs_writer *writer,
     return NULL;
 }
 
+static struct bs_span name_at(const struct bs_writer *writer, size_t place) {
+    return writer->columns[writer->by_name[place]];
+}
+
+/* Where columns of that name begin in by_name, if there are any. */
+static size_t first_of_name(const struct bs_writer *writer, struct bs_span name) {
+    size_t begin = 0, end = writer->n_columns;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (compare_names(name_at(writer, middle), name) < 0)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+static bool is_of_name(const struct bs_writer *writer, size_t place,
+                       struct bs_span name) {
+    return place < writer->n_columns && bs_span_equal(name_at(writer, place), name);
+}
+
+/* Of a record of many fields: for each column the number of its field from 1, or 0. To
+ * be freed. */
+static size_t *find_columns(const struct bs_writer *writer,
+                            const struct bs_record *record) {
+    size_t *found = bs_alloc(writer->n_columns, sizeof *found);
+    for (size_t i = 0; found && i < record->n_fields; i++) {
+        struct bs_span name = record->fields[i].name;
+        for (size_t k = first_of_name(writer, name); is_of_name(writer, k, name); k++) {
+            if (found[writer->by_name[k]])
+                break; /* the first of a name counts */
+            found[writer->by_name[k]] = i + 1;
+        }
+    }
+    for (size_t i = 0; found && i < record->n_fields && i < writer->n_columns; i++)
+        if (bs_span_equal(record->fields[i].name, writer->columns[i]))
+            found[i] = i + 1;
+    return found;
+}
+
+/* What stands in a cell: of the columns, or of the fields where there are none. */
+static const struct bs_field *field_of_cell(const struct bs_writer *writer,
+                                            const struct bs_record *record,
+                                            const size_t *found, size_t cell) {
+    if (found)
+        return found[cell] ? &record->fields[found[cell] - 1] : NULL;
+    return writer->columns ? bs_writing_column(writer, record, cell)
+                           : &record->fields[cell];
+}
+
 static bool never_a_column(const struct bs_writer *writer, const struct bs_field *field) {
     return !bs_writing_keeps(writer, field) || bs_span_is(field->name, BS_FIELD_IDS) ||
            bs_span_is(field->name, BS_FIELD_TYPE_IDS) ||
@@ -232,11 +308,8 @@ void bs_writing_check_columns(const struct bs_writer *writer,
         const struct bs_field *field = &record->fields[i];
         if (i < writer->n_columns && bs_span_equal(field->name, writer->columns[i]))
             continue;
-        size_t column = 0;
-        while (column < writer->n_columns &&
-               !bs_span_equal(field->name, writer->columns[column]))
-            column++;
-        if (column < writer->n_columns || never_a_column(writer, field))
+        size_t place = first_of_name(writer, field->name);
+        if (is_of_name(writer, place, field->name) || never_a_column(writer, field))
             continue;
         if (!atomic_flag_test_and_set(&said))
             bs_warn("field \"%.*s\" has no column and is left out (%s %" PRId64
@@ -254,11 +327,12 @@ bool bs_writing_row(const struct bs_writer *writer, const struct bs_record *reco
                     struct bs_buffer *bytes) {
     struct bs_buffer scratch = {0};
     struct bs_span text;
-    bool done = true, first = true;
+    bool first = true, wide = writer->columns && record->n_fields > MANY_FIELDS;
     size_t count = writer->columns ? writer->n_columns : record->n_fields;
+    size_t *found = wide ? find_columns(writer, record) : NULL;
+    bool done = !wide || found;
     for (size_t i = 0; done && i < count; i++) {
-        const struct bs_field *field =
-            writer->columns ? bs_writing_column(writer, record, i) : &record->fields[i];
+        const struct bs_field *field = field_of_cell(writer, record, found, i);
         if (!writer->columns && !bs_writing_keeps(writer, field))
             continue;
         done = (first || bs_buffer_append_byte(bytes, separator)) &&
@@ -266,6 +340,7 @@ bool bs_writing_row(const struct bs_writer *writer, const struct bs_record *reco
         first = false;
     }
     bs_buffer_free(&scratch);
+    free(found);
     if (writer->columns)
         bs_writing_check_columns(writer, record);
     return done && bs_buffer_append_byte(bytes, '\n');

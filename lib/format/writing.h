@@ -25,6 +25,7 @@ struct bs_writer {
     const struct bs_writing *writing;
     struct bs_stream_header header;
     struct bs_span *columns; /* names, in memory of their own; NULL: none were given */
+    size_t *by_name;         /* their places, sorted by name */
     size_t n_columns;
     bool is_stream;                             /* header, checks and end are written */
     bool begun;                                 /* the header is written */

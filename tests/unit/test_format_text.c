@@ -242,6 +242,51 @@ static void test_columns(void) {
     bs_record_free(&record);
 }
 
+/* A row of a record whose fields have these names, one letter each, and them as values.
+ */
+static void row_of(const char *fields, const struct bs_writer *writer,
+                   struct bs_buffer *row) {
+    struct bs_error error;
+    struct bs_record record = {0};
+    for (const char *name = fields; *name; name++) {
+        struct bs_value value = {.kind = BS_VALUE_INTEGER, .integer = name - fields};
+        if (!bs_record_add(&record, bs_span(name, 1), value))
+            abort();
+    }
+    row->size = 0;
+    if (bs_writer_encode(writer, &record, row, &error))
+        abort();
+    bs_record_free(&record);
+}
+
+/* However many fields there are, a column has the field of its place if the name is
+ * right, else the first of its name. */
+static void test_many_fields(void) {
+    static const char few[] = "zcbab", wanted[] = "3\t2\t1\t3\t\n";
+    char many[100];
+    struct bs_error error;
+    struct bs_output *output;
+    struct bs_writer *writer;
+    struct bs_buffer row = {0};
+    struct bs_span names[] = {bs_span("a", 1), bs_span("b", 1), bs_span("c", 1),
+                              bs_span("a", 1), bs_span("y", 1)};
+    struct bs_writer_options options = {.format = BS_FORMAT_TSV};
+    memset(many, 'x', sizeof many - 1);
+    many[sizeof many - 1] = '\0';
+    memcpy(many, few, sizeof few - 1);
+    if (bs_output_open(&output, "out", &error) ||
+        bs_writer_open(&writer, output, &options, &error) ||
+        bs_writer_columns(writer, names, 5, &error))
+        abort();
+    row_of(few, writer, &row);
+    check(bs_span_is(bs_buffer_span(&row), wanted), "columns of a record of few fields");
+    row_of(many, writer, &row);
+    check(bs_span_is(bs_buffer_span(&row), wanted), "and of one of many");
+    bs_buffer_free(&row);
+    bs_writer_free(writer);
+    bs_output_abandon(output);
+}
+
 static void test_paths(void) {
     struct bs_error error = {0};
     struct bs_reader *reader = NULL;
@@ -304,6 +349,7 @@ int main(void) {
     test_deep();
     test_write();
     test_columns();
+    test_many_fields();
     test_paths();
     test_rejects();
     return help_end();
