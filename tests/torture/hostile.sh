@@ -40,6 +40,12 @@ nested() {
     perl -e 'print "{\"text\":", "[" x $ARGV[0], "]" x $ARGV[0], "}\n"' "$1"
 }
 
+# reordered N: JSON of two records, whose N fields stand in two orders.
+reordered() {
+    perl -e 'for my $sign (1, -1) {
+        print "{", (map "\"$_\":0,", sort { $sign * ($a <=> $b) } 1 .. $ARGV[0]), "\"text\":\"\"}\n" }' "$1"
+}
+
 # packed BYTES: so many of equal lines, compressed a thousandfold.
 packed() {
     local part=$((16 << 20))
@@ -70,6 +76,8 @@ make_tokenizers() {
 torture_hostile() {
     need_tiny
     workplace hostile
+    # shellcheck disable=SC2016 # for the inner shell
+    local brief=(bash -c 'ulimit -t 5; exec "$@"' -)
     local size
     "$bin/bs-tokenize" -m "$tiny" -f lines </dev/null >none.msgpack
     bounded "4 GiB, claimed" 4 200 "$bin/bs-predict" -m "$tiny" -f msgpack < <(claim 0)
@@ -81,12 +89,12 @@ torture_hostile() {
     bounded "endless columns" 3 200 "$bin/bs-tokenize" -m "$tiny" -f tsv --max-record 16M \
         < <(columns 16000000)
     bounded "JSON, a million deep" 3 200 "$bin/bs-tokenize" -m "$tiny" -f jsonl < <(nested 1000000)
-    size=$(budget $((128 << 20)) $((20 << 30)))
-    bounded "log, packed well" 0 200 "$bin/bs-tokenize" -m "$tiny" -f lines -t ids < <(packed "$size")
+    size=$(budget $((256 << 20)) $((20 << 30)))
+    bounded "log, packed well" 0 100 "$bin/bs-tokenize" -m "$tiny" -f lines -t ids < <(packed "$size")
     make_tokenizers 100000
     bounded "largest id" 0 100 "$bin/bs-tokenize" -m far -f lines -t ids <<<film
-    # shellcheck disable=SC2016 # for the inner shell
-    bounded "added tokens, in 5 s" 0 200 bash -c 'ulimit -t 5; exec "$@"' - \
-        "$bin/bs-tokenize" -m added -f lines -t ids <<<film
+    bounded "added tokens, in 5 s" 0 200 "${brief[@]}" "$bin/bs-tokenize" -m added -f lines <<<film
+    bounded "other order, in 5 s" 0 200 "${brief[@]}" "$bin/bs-predict" -m "$tiny" -f jsonl -t tsv \
+        < <(reordered 65000)
     rm -rf part.gz out far added
 }
