@@ -9,12 +9,13 @@
 #
 #     tests/fuzz/run.sh --merge PROGRAMS TARGET...
 #
-# makes corpora anew, as few and small files as reach the same code. Those called
-# found-NAME were findings; they stay.
+# makes corpora anew: few and small files that reach the same code, called by their SHA-1.
+# Those with names are made by hand, or (found-...) were findings; they stay.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 tally=tests/fuzz/tally.tsv
+largest_corpus=20000 # bytes
 # A header that claims much memory is a finding. libarchive lets an xz file claim a GiB,
 # of which only what is used becomes resident.
 limits=(-rss_limit_mb=600 -malloc_limit_mb=100 -timeout=60 -max_len=16384)
@@ -61,15 +62,21 @@ fuzz() {
     return 1
 }
 
+# smallest FOLDER: its files, as many as are within the bound.
+smallest() {
+    find "$1" -type f -printf '%s %p\n' | sort -n |
+        awk -v most="$largest_corpus" '(sum += $1) <= most { print $2 }'
+}
+
 merge() {
     local target=$1 kept=tests/fuzz/corpus/$1 own fresh=$programs/merged/$1
     mapfile -t own < <(limits_of "$target")
     rm -rf "$fresh"
     mkdir -p "$fresh" "$programs/corpus/$target"
-    "$programs/fuzz_$target" -merge=1 "${own[@]}" -max_len="${FUZZ_LARGEST:-2048}" \
+    "$programs/fuzz_$target" -set_cover_merge=1 "${own[@]}" -use_counters=0 \
         "$fresh" "$kept" "$programs/corpus/$target" >"$programs/$target.log" 2>&1
-    find "$kept" -type f ! -name 'found-*' -delete
-    cp "$fresh"/* "$kept"
+    find "$kept" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -delete
+    smallest "$fresh" | xargs -r cp -t "$kept"
     echo "$target: $(find "$kept" -type f | wc -l) files, $(cat "$kept"/* | wc -c) bytes"
 }
 
