@@ -121,8 +121,8 @@ static int set_drop(struct bs_options *o, const char *value, struct bs_error *er
 
 static int set_max_record(struct bs_options *o, const char *value,
                           struct bs_error *error) {
-    return bs_parse_size(value, "--max-record", 1, INT64_C(1) << 40, &o->max_record,
-                         error);
+    /* A record stream has 32 bits for a length. */
+    return bs_parse_size(value, "--max-record", 1, INT32_MAX, &o->max_record, error);
 }
 
 static int set_invalid_utf8(struct bs_options *o, const char *value,
@@ -259,7 +259,7 @@ static const struct shared_option {
      "Read only the files of a folder or archive that match, such as '*/train/*/*'",
      GROUP_INPUT},
     {BS_OPT_MAX_RECORD, 0, "max-record", "BYTES", set_max_record,
-     "Reject longer records (default 128M)", GROUP_INPUT},
+     "Reject longer records (default 128M, less than 2G)", GROUP_INPUT},
     {BS_OPT_INVALID_UTF8, 0, "invalid-utf8", "WHAT", set_invalid_utf8,
      "keep (default) or reject records that are not valid UTF-8", GROUP_INPUT},
     {BS_OPT_REJECTS, 0, "rejects", "FILE", set_rejects,

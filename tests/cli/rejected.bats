@@ -272,6 +272,13 @@ END
     gives 3 '0.000000 of 2, 0 rejected' ''
 }
 
+@test "--max-record: a record stream has room for no more than 2 GiB" {
+    tokenized --max-record 2147483648 - <<<good
+    gives 2 '' '--max-record must be a whole number from 1 to 2147483647, not "2147483648"'
+    tokenized --max-record 2147483647 - <<<good
+    gives 0 '2 5 3'
+}
+
 @test "--max-record: what is passed over takes no memory" {
     bound_memory 262144
     { echo good; head -c 400000000 /dev/zero; printf '\nfine\n'; } | {
