@@ -274,7 +274,8 @@ END
 
 @test "--max-record: a record stream has room for no more than 2 GiB" {
     tokenized --max-record 2147483648 - <<<good
-    gives 2 '' '--max-record must be a whole number from 1 to 2147483647, not "2147483648"'
+    status_is 2
+    err_has '--max-record must be a whole number from 1 to 2147483647, not "2147483648"'
     tokenized --max-record 2147483647 - <<<good
     gives 0 '2 5 3'
 }
