@@ -46,6 +46,13 @@ static inline bool bs_span_is(struct bs_span a, const char *string) {
     return bs_span_equal(a, bs_span_of(string));
 }
 
+/* Less than, equal to or more than 0, as memcmp; what begins with the other is more. */
+static inline int bs_span_order(struct bs_span a, struct bs_span b) {
+    size_t size = a.size < b.size ? a.size : b.size;
+    int order = size ? memcmp(a.data, b.data, size) : 0;
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
 /* A copy that ends with a zero byte; to be freed with free(); NULL without memory. */
 char *bs_span_string(struct bs_span span) BS_MUST_CHECK;
 

@@ -60,15 +60,9 @@ int bs_writer_open(struct bs_writer **result, struct bs_output *output,
     return BS_OK;
 }
 
-static int compare_names(struct bs_span a, struct bs_span b) {
-    size_t size = a.size < b.size ? a.size : b.size;
-    int order = size ? memcmp(a.data, b.data, size) : 0;
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 static int by_name(const void *a, const void *b, void *columns) {
     const struct bs_span *names = columns;
-    return compare_names(names[*(const size_t *)a], names[*(const size_t *)b]);
+    return bs_span_order(names[*(const size_t *)a], names[*(const size_t *)b]);
 }
 
 static bool sort_columns(struct bs_writer *writer) {
@@ -252,7 +246,7 @@ static size_t first_of_name(const struct bs_writer *writer, struct bs_span name)
     size_t begin = 0, end = writer->n_columns;
     while (begin < end) {
         size_t middle = begin + (end - begin) / 2;
-        if (compare_names(name_at(writer, middle), name) < 0)
+        if (bs_span_order(name_at(writer, middle), name) < 0)
             begin = middle + 1;
         else
             end = middle;

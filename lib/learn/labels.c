@@ -6,20 +6,13 @@
 
 #include <stdlib.h>
 
-/* memcmp's order, shorter first. */
-static int compare(struct bs_span a, struct bs_span b) {
-    size_t size = a.size < b.size ? a.size : b.size;
-    int order = size ? memcmp(a.data, b.data, size) : 0;
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 /* The first place in `sorted` whose name is not before `name`. */
 static int64_t place_of(const struct bs_labels *labels, struct bs_span name) {
     int64_t low = 0, high = labels->count;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
         struct bs_span there = bs_span_of(labels->names[labels->sorted[middle]]);
-        if (compare(there, name) < 0)
+        if (bs_span_order(there, name) < 0)
             low = middle + 1;
         else
             high = middle;

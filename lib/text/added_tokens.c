@@ -6,14 +6,34 @@
 
 #include <stdlib.h>
 
-static int by_first_byte_and_size(const void *a, const void *b) {
+/* A token comes after those that it begins with. */
+static int by_content(const void *a, const void *b) {
     const struct bs_added_token *x = a, *y = b;
-    int first = (uint8_t)x->content.data[0] - (uint8_t)y->content.data[0];
-    if (first)
-        return first;
-    if (x->content.size != y->content.size)
-        return x->content.size < y->content.size ? 1 : -1;
-    return x->id < y->id ? -1 : x->id > y->id;
+    int order = bs_span_order(x->content, y->content);
+    return order ? order : (x->id < y->id) - (x->id > y->id);
+}
+
+static size_t common_size(struct bs_span a, struct bs_span b) {
+    size_t size = 0;
+    while (size < a.size && size < b.size && a.data[size] == b.data[size])
+        size++;
+    return size;
+}
+
+/* The last token before `end` that is no longer than `size`, among tokens[end - 1] and
+ * those that it begins with: where it stands, from 1; 0 if there is none. */
+static size_t within(const struct bs_added_tokens *set, size_t end, size_t size) {
+    while (end && set->tokens[end - 1].content.size > size)
+        end = set->shorter[end - 1];
+    return end;
+}
+
+static void link_shorter(struct bs_added_tokens *set) {
+    for (size_t i = 1; i < set->n_tokens; i++) {
+        struct bs_span content = set->tokens[i].content;
+        set->shorter[i] =
+            within(set, i, common_size(set->tokens[i - 1].content, content));
+    }
 }
 
 static void index_first_bytes(struct bs_added_tokens *set) {
@@ -39,7 +59,8 @@ bool bs_added_tokens_build(struct bs_added_tokens *set,
                            const struct bs_added_token *tokens, size_t n_tokens) {
     *set = (struct bs_added_tokens){0};
     set->tokens = bs_alloc(n_tokens, sizeof *set->tokens);
-    if (!set->tokens)
+    set->shorter = bs_alloc(n_tokens, sizeof *set->shorter);
+    if (!set->tokens || !set->shorter)
         return false;
     for (size_t i = 0; i < n_tokens; i++) {
         if (tokens[i].content.size == 0)
@@ -50,7 +71,8 @@ bool bs_added_tokens_build(struct bs_added_tokens *set,
         set->tokens[set->n_tokens] = tokens[i];
         set->tokens[set->n_tokens++].content.data = content;
     }
-    qsort(set->tokens, set->n_tokens, sizeof *set->tokens, by_first_byte_and_size);
+    qsort(set->tokens, set->n_tokens, sizeof *set->tokens, by_content);
+    link_shorter(set);
     index_first_bytes(set);
     return true;
 }
@@ -59,6 +81,7 @@ void bs_added_tokens_free(struct bs_added_tokens *set) {
     for (size_t i = 0; i < set->n_tokens; i++)
         free((char *)set->tokens[i].content.data);
     free(set->tokens);
+    free(set->shorter);
     *set = (struct bs_added_tokens){0};
 }
 
@@ -100,17 +123,26 @@ static size_t white_after(struct bs_span text, size_t stop) {
     return stop;
 }
 
-/* The longest token at `place`, or NULL. */
+/* The longest token at `place`, or NULL: the last that is not after the text in order, or
+ * one that this begins with. */
 static const struct bs_added_token *token_at(const struct bs_added_tokens *set,
                                              struct bs_span text, size_t place) {
     int byte = (uint8_t)text.data[place];
-    for (size_t i = set->first[byte]; i < set->first[byte + 1]; i++) {
-        struct bs_span content = set->tokens[i].content;
-        if (content.size <= text.size - place &&
-            memcmp(content.data, text.data + place, content.size) == 0)
-            return &set->tokens[i];
+    size_t low = set->first[byte], high = set->first[byte + 1];
+    if (low == high)
+        return NULL;
+    struct bs_span rest = bs_span(text.data + place, text.size - place);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (bs_span_order(set->tokens[middle].content, rest) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    if (low == set->first[byte])
+        return NULL;
+    size_t found = within(set, low, common_size(set->tokens[low - 1].content, rest));
+    return found ? &set->tokens[found - 1] : NULL;
 }
 
 static const struct bs_added_token *find(const struct bs_added_tokens *set,

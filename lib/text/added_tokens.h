@@ -9,8 +9,9 @@
 #include "text/tokenizer.h"
 
 struct bs_added_tokens {
-    struct bs_added_token *tokens; /* by first byte, then the longest first; `content`
-                                      is owned */
+    struct bs_added_token *tokens; /* by content; `content` is owned */
+    size_t
+        *shorter; /* the longest token that each begins with: its place, from 1, or 0 */
     size_t n_tokens;
     size_t first[257]; /* tokens[first[b]] is the first that begins with byte b */
     int only_byte;     /* the one byte with which all begin, or -1 */

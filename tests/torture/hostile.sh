@@ -93,7 +93,8 @@ torture_hostile() {
     bounded "log, packed well" 0 100 "$bin/bs-tokenize" -m "$tiny" -f lines -t ids < <(packed "$size")
     make_tokenizers 100000
     bounded "largest id" 0 100 "$bin/bs-tokenize" -m far -f lines -t ids <<<film
-    bounded "added tokens, in 5 s" 0 200 "${brief[@]}" "$bin/bs-tokenize" -m added -f lines <<<film
+    bounded "added tokens, in 5 s" 0 200 "${brief[@]}" "$bin/bs-tokenize" -m added -f lines \
+        < <(head -c 1000000 /dev/zero | tr '\0' '<')
     bounded "other order, in 5 s" 0 200 "${brief[@]}" "$bin/bs-predict" -m "$tiny" -f jsonl -t tsv \
         < <(reordered 65000)
     rm -rf part.gz out far added
