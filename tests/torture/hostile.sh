@@ -35,9 +35,9 @@ values() {
     perl -e 'print pack("N", $ARGV[0]), "\xc0" x $ARGV[0]' "$1"
 }
 
-# nested N: JSON.
+# nested N: JSON with a field that would be carried along.
 nested() {
-    perl -e 'print "{\"text\":", "[" x $ARGV[0], "]" x $ARGV[0], "}\n"' "$1"
+    perl -e 'print "{\"text\":\"a\",\"more\":", "[" x $ARGV[0], "]" x $ARGV[0], "}\n"' "$1"
 }
 
 # reordered N: JSON of two records, whose N fields stand in two orders.
