@@ -44,7 +44,7 @@ VARIANT_FLAGS_standin := $(VARIANT_FLAGS_asan) -g1
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
 CFLAGS   := -std=c17 $(WARNINGS) $(FLOATING) $(VARIANT_FLAGS_$(VARIANT)) $(CFLAGS_EXTRA)
 LDFLAGS  += $(filter -fsanitize%,$(CFLAGS)) $(if $(filter release,$(VARIANT)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
-LDLIBS   := $(if $(BARE),,-larchive -lmsgpackc -ljansson -lz) -lpthread -lm
+LDLIBS   := $(if $(BARE),,-larchive -lmsgpackc -ljansson -lz -llzma -lzstd) -lpthread -lm
 
 TOOLS    := tokenize train eval predict export
 LIB_SRC  := $(filter-out $(wildcard lib/compute/cpu/kernels*.c),$(wildcard lib/*/*.c lib/compute/*/*.c))
@@ -72,7 +72,7 @@ LIB_OBJ  += $(if $(filter x86_64,$(shell uname -m)),$(B)/lib/compute/cpu/kernels
 endif
 ifdef BARE
 BARE_ROOMS     := common record compute batch model infer
-WITH_LIBRARIES := common/crc common/gzip model/load
+WITH_LIBRARIES := common/crc model/load
 LIB_OBJ  := $(filter $(BARE_ROOMS:%=$(B)/lib/%/%) $(B)/lib/store/tensor_specs.o \
               $(B)/lib/learn/schedule.o,$(filter-out $(WITH_LIBRARIES:%=$(B)/lib/%.o),$(LIB_OBJ)))
 endif

@@ -3,8 +3,8 @@
 #include "format/input.h"
 
 #include "common/log.h"
+#include "format/decompress.h"
 #include "format/follow.h"
-#include "format/unpack.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -17,33 +17,15 @@
 #define BS_READ_SIZE (256 * 1024)
 #endif
 
-/* Compressed data, and at last the header of a record stream. */
-static const struct bs_span magics[] = {{"\x1f\x8b\x08", 3},
-                                        {"\x28\xb5\x2f\xfd", 4},
-                                        {"\xfd"
-                                         "7zXZ\0",
-                                         6},
-                                        {"\x92\xa2"
-                                         "bs",
-                                         4}};
-enum { N_COMPRESSED = 3, N_MAGICS = 4 };
+static const struct bs_span stream_magic = {"\x92\xa2"
+                                            "bs",
+                                            4};
 
-static bool is_compressed(struct bs_span data) {
-    for (int i = 0; i < N_COMPRESSED; i++)
-        if (data.size >= magics[i].size &&
-            memcmp(data.data, magics[i].data, magics[i].size) == 0)
-            return true;
-    return false;
-}
-
-/* Whether data is too short to tell. What may still become a magic is no line yet, so
- * waiting for more of it delays no answer. */
-static bool is_undecided(struct bs_span data) {
-    for (int i = 0; i < N_MAGICS; i++)
-        if (data.size < magics[i].size &&
-            (data.size == 0 || memcmp(data.data, magics[i].data, data.size) == 0))
-            return true;
-    return false;
+/* What may still become a record stream is no line yet, so waiting for more of it delays
+ * no answer. */
+static bool may_be_stream(struct bs_span data) {
+    return data.size < stream_magic.size &&
+           (data.size == 0 || memcmp(data.data, stream_magic.data, data.size) == 0);
 }
 
 /* Room for `more` bytes behind `end`. */
@@ -87,11 +69,11 @@ static int read_log(struct bs_input *input, struct bs_error *error) {
     return state == BS_FOLLOW_DONE ? BS_END : read_plain(input, error);
 }
 
-static int read_unpacked(struct bs_input *input, struct bs_error *error) {
+static int read_decompressed(struct bs_input *input, struct bs_error *error) {
     size_t got;
-    int code = bs_unpack_read(input->unpack, input->data + input->end,
-                              input->capacity - input->end, &got, error);
-    input->stored = bs_unpack_stored(input->unpack);
+    int code = bs_decompress_read(input->decompress, input->data + input->end,
+                                  input->capacity - input->end, &got, error);
+    input->stored = bs_decompress_stored(input->decompress);
     if (!code)
         input->end += got;
     return code;
@@ -102,9 +84,9 @@ int bs_input_fill(struct bs_input *input, struct bs_error *error) {
         return BS_END;
     if (!make_room(input, BS_READ_SIZE))
         return bs_fail_memory(error, input->capacity * 2, input->name);
-    int code = input->unpack   ? read_unpacked(input, error)
-               : input->follow ? read_log(input, error)
-                               : read_plain(input, error);
+    int code = input->decompress ? read_decompressed(input, error)
+               : input->follow   ? read_log(input, error)
+                                 : read_plain(input, error);
     if (code == BS_END)
         input->ended = true;
     return code;
@@ -112,16 +94,20 @@ int bs_input_fill(struct bs_input *input, struct bs_error *error) {
 
 int bs_input_sniff(struct bs_input *input, struct bs_error *error) {
     struct bs_span data = bs_input_data(input);
+    bool undecided;
     if (input->follow)
         return BS_OK;
-    if (!input->unpack && is_compressed(data)) {
-        if (bs_unpack_open(&input->unpack, input->fd, data, input->name, error))
+    const struct bs_codec *codec = bs_decompress_sniff(data, &undecided);
+    if (codec && !input->decompress) {
+        if (bs_decompress_open(&input->decompress, codec, input->fd, data, input->name,
+                               error))
             return error->code;
         input->begin = input->end = 0;
         input->ended = false;
         data.size = 0;
     }
-    return is_undecided(data) && !input->ended ? BS_MORE : BS_OK;
+    undecided = undecided || may_be_stream(data);
+    return undecided && !input->ended ? BS_MORE : BS_OK;
 }
 
 int bs_input_open(struct bs_input *input, const char *path, struct bs_error *error) {
@@ -142,7 +128,7 @@ int bs_input_open_log(struct bs_input *input, struct bs_follow *follow, const ch
 }
 
 void bs_input_close(struct bs_input *input) {
-    bs_unpack_close(input->unpack);
+    bs_decompress_close(input->decompress);
     if (input->fd > STDIN_FILENO)
         close(input->fd);
     free(input->data);
@@ -163,7 +149,7 @@ static bool wait_log(const struct bs_input *input, double seconds) {
 bool bs_input_wait(const struct bs_input *input, double seconds) {
     if (input->follow && !input->ended)
         return wait_log(input, seconds);
-    if (input->ended || (input->unpack && bs_unpack_pending(input->unpack)))
+    if (input->ended || (input->decompress && bs_decompress_pending(input->decompress)))
         return true;
     struct pollfd poll_fd = {.fd = input->fd, .events = POLLIN};
     double milliseconds = seconds < 0 ? -1 : seconds * 1000 + 0.999;

@@ -18,14 +18,14 @@ enum { BS_MORE = -2 };
 /* Source bytes kept of a record that is rejected. */
 enum { BS_RAW_KEPT = 64 * 1024 };
 
+struct bs_decompress;
 struct bs_follow;
-struct bs_unpack;
 
 struct bs_input {
     const char *name; /* for messages */
     int fd;
-    bool ended;               /* nothing more can be read */
-    struct bs_unpack *unpack; /* NULL: stored as it is */
+    bool ended;                       /* nothing more can be read */
+    struct bs_decompress *decompress; /* NULL: stored as it is */
     struct bs_follow *follow; /* the file grows (follow.h); borrowed. NULL: it does not */
     int64_t stored;           /* bytes read from fd */
     int64_t taken;            /* bytes given to bs_input_consume */

@@ -5,8 +5,8 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/utf8.h"
+#include "format/archive.h"
 #include "format/reading.h"
-#include "format/unpack.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
  * Reading records: one stream out of any number of files in any format.
  *
  * Order: bs_reader_open, bs_reader_next until BS_END, bs_reader_close. Not for use by
- * two threads at once. Compressed input (gzip, zstd, xz) is read as it is, through
- * libarchive; so are archives as trees. Sniffing looks at magic bytes only and never
- * waits for more than is there: a live pipe does not hang on its first line. What has
- * no magic bytes goes by the extension of its file (.tsv .csv .jsonl .ndjson .msgpack,
- * each also with .gz .zst .xz behind it); all else is lines.
+ * two threads at once. Compressed input (gzip, zstd, xz) is read as it is; so
+ * are archives, as trees. Sniffing looks at magic bytes only and never waits for more
+ * than is there: a live pipe does not hang on its first line. What has no magic bytes
+ * goes by the extension of its file (.tsv .csv .jsonl .ndjson .msgpack, each also with
+ * .gz .zst .xz behind it); all else is lines.
  *
  * Fields chosen by --text, --text2 and --label appear in every record under the names
  * "text", "text2" and "label", in their place among the others; another field that has

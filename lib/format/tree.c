@@ -1,6 +1,6 @@
 /* Trees: each file of a folder or an archive is a text, its folder's name the label. */
+#include "format/archive.h"
 #include "format/reading.h"
-#include "format/unpack.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -110,7 +110,7 @@ static int shorten(struct bs_quantized *q, const struct bs_tensor *tensor, float
 
 static int convert(struct bs_quantized *q, const struct bs_tensor *tensor,
                    struct bs_error *error) {
-    if (tensor->n_dimensions != 2) {
+    if (tensor->n_dimensions != 2 || bs_tensor_elements(tensor) == 0) {
         q->list[q->count++] = *tensor;
         return BS_OK;
     }

@@ -16,10 +16,10 @@ cd "$(dirname "$0")/../.."
 
 tally=tests/fuzz/tally.tsv
 largest_corpus=20000 # bytes
-# A header that claims much memory is a finding. libarchive lets an xz file claim a GiB,
-# of which only what is used becomes resident.
+# A header that claims much memory is a finding. Compressed streams have a window of up to
+# 128 MiB.
 limits=(-rss_limit_mb=600 -malloc_limit_mb=100 -timeout=60 -max_len=16384)
-packed_limits=(-rss_limit_mb=600 -malloc_limit_mb=1100 -timeout=60 -max_len=16384)
+packed_limits=(-rss_limit_mb=600 -malloc_limit_mb=200 -timeout=60 -max_len=16384)
 export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=1
 export UBSAN_OPTIONS=print_stacktrace=1
 

@@ -54,6 +54,11 @@ packed() {
     for ((i = 0; i < $1 / part; i++)); do cat part.gz; done
 }
 
+# wide PROGRAM...: lines packed by it, which fill a window of 128 MiB.
+wide() {
+    yes 'the film was not bad at all' | head -c 160000000 | "$@"
+}
+
 # A tokenizer with an id as large as can be, and one with N added tokens.
 make_tokenizers() {
     mkdir far added
@@ -91,11 +96,16 @@ torture_hostile() {
     bounded "JSON, a million deep" 3 200 "$bin/bs-tokenize" -m "$tiny" -f jsonl < <(nested 1000000)
     size=$(budget $((256 << 20)) $((20 << 30)))
     bounded "log, packed well" 0 100 "$bin/bs-tokenize" -m "$tiny" -f lines -t ids < <(packed "$size")
+    rm -f part.gz
+    bounded "window, filled" 0 200 "$bin/bs-tokenize" -m "$tiny" -f lines -t ids \
+        < <(wide zstd -q --fast --long=27)
+    bounded "window of 256 MiB" 4 20 "$bin/bs-tokenize" -m "$tiny" -f lines -t ids \
+        < <(wide xz -T 1 --lzma2=preset=0,mf=hc3,dict=256MiB)
     make_tokenizers 100000
     bounded "largest id" 0 100 "$bin/bs-tokenize" -m far -f lines -t ids <<<film
     bounded "added tokens, in 5 s" 0 200 "${brief[@]}" "$bin/bs-tokenize" -m added -f lines \
         < <(head -c 1000000 /dev/zero | tr '\0' '<')
     bounded "other order, in 5 s" 0 200 "${brief[@]}" "$bin/bs-predict" -m "$tiny" -f jsonl -t tsv \
         < <(reordered 65000)
-    rm -rf part.gz out far added
+    rm -rf out far added
 }

@@ -1,118 +1,21 @@
 /* The one file that knows libarchive. Archives are read sequentially through an input,
- * which has decompressed them already. gzip goes past libarchive, which does not look at
- * its checksum and drops what was inflated before a fault. */
-#include "format/unpack.h"
+ * which has decompressed them already. */
+#include "format/archive.h"
 
-#include "common/gzip.h"
 #include "format/input.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { BLOCK = 64 * 1024 };
-
-struct bs_unpack {
-    struct bs_gzip *gzip; /* or NULL, and then */
-    struct archive *archive;
-    struct bs_buffer begun; /* handed on first */
-    bool begun_given, empty;
-    int fd;
-    int64_t stored;
-    const char *name;
-    struct bs_error failure; /* of reading, which libarchive would call damage */
-    char block[BLOCK];
-};
-
-static la_ssize_t read_packed(struct archive *archive, void *data, const void **block) {
-    struct bs_unpack *unpack = data;
-    if (!unpack->begun_given) {
-        unpack->begun_given = true;
-        *block = unpack->begun.data;
-        return (la_ssize_t)unpack->begun.size;
-    }
-    ssize_t n = read(unpack->fd, unpack->block, sizeof unpack->block);
-    if (n < 0) {
-        bs_fail_errno(&unpack->failure, BS_DATA, "%s: cannot read", unpack->name);
-        archive_set_error(archive, EIO, "%s", unpack->failure.text);
-        return -1;
-    }
-    unpack->stored += n;
-    *block = unpack->block;
-    return n;
-}
 
 static int fail_archive(struct archive *archive, const char *name,
                         struct bs_error *error) {
     const char *why = archive_error_string(archive);
     enum bs_code code = archive_errno(archive) == ENOMEM ? BS_RESOURCE : BS_DATA;
     return bs_fail(error, code, "%s: %s", name, why ? why : "damaged or not an archive");
-}
-
-static int fail_unpack(const struct bs_unpack *unpack, struct bs_error *error) {
-    if (!unpack->failure.code)
-        return fail_archive(unpack->archive, unpack->name, error);
-    *error = unpack->failure;
-    return error->code;
-}
-
-int bs_unpack_open(struct bs_unpack **result, int fd, struct bs_span begun,
-                   const char *name, struct bs_error *error) {
-    struct bs_unpack *unpack = bs_alloc(1, sizeof *unpack);
-    struct archive_entry *entry;
-    *result = unpack;
-    if (!unpack || !bs_buffer_append_span(&unpack->begun, begun))
-        return bs_fail_memory(error, begun.size, name);
-    unpack->fd = fd;
-    unpack->name = name;
-    unpack->stored = (int64_t)begun.size;
-    if (bs_gzip_sniff(begun))
-        return bs_gzip_open(&unpack->gzip, fd, begun, name, error);
-    unpack->archive = archive_read_new();
-    if (!unpack->archive)
-        return bs_fail_memory(error, BLOCK, name);
-    archive_read_support_filter_xz(unpack->archive);
-    archive_read_support_filter_zstd(unpack->archive);
-    archive_read_support_format_raw(unpack->archive);
-    archive_read_support_format_empty(unpack->archive);
-    if (archive_read_open(unpack->archive, unpack, NULL, read_packed, NULL) != ARCHIVE_OK)
-        return fail_unpack(unpack, error);
-    int status = archive_read_next_header(unpack->archive, &entry);
-    unpack->empty = status == ARCHIVE_EOF;
-    if (status != ARCHIVE_OK && !unpack->empty)
-        return fail_unpack(unpack, error);
-    return BS_OK;
-}
-
-int bs_unpack_read(struct bs_unpack *unpack, char *to, size_t size, size_t *got,
-                   struct bs_error *error) {
-    if (unpack->gzip)
-        return bs_gzip_read(unpack->gzip, to, size, got, error);
-    la_ssize_t n = unpack->empty ? 0 : archive_read_data(unpack->archive, to, size);
-    if (n < 0)
-        return fail_unpack(unpack, error);
-    *got = (size_t)n;
-    return n ? BS_OK : BS_END;
-}
-
-int64_t bs_unpack_stored(const struct bs_unpack *unpack) {
-    return unpack->gzip ? bs_gzip_stored(unpack->gzip) : unpack->stored;
-}
-
-bool bs_unpack_pending(const struct bs_unpack *unpack) {
-    return unpack->gzip && bs_gzip_pending(unpack->gzip);
-}
-
-void bs_unpack_close(struct bs_unpack *unpack) {
-    if (!unpack)
-        return;
-    if (unpack->archive)
-        archive_read_free(unpack->archive);
-    bs_gzip_close(unpack->gzip);
-    bs_buffer_free(&unpack->begun);
-    free(unpack);
 }
 
 bool bs_archive_sniff(struct bs_span data) {
@@ -167,6 +70,18 @@ static int fail_member(struct bs_archive *own, struct bs_error *error) {
     return fail_archive(own->archive, own->input->name, error);
 }
 
+/* In a zip, LZMA, PPMd and others take as much memory as a member says. */
+static bool takes_little(struct archive *archive) {
+    static const char *const methods[] = {"(uncompressed)", "(deflation)", "(bzip)"};
+    const char *format = archive_format_name(archive);
+    if (strncmp(format, "ZIP", 3) != 0)
+        return true;
+    for (int i = 0; i < 3; i++)
+        if (strstr(format, methods[i]))
+            return true;
+    return false;
+}
+
 /* The end of an archive may come before that of the file: damage behind it counts. */
 static int read_to_end(struct bs_archive *own, struct bs_error *error) {
     int code = BS_OK;
@@ -186,6 +101,10 @@ int bs_archive_next(struct bs_archive *own, const char **path, struct bs_error *
             return read_to_end(own, error);
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
             return fail_member(own, error);
+        if (!takes_little(own->archive))
+            return bs_fail(error, BS_DATA,
+                           "%s: unpack it first: it is not packed by deflate or bzip2",
+                           own->input->name);
         *path = archive_entry_pathname(entry);
         if (*path && archive_entry_filetype(entry) == AE_IFREG &&
             !archive_entry_hardlink(entry))

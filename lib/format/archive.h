@@ -1,28 +1,12 @@
 /*
- * The door to libarchive: decompression (gzip in common/gzip.h), and the members of an
- * archive in order.
+ * The members of an archive in order: the door to libarchive.
  */
-#ifndef BS_FORMAT_UNPACK_H
-#define BS_FORMAT_UNPACK_H
+#ifndef BS_FORMAT_ARCHIVE_H
+#define BS_FORMAT_ARCHIVE_H
 
 #include "common/buffer.h"
 
 struct bs_input;
-
-/* Decompression of gzip, zstd and xz (several ones behind each other too). */
-struct bs_unpack;
-
-/* `begun` are the bytes read from `fd` before; they are copied. */
-int bs_unpack_open(struct bs_unpack **unpack, int fd, struct bs_span begun,
-                   const char *name, struct bs_error *error) BS_MUST_CHECK;
-/* BS_OK with `got` bytes (at least one), BS_END, or BS_DATA for damage. */
-int bs_unpack_read(struct bs_unpack *unpack, char *to, size_t size, size_t *got,
-                   struct bs_error *error) BS_MUST_CHECK;
-/* Bytes read from the file, those in `begun` counted. */
-int64_t bs_unpack_stored(const struct bs_unpack *unpack);
-/* Whether something may be there that was read already (gzip alone can tell). */
-bool bs_unpack_pending(const struct bs_unpack *unpack);
-void bs_unpack_close(struct bs_unpack *unpack);
 
 /* Whether these first bytes are those of an archive that can be read. */
 bool bs_archive_sniff(struct bs_span data);

@@ -1,0 +1,66 @@
+/* xz, through liblzma. */
+#include "format/codec.h"
+
+#include <lzma.h>
+#include <stdlib.h>
+
+/* What the decoder takes beside its window. */
+enum { MOST_BESIDE = 1 << 20 };
+
+static void *open_xz(void) {
+    lzma_stream *lzma = bs_alloc(1, sizeof *lzma);
+    uint64_t most = ((uint64_t)1 << BS_WINDOW_LOG) + MOST_BESIDE;
+    if (lzma && lzma_stream_decoder(lzma, most, LZMA_CONCATENATED) != LZMA_OK) {
+        free(lzma);
+        return NULL;
+    }
+    return lzma;
+}
+
+static enum bs_flow_state state_of(lzma_ret status, const char **why) {
+    *why = status == LZMA_FORMAT_ERROR    ? "no xz data"
+           : status == LZMA_OPTIONS_ERROR ? "a filter or option that is not known"
+                                          : "incorrect data";
+    switch (status) {
+    case LZMA_OK:
+    case LZMA_BUF_ERROR:
+        return BS_FLOW_WITHIN;
+    case LZMA_STREAM_END:
+        return BS_FLOW_BETWEEN;
+    case LZMA_MEM_ERROR:
+        return BS_FLOW_NO_MEMORY;
+    case LZMA_MEMLIMIT_ERROR:
+        return BS_FLOW_WIDE;
+    default:
+        return BS_FLOW_DAMAGED;
+    }
+}
+
+static enum bs_flow_state run(void *decoder, struct bs_flow *flow, const char **why) {
+    lzma_stream *lzma = decoder;
+    lzma->next_in = (const uint8_t *)flow->in;
+    lzma->avail_in = flow->n_in;
+    lzma->next_out = (uint8_t *)flow->out;
+    lzma->avail_out = flow->n_out;
+    lzma_ret status = lzma_code(lzma, flow->last ? LZMA_FINISH : LZMA_RUN);
+    flow->in += flow->n_in - lzma->avail_in;
+    flow->n_in = lzma->avail_in;
+    flow->out += flow->n_out - lzma->avail_out;
+    flow->n_out = lzma->avail_out;
+    return state_of(status, why);
+}
+
+static void close_xz(void *decoder) {
+    lzma_end(decoder);
+    free(decoder);
+}
+
+const struct bs_codec bs_codec_xz = {
+    .name = "xz",
+    .magic = {"\xfd"
+              "7zXZ\0",
+              6},
+    .open = open_xz,
+    .run = run,
+    .close = close_xz,
+};

@@ -1,0 +1,135 @@
+/* Between a file and the libraries that decompress. */
+#include "format/decompress.h"
+
+#include "format/codec.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BLOCK = 64 * 1024 };
+
+struct bs_decompress {
+    const struct bs_codec *codec;
+    void *decoder;
+    struct bs_flow flow;
+    enum bs_flow_state state;
+    bool filled; /* the last read filled its buffer: there may be more */
+    const char *why, *name;
+    int fd;
+    int64_t stored;
+    struct bs_buffer block;
+};
+
+enum { N_CODECS = 3 };
+static const struct bs_codec *const codecs[N_CODECS] = {&bs_codec_gzip, &bs_codec_zstd,
+                                                        &bs_codec_xz};
+
+const struct bs_codec *bs_decompress_sniff(struct bs_span begun, bool *undecided) {
+    *undecided = false;
+    for (int i = 0; i < N_CODECS; i++) {
+        struct bs_span magic = codecs[i]->magic;
+        size_t size = begun.size < magic.size ? begun.size : magic.size;
+        if (size && memcmp(begun.data, magic.data, size) != 0)
+            continue;
+        if (size == magic.size)
+            return codecs[i];
+        *undecided = true;
+    }
+    return NULL;
+}
+
+int bs_decompress_open(struct bs_decompress **result, const struct bs_codec *codec,
+                       int fd, struct bs_span begun, const char *name,
+                       struct bs_error *error) {
+    struct bs_decompress *own = bs_alloc(1, sizeof *own);
+    *result = own;
+    if (!own)
+        return bs_fail_memory(error, sizeof *own, name);
+    own->codec = codec;
+    own->fd = fd;
+    own->name = name;
+    own->stored = (int64_t)begun.size;
+    own->decoder = codec->open();
+    if (!own->decoder || !bs_buffer_append_span(&own->block, begun))
+        return bs_fail_memory(error, BLOCK, name);
+    own->flow.in = own->block.data;
+    own->flow.n_in = begun.size;
+    return BS_OK;
+}
+
+static int read_block(struct bs_decompress *own, struct bs_error *error) {
+    own->block.size = 0;
+    if (!bs_buffer_reserve(&own->block, BLOCK))
+        return bs_fail_memory(error, BLOCK, own->name);
+    ssize_t n = read(own->fd, own->block.data, BLOCK);
+    if (n < 0)
+        return bs_fail_errno(error, BS_DATA, "%s: cannot read", own->name);
+    own->stored += n;
+    own->flow.last = n == 0;
+    own->flow.in = own->block.data;
+    own->flow.n_in = (size_t)n;
+    return BS_OK;
+}
+
+static void run(struct bs_decompress *own) {
+    struct bs_flow *flow = &own->flow;
+    size_t n_out = flow->n_out;
+    bool nothing_left = flow->last && flow->n_in == 0;
+    own->state = own->codec->run(own->decoder, flow, &own->why);
+    if (nothing_left && own->state == BS_FLOW_WITHIN && flow->n_out == n_out)
+        own->state = BS_FLOW_CUT;
+}
+
+static int fail(const struct bs_decompress *own, struct bs_error *error) {
+    if (own->state == BS_FLOW_NO_MEMORY)
+        return bs_fail_memory(error, BLOCK, own->name);
+    if (own->state == BS_FLOW_CUT)
+        return bs_fail(error, BS_DATA, "%s: truncated %s input", own->name,
+                       own->codec->name);
+    if (own->state == BS_FLOW_WIDE)
+        return bs_fail(error, BS_DATA,
+                       "%s: unpack it first: its %s window is more than %d MiB",
+                       own->name, own->codec->name, 1 << (BS_WINDOW_LOG - 20));
+    return bs_fail(error, BS_DATA, "%s: damaged %s input: %s", own->name,
+                   own->codec->name, own->why);
+}
+
+int bs_decompress_read(struct bs_decompress *own, char *to, size_t size, size_t *got,
+                       struct bs_error *error) {
+    struct bs_flow *flow = &own->flow;
+    size_t room = size < INT_MAX ? size : INT_MAX;
+    flow->out = to;
+    flow->n_out = room;
+    while (flow->n_out == room) {
+        if (own->state > BS_FLOW_BETWEEN)
+            return fail(own, error);
+        if (flow->n_in == 0 && !own->filled && !flow->last && read_block(own, error))
+            return error->code;
+        own->filled = false;
+        if (flow->n_in > 0 || own->state == BS_FLOW_WITHIN)
+            run(own);
+        else if (flow->last)
+            return BS_END;
+    }
+    own->filled = flow->n_out == 0;
+    *got = room - flow->n_out;
+    return BS_OK;
+}
+
+bool bs_decompress_pending(const struct bs_decompress *own) {
+    return own->filled || own->state > BS_FLOW_BETWEEN || own->flow.n_in > 0;
+}
+
+int64_t bs_decompress_stored(const struct bs_decompress *own) {
+    return own->stored;
+}
+
+void bs_decompress_close(struct bs_decompress *own) {
+    if (!own)
+        return;
+    if (own->decoder)
+        own->codec->close(own->decoder);
+    bs_buffer_free(&own->block);
+    free(own);
+}
