@@ -39,6 +39,7 @@ VARIANT_FLAGS_analyzer := -fanalyzer
 # By clang.
 VARIANT_FLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
                       -fno-sanitize-recover=all -fno-omit-frame-pointer -DBS_READ_SIZE=256
+VARIANT_FLAGS_afl := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 # Lines alone: where variables are doubles the time of compiling.
 VARIANT_FLAGS_standin := $(VARIANT_FLAGS_asan) -g1
 CPPFLAGS += -D_GNU_SOURCE -Ilib -Itests -I$(B) -MMD -MP
@@ -218,7 +219,7 @@ $(B)/tests/fuzz/replay.o: CPPFLAGS += -DBS_SANITIZED=$(if $(filter -fsanitize%,$
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_SHARED:%.c=$(B)/%.o) $(B)/libbs.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
 
-.PHONY: fuzz fuzz-merge fuzz-build
+.PHONY: fuzz fuzz-merge fuzz-build fuzz-tools
 fuzz: ## readers on hostile input: FUZZ="jsonl csv", FUZZ_SECONDS=60 for each
 	$(Q)$(call setup,build fuzz)
 	$(Q)$(MAKE) $(FUZZ_BUILD)
@@ -226,6 +227,12 @@ fuzz: ## readers on hostile input: FUZZ="jsonl csv", FUZZ_SECONDS=60 for each
 fuzz-merge: ## their corpora in tests/fuzz/corpus anew, with what `make fuzz` has added
 	$(Q)$(MAKE) $(FUZZ_BUILD)
 	$(Q)tests/fuzz/run.sh --merge build/fuzz-ref/tests/fuzz $(FUZZ)
+FUZZ_KINDS ?= lines tsv csv jsonl tree auto tokens predictions answers bundle config vocabulary \
+              tokenizer weights
+fuzz-tools: ## the tools themselves on such files: FUZZ_KINDS="tsv bundle", FUZZ_SECONDS=60 for each
+	$(Q)$(call setup,build test fuzz)
+	$(Q)AFL_QUIET=1 $(MAKE) --no-print-directory VARIANT=afl ONEDNN=0 CC=afl-clang-fast all
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/tools.sh build/afl-ref/bin $(FUZZ_KINDS)
 fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/fuzz_%)
 
 # ---- CUDA ----------------------------------------------------------------------------

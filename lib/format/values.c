@@ -85,11 +85,16 @@ static bool put_ext(struct bs_buffer *bytes, const struct bs_msgpack_head *head,
 
 static bool put_from_msgpack(struct bs_buffer *bytes, struct bs_span *data, int depth);
 
-/* A key that is no string is written as the string of its JSON text. */
+/* A key that is no string is written as the string of its JSON text; an array or a map as
+ * base64 of its msgpack: the text of one with such keys in it would double with each. */
 static bool put_key(struct bs_buffer *bytes, struct bs_span *data, int depth) {
     struct bs_msgpack_head head;
-    if (bs_msgpack_head(data->data, data->size, &head) && head.type == BS_MSGPACK_STRING)
+    struct bs_span key;
+    if (!bs_msgpack_head(data->data, data->size, &head) || head.type == BS_MSGPACK_STRING)
         return put_from_msgpack(bytes, data, depth);
+    if (head.type == BS_MSGPACK_ARRAY || head.type == BS_MSGPACK_MAP)
+        return bs_msgpack_take(data, &key) ? put_base64(bytes, key)
+                                           : put(bytes, "\"\"");
     struct bs_buffer text = {0};
     bool done = put_from_msgpack(&text, data, depth) &&
                 bs_json_put_string(bytes, bs_buffer_span(&text));

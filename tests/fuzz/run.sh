@@ -13,8 +13,9 @@
 # Those with names are made by hand, or (found-...) were findings; they stay.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/fuzz/tally.sh
+. tests/fuzz/tally.sh
 
-tally=tests/fuzz/tally.tsv
 largest_corpus=20000 # bytes
 # A header that claims much memory is a finding. Compressed streams have a window of up to
 # 128 MiB.
@@ -22,17 +23,6 @@ limits=(-rss_limit_mb=600 -malloc_limit_mb=100 -timeout=60 -max_len=16384)
 packed_limits=(-rss_limit_mb=600 -malloc_limit_mb=200 -timeout=60 -max_len=16384)
 export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=1
 export UBSAN_OPTIONS=print_stacktrace=1
-
-# add_to_tally TARGET SECONDS EXECUTIONS FINDINGS
-add_to_tally() {
-    [ -e "$tally" ] || printf 'target\tCPU seconds\texecutions\tfindings\n' >"$tally"
-    awk -F '\t' -v OFS='\t' -v target="$1" -v seconds="$2" -v executions="$3" -v findings="$4" '
-        function row(s, e, f) { printf "%s\t%.0f\t%.0f\t%d\n", target, s, e, f }
-        $1 == target { row($2 + seconds, $3 + executions, $4 + findings); done = 1; next }
-        { print }
-        END { if (!done) row(seconds, executions, findings) }' "$tally" >"$tally.new"
-    mv "$tally.new" "$tally"
-}
 
 limits_of() {
     case $1 in

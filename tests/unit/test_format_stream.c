@@ -61,12 +61,16 @@ static void test_foreign_values(void) {
                       "x\xc7\x03\x05"
                       "abc"),
                  1, "{\"b\":\"AP8QgA==\",\"x\":\"YWJj\"}\n", "bin and ext as base64");
-    check_stream(
-        SPAN("\x81\xa1m\x84\x01\xa1"
-             "a\xc0\x02\x93\x01\xc2\xa1q\x03\xcb\x7f\xf0\x00"
-             "\x00\x00\x00\x00\x00\xca\x3f\x00\x00\x00"),
-        1, "{\"m\":{\"1\":\"a\",\"null\":2,\"[1,false,\\\"q\\\"]\":3,\"null\":0.5}}\n",
-        "keys that are no strings");
+    check_stream(SPAN("\x81\xa1m\x84\x01\xa1"
+                      "a\xc0\x02\x93\x01\xc2\xa1q\x03\xcb\x7f\xf0\x00"
+                      "\x00\x00\x00\x00\x00\xca\x3f\x00\x00\x00"),
+                 1, "{\"m\":{\"1\":\"a\",\"null\":2,\"kwHCoXE=\":3,\"null\":0.5}}\n",
+                 "keys that are no strings");
+    char keys[3 + 20 + 21] = "\x81\xa1x";
+    memset(keys + 3, '\x81', 20);
+    check_stream(bs_span(keys, sizeof keys), 1,
+                 "{\"x\":{\"gYGBgYGBgYGBgYGBgYGBgYGBgQAAAAAAAAAAAAAAAAAAAAAAAAAA\":0}}\n",
+                 "keys within keys");
     check_stream(SPAN("\x81\xa1j\xc7\x04J[1,]"), 1, "{\"j\":\"WzEsXQ==\"}\n",
                  "JSON text that is none");
     check_stream(SPAN("\x81\xa1j\xc7\x05J1,\"a\""), 1, "{\"j\":\"MSwiYSI=\"}\n",
