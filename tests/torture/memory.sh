@@ -73,6 +73,11 @@ case_train() {
         --eval-steps 3 --eval-data rows.csv --class-weights balanced --log train.log -o out/run rows.tsv
 }
 
+case_train_gpu() {
+    local device=cuda
+    case_train
+}
+
 # From where another one got.
 case_train_on() { case_train; }
 
@@ -180,10 +185,15 @@ left_well() {
     fi
 }
 
-# says_so STATUS: the failure of an allocation of ours is told as such; that of another's, or
-# of the loader (127), is told. oneDNN and libarchive may die of their own: they do.
+# says_so STATUS: the failure of an allocation of ours is told as such, that of a device
+# with status 6; that of another's, or of the loader (127), is told. oneDNN and libarchive
+# may die of their own: they do; so does what stands in for a GPU.
 says_so() {
-    if [ "$whose" = ours ]; then
+    if grep -q '^stand-in: ' err; then
+        died=$((died + 1))
+    elif [ "$1" = 6 ]; then
+        grep -qE '^bs-[a-z]*: .*GPU.* memory' err
+    elif [ "$whose" = ours ]; then
         [ "$1" = 5 ] && grep -qE '^bs-[a-z]*: .*(memory|threads)' err
     elif [[ "$1" = 134 || "$1" = 139 ]] && grep -qE 'libdnnl|libarchive|bad_alloc' failed err; then
         died=$((died + 1))
@@ -264,15 +274,17 @@ limits_row() {
     promise "memory: limits" "$good" "=$tries" "limits; $failures ended runs"
 }
 
-# Leaks and wrong accesses are looked for where the tools are sanitized. These take no GPU
-# for the case that they are built against a stand-in of one.
+# Leaks and wrong accesses are looked for where the tools are sanitized; and there is a
+# stand-in for a GPU, whose memory comes to an end as well.
 sanitized_row() {
+    local memory_cases="$memory_cases train_gpu"
     if [ ! -x "$sanitized/bs-train" ]; then
         skip "memory: sanitized" "allocations that fail" "no sanitized tools in ${sanitized#"$root"/}"
         return
     fi
     tools=$sanitized
     export ASAN_OPTIONS=verify_asan_link_order=0:allocator_may_return_null=1:exitcode=99
+    undisturbed train_gpu
     failing_row sanitized "$(budget 5 1000)"
     unset ASAN_OPTIONS
     tools=$bin
