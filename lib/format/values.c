@@ -93,8 +93,7 @@ static bool put_key(struct bs_buffer *bytes, struct bs_span *data, int depth) {
     if (!bs_msgpack_head(data->data, data->size, &head) || head.type == BS_MSGPACK_STRING)
         return put_from_msgpack(bytes, data, depth);
     if (head.type == BS_MSGPACK_ARRAY || head.type == BS_MSGPACK_MAP)
-        return bs_msgpack_take(data, &key) ? put_base64(bytes, key)
-                                           : put(bytes, "\"\"");
+        return bs_msgpack_take(data, &key) ? put_base64(bytes, key) : put(bytes, "\"\"");
     struct bs_buffer text = {0};
     bool done = put_from_msgpack(&text, data, depth) &&
                 bs_json_put_string(bytes, bs_buffer_span(&text));
