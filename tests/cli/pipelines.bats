@@ -62,7 +62,7 @@ setup_file() {
     [[ $output == *"there is no $DIR/nowhere.tsv: say VAL=FILE"* ]]
     run pipelines/tag-log.sh "$DIR/model"
     [ "$status" -eq 2 ]
-    [ "$output" = 'usage: tag-log.sh MODEL LOG' ]
+    [ "$output" = 'usage: tag-log.sh MODEL LOG TAGGED' ]
     run pipelines/label-folder.sh "$DIR/model" "$DIR"
     [ "$status" -eq 2 ]
     [ "$output" = 'usage: label-folder.sh MODEL INBOX OUTBOX' ]
@@ -75,29 +75,37 @@ setup_file() {
     [[ $output == *' -o models/demo-7 '*' --max-steps 7 '* ]]
 }
 
-@test "tag-log: a line is tagged as soon as it is written, through rotation" {
+@test "tag-log: a line is tagged as soon as it is written, once, through rotation and a new start" {
     log=$DIR/app.log
-    : >"$log"
-    PATH=$BIN:$PATH pipelines/tag-log.sh "$DIR/model" "$log" >"$DIR/tagged" 2>"$DIR/tag.err" 3>&- &
-    tagger=$!
+    tag() {
+        pipelines/tag-log.sh "$DIR/model" "$log" "$DIR/tagged" 2>"$DIR/tag.err" 3>&- &
+        tagger=$!
+    }
     wait_for() { # LINES
         for _ in $(seq 100); do
-            [ "$(wc -l <"$DIR/tagged")" -ge "$1" ] && return
+            [ ! -e "$DIR/tagged" ] || [ "$(wc -l <"$DIR/tagged")" -lt "$1" ] || return 0
             sleep 0.1
         done
         cat "$DIR/tag.err"
         return 1
     }
-    sleep 1
-    echo "a wonderful release" >>"$log"
+    echo "a good start" >"$log"
+    tag
     wait_for 1
+    echo "a wonderful release" >>"$log"
+    wait_for 2
     mv "$log" "$log.1"
     echo "an awful crash" >"$log"
-    wait_for 2
-    pkill -P "$tagger"
+    wait_for 3
+    kill "$tagger"
+    wait "$tagger" || true
+    echo "all is well" >>"$log"
+    tag
+    wait_for 4
+    kill "$tagger"
     wait "$tagger" || true
     cut -f 3 "$DIR/tagged" >"$DIR/tagged.text"
-    [ "$(cat "$DIR/tagged.text")" = $'a wonderful release\nan awful crash' ]
+    [ "$(cat "$DIR/tagged.text")" = $'a good start\na wonderful release\nan awful crash\nall is well' ]
 }
 
 @test "label-folder: labels what is new, once" {
