@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { MOST_INTERVALS = 1000 };
+enum { MOST_CLASSES = 1000 };
 
 struct bs_metrics {
     struct bs_name_table names;
@@ -316,7 +316,7 @@ static int fill_table(struct bs_metrics *metrics, const struct bs_metric_options
                       struct bs_measure *measure, struct bs_metric_table *table,
                       struct bs_error *error) {
     size_t n_classes = measure->n_classes;
-    bool of_classes = n_classes <= MOST_INTERVALS;
+    bool of_classes = n_classes <= MOST_CLASSES;
     size_t n_values = BS_SCORE_CLASSES + (of_classes ? n_classes : 0);
     double *values = bs_alloc(BS_SCORE_CLASSES + 3 * n_classes, sizeof *values);
     struct bs_interval *intervals = bs_alloc(n_values, sizeof *intervals);
@@ -324,6 +324,7 @@ static int fill_table(struct bs_metrics *metrics, const struct bs_metric_options
     bool done = values && intervals;
     for (size_t i = 0; done && i < n_values; i++)
         intervals[i] = (struct bs_interval){NAN, NAN};
+    table->no_confusion = options->confusion && !of_classes;
     if (done && options->resamples > 0)
         code = bs_bootstrap(measure, n_values, options->resamples, options->seed,
                             intervals, error);
@@ -333,7 +334,7 @@ static int fill_table(struct bs_metrics *metrics, const struct bs_metric_options
         done = add_scores(table, values, intervals) &&
                add_classes(table, metrics, measure, values,
                            of_classes ? intervals + BS_SCORE_CLASSES : NULL) &&
-               (!options->confusion || add_confusion(metrics, table));
+               (!options->confusion || !of_classes || add_confusion(metrics, table));
     }
     free(values);
     free(intervals);

@@ -80,6 +80,7 @@ struct bs_metric_table {
     bool no_probabilities; /* no record has one */
     int64_t n_without;     /* records that have none, otherwise */
     bool no_log_loss;      /* there are probabilities, but not of the gold labels */
+    bool no_confusion;     /* it was asked for, of too many classes */
 };
 
 struct bs_metric_options {
@@ -89,7 +90,7 @@ struct bs_metric_options {
 };
 
 /* Scores at least one record (BS_DATA if there are none). For more than 1,000 classes
- * f1:C gets no interval. */
+ * f1:C gets no interval, and there is no confusion matrix: pairs would fill memory. */
 int bs_metrics_score(struct bs_metrics *metrics, const struct bs_metric_options *options,
                      struct bs_metric_table *table, struct bs_error *error) BS_MUST_CHECK;
 void bs_metric_table_free(struct bs_metric_table *table);

@@ -48,6 +48,20 @@ value() {
     done
 }
 
+@test "the confusion matrix is left out where its pairs would fill memory" {
+    labels() {
+        echo $'label\tpredicted'
+        seq "$1" | sed 's/.*/&\t&/'
+    }
+    go eval_ --quiet --resamples 0 --confusion -f tsv < <(labels 1000)
+    status_is 0
+    [ "$(grep -c ^confusion: out)" -eq 1000000 ]
+    go eval_ --resamples 0 --confusion -f tsv < <(labels 1001)
+    status_is 0
+    [ "$(grep -c ^confusion: out)" -eq 0 ]
+    grep -qx 'bs-eval: no confusion matrix: there are more than 1,000 labels' err
+}
+
 @test "intervals hold the value, and depend on nothing but the seed" {
     go eval_ "$GOLDEN/two.jsonl"
     status_is 0

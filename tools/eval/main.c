@@ -80,6 +80,8 @@ static void say_what_is_missing(const struct bs_metric_table *table) {
     else if (table->no_log_loss)
         bs_note("without the probabilities of all labels (bs-predict --probabilities) "
                 "there is no log_loss");
+    if (table->no_confusion)
+        bs_warn("no confusion matrix: there are more than 1,000 labels");
     if (table->n_without)
         bs_note("log_loss, expected_calibration_error and roc_auc are without %lld "
                 "record%s no probability",
