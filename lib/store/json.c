@@ -4,12 +4,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* jansson without memory seldom says so, and may even go on with a byte of a string left
- * out. */
-static _Thread_local bool ran_out;
+/* Reading without memory, jansson seldom says so: it goes on with a byte of a string left
+ * out, and behind the string if that byte was the last. So where it has failed to get
+ * memory once, it gets none any more. */
+static _Thread_local bool reading, ran_out;
 
 static void *allocate(size_t size) {
-    void *memory = malloc(size);
+    void *memory = reading && ran_out ? NULL : malloc(size);
     ran_out = ran_out || !memory;
     return memory;
 }
@@ -25,7 +26,9 @@ static int load(json_t **object, struct bs_span text, size_t flags, const char *
     const char *data = text.data ? text.data : "";
     pthread_once(&once, set_allocator);
     ran_out = false;
+    reading = true;
     *object = json_loadb(data, text.size, flags | JSON_REJECT_DUPLICATES, &reason);
+    reading = false;
     if (json_is_object(*object) && !ran_out)
         return BS_OK;
     bool is_json = *object != NULL;

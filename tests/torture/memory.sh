@@ -236,8 +236,8 @@ chosen() {
     if [ "$2" = 0 ]; then
         cut -d ' ' -f 1 "$1"
     else
-        awk '{ n = $1; $1 = $3 = "" } !seen[$0]++ { print n }' "$1" |
-            shuf -n "$2" --random-source=<(yes "$RANDOM")
+        shuf --random-source=<(yes "$RANDOM") "$1" |
+            awk -v most="$2" '{ n = $1; $1 = $3 = "" } !seen[$0]++ && most-- > 0 { print n }'
     fi
 }
 
