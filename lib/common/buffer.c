@@ -33,6 +33,24 @@ char *bs_span_string(struct bs_span span) {
     return string;
 }
 
+char **bs_names_copy(const char *const *names, size_t count) {
+    char **copies = bs_alloc(count, sizeof *copies);
+    for (size_t i = 0; copies && i < count; i++) {
+        copies[i] = bs_span_string(bs_span_of(names[i]));
+        if (!copies[i]) {
+            bs_names_free(copies, i);
+            return NULL;
+        }
+    }
+    return copies;
+}
+
+void bs_names_free(char **names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
 bool bs_buffer_reserve(struct bs_buffer *buffer, size_t more) {
     size_t wanted;
     if (__builtin_add_overflow(buffer->size, more, &wanted))

@@ -56,6 +56,10 @@ static inline int bs_span_order(struct bs_span a, struct bs_span b) {
 /* A copy that ends with a zero byte; to be freed with free(); NULL without memory. */
 char *bs_span_string(struct bs_span span) BS_MUST_CHECK;
 
+/* Copies of strings, in a list of their own; NULL without memory. */
+char **bs_names_copy(const char *const *names, size_t count) BS_MUST_CHECK;
+void bs_names_free(char **names, size_t count);
+
 /* Room for `more` bytes behind `size`; grows by doubling. */
 bool bs_buffer_reserve(struct bs_buffer *buffer, size_t more) BS_MUST_CHECK;
 

@@ -538,9 +538,3 @@ int bs_names_parse(const char *text, const char *what, char ***names, size_t *co
         text += size + 1;
     }
 }
-
-void bs_names_free(char **names, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
-}

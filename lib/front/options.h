@@ -141,6 +141,5 @@ int bs_options_precision(const struct bs_options *options, const struct bs_devic
  * BS_USAGE. bs_names_free frees strings and list. */
 int bs_names_parse(const char *text, const char *what, char ***names, size_t *count,
                    struct bs_error *error) BS_MUST_CHECK;
-void bs_names_free(char **names, size_t count);
 
 #endif

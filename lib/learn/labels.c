@@ -150,9 +150,7 @@ int bs_labels_order(struct bs_labels *labels, char *const *preferred, int64_t n_
 }
 
 void bs_labels_free(struct bs_labels *labels) {
-    for (int64_t i = 0; i < labels->count; i++)
-        free(labels->names[i]);
-    free(labels->names);
+    bs_names_free(labels->names, (size_t)labels->count);
     free(labels->sorted);
     *labels = (struct bs_labels){0};
 }

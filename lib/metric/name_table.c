@@ -75,9 +75,7 @@ bool bs_name_table_sort(struct bs_name_table *table, int32_t *places) {
 }
 
 void bs_name_table_free(struct bs_name_table *table) {
-    for (size_t i = 0; i < table->count; i++)
-        free(table->names[i]);
-    free(table->names);
+    bs_names_free(table->names, table->count);
     free(table->slots);
     *table = (struct bs_name_table){0};
 }

@@ -267,27 +267,19 @@ int bs_model_config_copy(struct bs_model_config *copy, const struct bs_model_con
                          const char *const *labels, int64_t n_labels,
                          struct bs_error *error) {
     *copy = *base;
-    copy->num_labels = 0;
+    copy->num_labels = n_labels;
     copy->labels = NULL;
     if (n_labels == 0)
         return BS_OK;
-    copy->labels = bs_alloc((size_t)n_labels, sizeof *copy->labels);
-    for (int64_t i = 0; copy->labels && i < n_labels; i++) {
-        copy->labels[i] = strdup(labels[i]);
-        if (!copy->labels[i])
-            break;
-        copy->num_labels = i + 1;
-    }
-    if (copy->num_labels == n_labels)
+    copy->labels = bs_names_copy(labels, (size_t)n_labels);
+    if (copy->labels)
         return BS_OK;
-    bs_model_config_free(copy);
+    copy->num_labels = 0;
     return bs_fail_memory(error, (size_t)n_labels * sizeof *copy->labels, "labels");
 }
 
 void bs_model_config_free(struct bs_model_config *config) {
-    for (int64_t i = 0; i < config->num_labels; i++)
-        free(config->labels[i]);
-    free(config->labels);
+    bs_names_free(config->labels, (size_t)config->num_labels);
     config->labels = NULL;
     config->num_labels = 0;
 }
