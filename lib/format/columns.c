@@ -137,17 +137,17 @@ static int find_roles(struct bs_reader *reader, bool named, struct roles *roles,
 
 static int name_columns(struct bs_reader *reader, const struct roles *roles,
                         struct bs_error *error) {
-    const struct bs_reader_options *options = &reader->options;
-    const char *chosen[] = {options->text, options->text2, options->label};
     struct bs_columns *columns = &reader->columns;
     for (size_t i = 0; i < reader->cells.count; i++) {
         struct bs_span name = reader->cells.cells[i];
+        bool has_role = false;
         for (int role = 0; role < 3; role++)
-            if (chosen[role] && bs_span_is(name, bs_known_fields[role].name))
-                name.data = NULL; /* its name goes to another column */
-        for (int role = 0; role < 3; role++)
-            if (roles->column[role] == i)
+            if (roles->column[role] == i) {
                 name = bs_span_of(bs_known_fields[role].name);
+                has_role = true;
+            }
+        if (!has_role && bs_reading_taken(reader, name))
+            name = bs_span(NULL, 0);
         if (add_column(reader, name, error))
             return error->code;
     }

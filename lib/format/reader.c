@@ -364,21 +364,27 @@ struct bs_span bs_reading_without_mark(struct bs_span text, int64_t number) {
     return text;
 }
 
+bool bs_reading_taken(struct bs_reader *reader, struct bs_span name) {
+    const struct bs_reader_options *options = &reader->options;
+    const char *chosen[] = {options->text, options->text2, options->label};
+    for (int i = 0; i < 3; i++)
+        if (chosen[i] && bs_span_is(name, bs_known_fields[i].name)) {
+            if (!reader->shadow_warned)
+                bs_warn("%s: field \"%s\" is left out, for \"%s\" takes its name",
+                        reader->path, bs_known_fields[i].name, chosen[i]);
+            reader->shadow_warned = true;
+            return true;
+        }
+    return false;
+}
+
 struct bs_span bs_reading_rename(struct bs_reader *reader, struct bs_span source) {
     const struct bs_reader_options *options = &reader->options;
     const char *chosen[] = {options->text, options->text2, options->label};
     for (int i = 0; i < 3; i++)
         if (chosen[i] && bs_span_is(source, chosen[i]))
             return bs_span_of(bs_known_fields[i].name);
-    for (int i = 0; i < 3; i++)
-        if (chosen[i] && bs_span_is(source, bs_known_fields[i].name)) {
-            if (!reader->shadow_warned)
-                bs_warn("%s: field \"%s\" is left out, for \"%s\" takes its name",
-                        reader->path, bs_known_fields[i].name, chosen[i]);
-            reader->shadow_warned = true;
-            return bs_span(NULL, 0);
-        }
-    return source;
+    return bs_reading_taken(reader, source) ? bs_span(NULL, 0) : source;
 }
 
 int bs_reading_add(struct bs_reader *reader, struct bs_record *record,

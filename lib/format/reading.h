@@ -92,8 +92,11 @@ int bs_reading_find_line(struct bs_reader *reader, struct bs_error *error) BS_MU
 /* `text` without the byte-order mark that may stand before line 1. */
 struct bs_span bs_reading_without_mark(struct bs_span text, int64_t number);
 
-/* The name under which a field called `source` appears; data NULL: it is left out,
- * because a chosen column has its name. */
+/* Whether a chosen field takes this name, so that another one that has it is left out;
+ * the first is warned of. */
+bool bs_reading_taken(struct bs_reader *reader, struct bs_span name);
+
+/* The name under which a field called `source` appears; data NULL: it is left out. */
 struct bs_span bs_reading_rename(struct bs_reader *reader, struct bs_span source);
 
 /*

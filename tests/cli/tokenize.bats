@@ -123,6 +123,25 @@ END
     out_is '2 6 3 5 7 3'
 }
 
+@test "a field whose name goes to a chosen one is left out, with a warning" {
+    printf 'text\ttext2\tb\tc\ngood\tfilm\tbad\tp\n' >named.tsv
+    tr '\t' ',' <named.tsv >named.csv
+    echo '{"text":"good","text2":"film","b":"bad","c":"p"}' >named.jsonl
+    for extension in tsv csv jsonl; do
+        go tokenize -t jsonl --text2 b --label c named.$extension
+        status_is 0
+        out_is '{"ids":[2,5,3,6,3],"type_ids":[0,0,0,1,1],"n_tokens":5,"truncated":false,"text":"good","text2":"bad","label":"p"}'
+        err_is "bs-tokenize: named.$extension: field \"text2\" is left out, for \"b\" takes its name"
+    done
+    go tokenize -t jsonl --text 1 --text2 text2 named.tsv
+    status_is 0
+    err_is ''
+    go tokenize -t jsonl --text 3 named.tsv
+    status_is 0
+    out_is '{"ids":[2,6,3,7,3],"type_ids":[0,0,0,1,1],"n_tokens":5,"truncated":false,"text2":"film","text":"bad","c":"p"}'
+    err_is 'bs-tokenize: named.tsv: field "text" is left out, for "3" takes its name'
+}
+
 # ---- records ----------------------------------------------------------------------
 
 @test "records: our fields first, the user's unchanged and in place" {
