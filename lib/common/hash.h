@@ -1,6 +1,6 @@
 /*
  * Hashes: SHA-256 (FIPS 180-4) names content, CRC-32 (zlib's) finds damage.
- * hash.c needs nothing but C; crc.c and gzip.c are the doors to zlib.
+ * hash.c needs nothing but C; crc.c is a door to zlib.
  */
 #ifndef BS_COMMON_HASH_H
 #define BS_COMMON_HASH_H

@@ -29,7 +29,6 @@ enum bs_flow_state {
 
 struct bs_codec {
     const char *name;
-    struct bs_span magic;
     void *(*open)(void); /* NULL without memory */
     /* Called with bytes to take, or within a stream. `why` lasts as long as `decoder`. */
     enum bs_flow_state (*run)(void *decoder, struct bs_flow *flow, const char **why);

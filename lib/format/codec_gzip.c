@@ -75,7 +75,6 @@ static void close_gzip(void *decoder) {
 
 const struct bs_codec bs_codec_gzip = {
     .name = "gzip",
-    .magic = {"\x1f\x8b\x08", 3},
     .open = open_gzip,
     .run = run,
     .close = close_gzip,

@@ -57,9 +57,6 @@ static void close_xz(void *decoder) {
 
 const struct bs_codec bs_codec_xz = {
     .name = "xz",
-    .magic = {"\xfd"
-              "7zXZ\0",
-              6},
     .open = open_xz,
     .run = run,
     .close = close_xz,

@@ -21,19 +21,33 @@ struct bs_decompress {
     struct bs_buffer block;
 };
 
-enum { N_CODECS = 3 };
-static const struct bs_codec *const codecs[N_CODECS] = {&bs_codec_gzip, &bs_codec_zstd,
-                                                        &bs_codec_xz};
+/* What a stream begins with. zstd may begin with one of 16 frames to be skipped. */
+static const struct {
+    const struct bs_codec *codec;
+    struct bs_span magic;
+    uint8_t free_bits; /* of the first byte */
+} magics[] = {{&bs_codec_gzip, {"\x1f\x8b\x08", 3}, 0},
+              {&bs_codec_zstd, {"\x28\xb5\x2f\xfd", 4}, 0},
+              {&bs_codec_zstd, {"\x50\x2a\x4d\x18", 4}, 15},
+              {&bs_codec_xz,
+               {"\xfd"
+                "7zXZ\0",
+                6},
+               0}};
+enum { N_MAGICS = 4 };
 
 const struct bs_codec *bs_decompress_sniff(struct bs_span begun, bool *undecided) {
     *undecided = false;
-    for (int i = 0; i < N_CODECS; i++) {
-        struct bs_span magic = codecs[i]->magic;
+    for (int i = 0; i < N_MAGICS; i++) {
+        struct bs_span magic = magics[i].magic;
         size_t size = begun.size < magic.size ? begun.size : magic.size;
-        if (size && memcmp(begun.data, magic.data, size) != 0)
+        if (size &&
+            (((uint8_t)begun.data[0] ^ (uint8_t)magic.data[0]) & ~magics[i].free_bits))
+            continue;
+        if (size > 1 && memcmp(begun.data + 1, magic.data + 1, size - 1) != 0)
             continue;
         if (size == magic.size)
-            return codecs[i];
+            return magics[i].codec;
         *undecided = true;
     }
     return NULL;
@@ -107,10 +121,13 @@ int bs_decompress_read(struct bs_decompress *own, char *to, size_t size, size_t 
         if (flow->n_in == 0 && !own->filled && !flow->last && read_block(own, error))
             return error->code;
         own->filled = false;
-        if (flow->n_in > 0 || own->state == BS_FLOW_WITHIN)
+        if (flow->n_in == 0 && own->state == BS_FLOW_WITHIN)
             run(own);
-        else if (flow->last)
+        else if (flow->n_in == 0 && flow->last)
             return BS_END;
+        /* What makes no byte is not left for a read that may wait. */
+        while (flow->n_in > 0 && flow->n_out > 0 && own->state <= BS_FLOW_BETWEEN)
+            run(own);
     }
     own->filled = flow->n_out == 0;
     *got = room - flow->n_out;

@@ -90,9 +90,10 @@ static bool put_from_msgpack(struct bs_buffer *bytes, struct bs_span *data, int 
 static bool put_key(struct bs_buffer *bytes, struct bs_span *data, int depth) {
     struct bs_msgpack_head head;
     struct bs_span key;
-    if (!bs_msgpack_head(data->data, data->size, &head) || head.type == BS_MSGPACK_STRING)
+    bool has_head = bs_msgpack_head(data->data, data->size, &head);
+    if (has_head && head.type == BS_MSGPACK_STRING)
         return put_from_msgpack(bytes, data, depth);
-    if (head.type == BS_MSGPACK_ARRAY || head.type == BS_MSGPACK_MAP)
+    if (has_head && (head.type == BS_MSGPACK_ARRAY || head.type == BS_MSGPACK_MAP))
         return bs_msgpack_take(data, &key) ? put_base64(bytes, key) : put(bytes, "\"\"");
     struct bs_buffer text = {0};
     bool done = put_from_msgpack(&text, data, depth) &&

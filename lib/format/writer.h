@@ -49,9 +49,10 @@ int bs_writer_set(const struct bs_writer *writer, struct bs_record *record,
  * values: whole numbers, decimals that are the shortest text of their double, strings,
  * arrays, objects; a number or string that msgpack cannot hold exactly is kept as its
  * JSON text in an ext of type 74 ('J'), which becomes the same JSON again. Msgpack into
- * JSON: bin and other ext become base64, keys that are no strings their JSON text, NaN
- * and infinities null. TSV and CSV hold a value that is no text as its JSON, null and
- * missing as nothing. In lines a LF within the text becomes a blank.
+ * JSON: bin and other ext become base64, keys that are no strings their JSON text (arrays
+ * and maps base64 of their msgpack), NaN and infinities null. TSV and CSV hold a value
+ * that is no text as its JSON, null and missing as nothing. In lines a LF within the text
+ * becomes a blank.
  */
 int bs_writer_encode(const struct bs_writer *writer, const struct bs_record *record,
                      struct bs_buffer *bytes, struct bs_error *error) BS_MUST_CHECK;

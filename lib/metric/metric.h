@@ -86,7 +86,7 @@ struct bs_metric_table {
 struct bs_metric_options {
     int resamples; /* of the bootstrap; 0: no intervals of that kind */
     uint64_t seed;
-    bool confusion; /* adds confusion:GOLD:PREDICTED for all pairs */
+    bool confusion; /* adds confusion:GOLD:PREDICTED for all pairs, see below */
 };
 
 /* Scores at least one record (BS_DATA if there are none). For more than 1,000 classes

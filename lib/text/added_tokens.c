@@ -31,8 +31,9 @@ static size_t within(const struct bs_added_tokens *set, size_t end, size_t size)
 static void link_shorter(struct bs_added_tokens *set) {
     for (size_t i = 1; i < set->n_tokens; i++) {
         struct bs_span content = set->tokens[i].content;
-        set->shorter[i] =
-            within(set, i, common_size(set->tokens[i - 1].content, content));
+        size_t common = common_size(set->tokens[i - 1].content, content);
+        bool equal = common == content.size;
+        set->shorter[i] = equal ? set->shorter[i - 1] : within(set, i, common);
     }
 }
 

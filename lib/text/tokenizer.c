@@ -19,26 +19,47 @@ static void hash_span(struct bs_sha256 *sha, struct bs_span span) {
         bs_sha256_add(sha, span.data, span.size);
 }
 
-static void hash_added(struct bs_sha256 *sha, const struct bs_added_tokens *set) {
+/* By first byte, the longest first: stored streams and runs have digests in this order.
+ */
+static int by_first_byte_and_size(const void *a, const void *b) {
+    const struct bs_added_token *x = a, *y = b;
+    int first = (uint8_t)x->content.data[0] - (uint8_t)y->content.data[0];
+    if (first)
+        return first;
+    if (x->content.size != y->content.size)
+        return x->content.size < y->content.size ? 1 : -1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static bool hash_added(struct bs_sha256 *sha, const struct bs_added_tokens *set) {
+    struct bs_added_token *tokens = bs_alloc(set->n_tokens, sizeof *tokens);
+    if (!tokens)
+        return false;
+    if (set->n_tokens > 0)
+        memcpy(tokens, set->tokens, set->n_tokens * sizeof *tokens);
+    qsort(tokens, set->n_tokens, sizeof *tokens, by_first_byte_and_size);
     hash_number(sha, (int64_t)set->n_tokens);
     for (size_t i = 0; i < set->n_tokens; i++) {
-        const struct bs_added_token *token = &set->tokens[i];
+        const struct bs_added_token *token = &tokens[i];
         hash_span(sha, token->content);
         hash_number(sha, token->id);
         hash_number(sha, token->special | token->lstrip << 1 | token->rstrip << 2 |
                              token->single_word << 3 | token->normalized << 4);
     }
+    free(tokens);
+    return true;
 }
 
-static void make_digest(struct bs_tokenizer *tokenizer,
+static bool make_digest(struct bs_tokenizer *tokenizer,
                         const struct bs_tokenizer_settings *settings) {
     struct bs_sha256 sha;
     bs_sha256_begin(&sha);
     hash_number(&sha, (int64_t)settings->vocabulary_size);
     for (size_t i = 0; i < settings->vocabulary_size; i++)
         hash_span(&sha, settings->vocabulary[i]);
-    hash_added(&sha, &tokenizer->raw_added);
-    hash_added(&sha, &tokenizer->normalized_added);
+    if (!hash_added(&sha, &tokenizer->raw_added) ||
+        !hash_added(&sha, &tokenizer->normalized_added))
+        return false;
     hash_span(&sha, settings->continuing_prefix);
     hash_number(&sha, settings->max_input_chars_per_word);
     hash_number(&sha, settings->clean_text | settings->handle_chinese_chars << 1 |
@@ -48,6 +69,7 @@ static void make_digest(struct bs_tokenizer *tokenizer,
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         hash_number(&sha, ids[i]);
     bs_sha256_end_hex(&sha, tokenizer->digest);
+    return true;
 }
 
 static struct bs_normalizer normalizer_of(const struct bs_tokenizer *tokenizer) {
@@ -114,10 +136,10 @@ static int build(struct bs_tokenizer *tokenizer,
     if (code != BS_OK)
         return code;
     if (!build_added(&tokenizer->raw_added, tokenizer, settings, false) ||
-        !build_added(&tokenizer->normalized_added, tokenizer, settings, true))
+        !build_added(&tokenizer->normalized_added, tokenizer, settings, true) ||
+        !make_digest(tokenizer, settings))
         return bs_fail_memory(error, settings->n_added * sizeof *settings->added,
                               "the added tokens");
-    make_digest(tokenizer, settings);
     return BS_OK;
 }
 

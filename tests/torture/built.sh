@@ -47,10 +47,11 @@ unknown() {
 # What cppcheck and gcc's analyzer say of lib/ and tools/; clang's is part of `make lint`.
 torture_analyzed() {
     workplace analyzed
+    local here=$PWD
     if command -v cppcheck >/dev/null; then
         promise "cppcheck" "$(cd "$root" && cppcheck --quiet --std=c11 -D_GNU_SOURCE -Ilib \
             --enable=warning,performance,portability --template='{file}: {id}' \
-            lib/*/*.c lib/compute/ref lib/compute/cpu tools 2>&1 | unknown "$PWD/cppcheck.txt")" \
+            lib/*/*.c lib/compute/ref lib/compute/cpu tools 2>&1 | unknown "$here/cppcheck.txt")" \
             "=0" "new findings"
     else
         skip "cppcheck" "new findings" "cppcheck is not installed"

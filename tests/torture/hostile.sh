@@ -78,6 +78,16 @@ make_tokenizers() {
         "$1" >added/tokenizer_config.json
 }
 
+# N added tokens that are the same one once normalized.
+make_equal_tokens() {
+    mkdir equal
+    cp "$tiny"/vocab.txt equal
+    perl -e 'print "{\"added_tokens_decoder\":{", join(",", map {
+        (my $content = sprintf "%017b", $_) =~ tr/01/aA/;
+        "\"$_\":{\"normalized\":true,\"content\":\"$content\"}" } 100 .. 100 + $ARGV[0]), "}}"' \
+        "$1" >equal/tokenizer_config.json
+}
+
 torture_hostile() {
     need_tiny
     workplace hostile
@@ -102,10 +112,13 @@ torture_hostile() {
     bounded "window of 256 MiB" 4 20 "$bin/bs-tokenize" -m "$tiny" -f lines -t ids \
         < <(wide xz -T 1 --lzma2=preset=0,mf=hc3,dict=256MiB)
     make_tokenizers 100000
+    make_equal_tokens 100000
     bounded "largest id" 0 100 "$bin/bs-tokenize" -m far -f lines -t ids <<<film
     bounded "added tokens, in 5 s" 0 200 "${brief[@]}" "$bin/bs-tokenize" -m added -f lines \
         < <(head -c 1000000 /dev/zero | tr '\0' '<')
+    bounded "equal tokens, in 5 s" 0 200 "${brief[@]}" "$bin/bs-tokenize" -m equal -f lines \
+        < <(yes aaaaaaaaaaaaaaab | tr -d '\n' | head -c 100000)
     bounded "other order, in 5 s" 0 200 "${brief[@]}" "$bin/bs-predict" -m "$tiny" -f jsonl -t tsv \
         < <(reordered 65000)
-    rm -rf out far added
+    rm -rf out far added equal
 }

@@ -160,6 +160,9 @@ static void test_settings(struct lab *lab) {
     char digest[65];
     start(lab, false);
     strcpy(digest, bs_tokenizer_digest(lab->tokenizer));
+    check(!strcmp(digest,
+                  "d4be6cd11f886d09f8439fa0803030837bc515532210e1ad06f2522beb87a30c"),
+          "the digest that stored streams name");
     CHECK_SAMPLES(lab, uncased);
     settings->lowercase = settings->strip_accents = false;
     start(lab, false);

@@ -25,7 +25,7 @@ static const struct argp_option own_options[] = {
     {"require", OPTION_REQUIRE, "METRIC>=N", 0,
      "Exit with 1 unless it holds; also >, <=, <; may be repeated", 4},
     {"confusion", OPTION_CONFUSION, NULL, 0,
-     "Add lines confusion:GOLD:PREDICTED for all pairs of labels", 4},
+     "Add lines confusion:GOLD:PREDICTED for all pairs of at most 1,000 labels", 4},
     {"resamples", OPTION_RESAMPLES, "N", 0,
      "Resamples of the bootstrap (default 1000; 0: only Wilson's intervals)", 4},
     {0}};
