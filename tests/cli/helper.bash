@@ -275,7 +275,7 @@ undamaged() {
 launch() {
     local name=$1
     shift
-    env --default-signal=INT "$BIN/bs-$name" "$@" >"${OUT:-out}" 2>"${ERR:-err}" 3>&- 7>&- 8>&- &
+    env --default-signal=INT,HUP "$BIN/bs-$name" "$@" >"${OUT:-out}" 2>"${ERR:-err}" 3>&- 7>&- 8>&- &
     pid=$!
 }
 

@@ -377,7 +377,7 @@ predict_live() {
 }
 
 @test "SIGINT: 130" {
-    start_live env --default-signal=INT "$BIN/bs-predict" -m "$TINY" --linger 60
+    start_live env --default-signal=INT,HUP "$BIN/bs-predict" -m "$TINY" --linger 60
     echo awful >&7
     wait_until 20 pipe_is_empty 7
     end_live INT
