@@ -262,7 +262,7 @@ met_by() {
 
 @test "nohup: a hang-up that was ignored stays ignored" {
     trap '' HUP
-    met_by HUP predict -m model --overwrite -f tsv
+    RESET=INT met_by HUP predict -m model --overwrite -f tsv
     trap - HUP
     printf 'negative\tnegative\tbad film\n' >&7
     exec 7>&-

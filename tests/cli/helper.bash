@@ -265,7 +265,8 @@ undamaged() {
 # No test sleeps and hopes: each waits for what can be seen from outside.
 #
 #   launch NAME ARGS...  bs-NAME in the background, its process in $pid; to out and err,
-#                        or to $OUT and $ERR. SIGINT reaches it as if it were in front
+#                        or to $OUT and $ERR. SIGINT and SIGHUP ($RESET, if set) reach
+#                        it as if it were in front
 #   waits PID            a thread that hears SIGTERM sleeps, no signal on its way to it:
 #                        it waits for somebody
 #   ends N               waits for $pid; its exit status must be N
@@ -275,7 +276,7 @@ undamaged() {
 launch() {
     local name=$1
     shift
-    env --default-signal=INT,HUP "$BIN/bs-$name" "$@" >"${OUT:-out}" 2>"${ERR:-err}" 3>&- 7>&- 8>&- &
+    env --default-signal="${RESET:-INT,HUP}" "$BIN/bs-$name" "$@" >"${OUT:-out}" 2>"${ERR:-err}" 3>&- 7>&- 8>&- &
     pid=$!
 }
 
