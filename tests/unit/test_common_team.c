@@ -252,6 +252,7 @@ static void test_task_without_thread(void) {
     struct rlimit none = {0, 0};
     struct meeting meeting = {true, false};
     struct bs_task task;
+    fflush(stdout); /* memcheck writes what the child has of it, too */
     pid_t child = fork();
     if (child == 0) {
         if (setrlimit(RLIMIT_NPROC, &none) || (!getuid() && setuid(65534)))
