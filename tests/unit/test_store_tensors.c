@@ -401,6 +401,14 @@ static void test_quantize(void) {
               bs_quantized_list(quantized, &count)[2].type == BS_TENSOR_F32,
           "embeddings too large for fp16 stay");
     bs_quantized_free(quantized);
+    tensors[0].bytes.size = 0;
+    tensors[0].shape[0] = 0;
+    tensors[0].shape[1] = (int64_t)1 << 50;
+    code = bs_quantized_new(&quantized, tensors, 1, &error);
+    check(!code && bs_quantized_list(quantized, &count)[0].type == BS_TENSOR_F32,
+          "an empty matrix stays, however wide");
+    if (!code)
+        bs_quantized_free(quantized);
 }
 
 static void test_real_file(const char *path) {
