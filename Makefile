@@ -205,6 +205,11 @@ tests-build: $(TEST_BIN)
 test-c: $(TEST_BIN) ## the C tests alone (TAP)
 	$(Q)status=0; for test in $(TEST_BIN); do echo "# $$test"; $$test || status=1; done; exit $$status
 
+# What tests load into programs, by a compiler that puts nothing of its own into it.
+$(B)/tests/%.so: tests/%.c
+	$(Q)mkdir -p $(@D)
+	$(Q)cc -std=c17 $(WARNINGS) -D_GNU_SOURCE -O1 -g -fPIC -shared -o $@ $< -Wl,--as-needed -lz
+
 # ---- fuzzing ---------------------------------------------------------------------------
 # What reads files and command lines, on hostile input. A target is linked with libFuzzer
 # in VARIANT=fuzz; everywhere else it is a test, that runs once over its corpus.
@@ -219,7 +224,7 @@ $(B)/tests/fuzz/replay.o: CPPFLAGS += -DBS_SANITIZED=$(if $(filter -fsanitize%,$
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_SHARED:%.c=$(B)/%.o) $(B)/libbs.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
 
-.PHONY: fuzz fuzz-merge fuzz-build fuzz-tools
+.PHONY: fuzz fuzz-merge fuzz-build fuzz-tools fuzz-tools-build
 fuzz: ## readers on hostile input: FUZZ="jsonl csv", FUZZ_SECONDS=60 for each
 	$(Q)$(call setup,build fuzz)
 	$(Q)$(MAKE) $(FUZZ_BUILD)
@@ -228,12 +233,13 @@ fuzz-merge: ## their corpora in tests/fuzz/corpus anew, with what `make fuzz` ha
 	$(Q)$(MAKE) $(FUZZ_BUILD)
 	$(Q)tests/fuzz/run.sh --merge build/fuzz-ref/tests/fuzz $(FUZZ)
 FUZZ_KINDS ?= lines tsv csv jsonl tree auto tokens predictions answers bundle config vocabulary \
-              tokenizer weights
+              tokenizer weights checkpoint tokenize_numbers predict_numbers eval_numbers train_numbers
 fuzz-tools: ## the tools themselves on such files: FUZZ_KINDS="tsv bundle", FUZZ_SECONDS=60 for each
 	$(Q)$(call setup,build test fuzz)
-	$(Q)AFL_QUIET=1 $(MAKE) --no-print-directory VARIANT=afl ONEDNN=0 CC=afl-clang-fast all
+	$(Q)AFL_QUIET=1 $(MAKE) --no-print-directory VARIANT=afl ONEDNN=0 CC=afl-clang-fast fuzz-tools-build
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/tools.sh build/afl-ref/bin $(FUZZ_KINDS)
 fuzz-build: $(FUZZ:%=$(B)/tests/fuzz/fuzz_%)
+fuzz-tools-build: all $(B)/tests/fuzz/values.so $(B)/tests/fuzz/seal.so
 
 # ---- CUDA ----------------------------------------------------------------------------
 # libbs-cuda.so, beside the tools; they open it when a GPU is asked for, so the same
@@ -366,10 +372,6 @@ TEST_PTXAS := $(if $(TEST_CUDA),$(CUDA_PTXAS))
 FAIL_ALLOCATION := $(B)/tests/torture/fail_allocation.so
 TORTURE_ENV := BS_BIN=$(abspath $(BIN)) BS_FAIL_ALLOCATION=$(abspath $(FAIL_ALLOCATION)) \
                BS_SANITIZED_BIN=$(abspath build/standin/bin)
-
-$(B)/tests/torture/%.so: tests/torture/%.c
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=c17 $(WARNINGS) -D_GNU_SOURCE -O1 -g -fPIC -shared -o $@ $<
 
 .PHONY: test
 test: ## set-up, build, all tests

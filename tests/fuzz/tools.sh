@@ -1,10 +1,11 @@
 #!/bin/bash
-# Fuzzes the tools themselves, one kind of file after the other, with AFL++, and ends at the
-# first finding. `make fuzz-tools` calls it.
+# Fuzzes the tools themselves, one kind of file (or of command line) after the other, with
+# AFL++, and ends at the first finding. `make fuzz-tools` calls it.
 #
 #     FUZZ_SECONDS=60 tests/fuzz/tools.sh BIN KIND...
 #
-# BIN is the folder of tools that afl-clang-fast has compiled, with sanitizers. It begins
+# BIN is the folder of tools that afl-clang-fast has compiled, with sanitizers; beside it
+# are values.so, for numbers on command lines, and seal.so, for checkpoints. It begins
 # with small files of each kind that the tools make here, and goes on from where it was in
 # build/fuzz-tools/runs. CPU seconds, executions and findings are added to tally.tsv.
 set -euo pipefail
@@ -13,15 +14,19 @@ cd "$(dirname "$0")/../.."
 . tests/fuzz/tally.sh
 
 bin=$(cd "$1" && pwd)
+parts=$(dirname "$bin")/tests/fuzz
 shift
 work=$PWD/build/fuzz-tools
 tiny=$work/tiny
 model=$work/model # a copy of it, one file of which is what is tried
+run=$work/run     # a finished training of it
+train=("$bin/bs-train" -m "$tiny" --device ref --threads 1 -f tsv -o "$run")
 largest_claim=200 # MB: more at once, from files as small as these, is a finding
 export AFL_NO_UI=1 AFL_NO_AFFINITY=1 AFL_QUIET=1 AFL_AUTORESUME=1 AFL_SKIP_CPUFREQ=1
 export AFL_BENCH_UNTIL_CRASH=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1
 export ASAN_OPTIONS=abort_on_error=1:symbolize=0:detect_leaks=0:max_allocation_size_mb=$largest_claim
 export UBSAN_OPTIONS=abort_on_error=1
+export FUZZ_VALUES=$work/input
 
 # given KIND: a seed of that kind, in work/seeds/KIND.
 given() {
@@ -54,6 +59,12 @@ prepare() {
     given vocabulary vocabulary <"$tiny/vocab.txt"
     given tokenizer tokenizer <"$tiny/tokenizer_config.json"
     given weights weights <"$tiny/model.safetensors"
+    "${train[@]}" -q --restart --max-steps 1 "$work/seeds/tsv/rows" >"$work/out"
+    given checkpoint finished <"$run/last/optimizer.bin"
+    printf '%s\n' 0.5 64 8 1M | given predict_numbers some
+    printf '%s\n' a=80,b=20 7 1000 8 | given tokenize_numbers some
+    printf '%s\n' 'accuracy>=0' 10 7 1000 | given eval_numbers some
+    printf '%s\n' 1e-3 0.1 5 2 1 0.1 3 7 1 8 64K positive=2,negative=1 | given train_numbers some
 }
 
 # command_for KIND: what reads a file of that kind, one word a line.
@@ -68,6 +79,18 @@ command_for() {
         bundle) words=("${predict[@]}" -m "$file" "$work/seeds/lines/rows") ;;
         config | vocabulary | tokenizer | weights)
             words=("${predict[@]}" -m "$model" "$work/seeds/lines/rows") ;;
+        checkpoint) words=("${train[@]}" --max-steps 1 "$work/seeds/tsv/rows") ;;
+        # What is behind an @ is a line of the file, or stands where it has no more lines.
+        predict_numbers) words=("${predict[@]}" -m "$tiny" --threshold @0.5 --batch-tokens @64
+            --max-length @8 --max-record @1M "$work/seeds/lines/rows") ;;
+        tokenize_numbers) words=("$bin/bs-tokenize" -m "$tiny" --threads 1 -f tsv --part a
+            --split @a=1 --seed @7 --max-record @1000 --max-length @8 "$work/seeds/tsv/rows") ;;
+        eval_numbers) words=("$bin/bs-eval" -f tsv --require '@accuracy>=0' --resamples @10
+            --seed @7 --max-record @1000 "$work/seeds/answers/rows") ;;
+        train_numbers) words=("${train[@]}" --restart --max-steps 1 --learning-rate @1e-3
+            --weight-decay @0 --warmup-steps @0 --batch-size @2 --max-grad-norm @1
+            --label-smoothing @0 --eval-steps @1 --seed @7 --save-steps @1 --max-length @8
+            --max-record @64K --class-weights @balanced "$work/seeds/tsv/rows") ;;
         *) echo "fuzz: no files of kind \"$1\"" >&2; return 2 ;;
     esac
     printf '%s\n' "${words[@]}"
@@ -80,7 +103,19 @@ place() {
         vocabulary) echo "$model/vocab.txt" ;;
         tokenizer) echo "$model/tokenizer_config.json" ;;
         weights) echo "$model/model.safetensors" ;;
+        checkpoint) echo "$run/last/optimizer.bin" ;;
         *) echo "$work/input" ;;
+    esac
+}
+
+# helped KIND COMMAND...: COMMAND, which is AFL++, with what it needs for the kind.
+helped() {
+    local kind=$1
+    shift
+    case $kind in
+        checkpoint) AFL_CUSTOM_MUTATOR_LIBRARY=$parts/seal.so "$@" ;;
+        *_numbers) AFL_PRELOAD=$parts/values.so "$@" ;;
+        *) "$@" ;;
     esac
 }
 
@@ -90,11 +125,12 @@ stat_of() {
 
 # reads KIND COMMAND...: that it takes the seeds.
 reads() {
-    local seed kind=$1
+    local seed kind=$1 preload=
     shift
+    [[ "$kind" != *_numbers ]] || preload=$parts/values.so
     for seed in "$work/seeds/$kind"/*; do
         cp "$seed" "$(place "$kind")"
-        "$@" >"$work/runs/$kind.log" 2>&1 || { cat "$work/runs/$kind.log" >&2; return 1; }
+        LD_PRELOAD=$preload "$@" >"$work/runs/$kind.log" 2>&1 || { cat "$work/runs/$kind.log" >&2; return 1; }
     done
 }
 
@@ -107,12 +143,12 @@ fuzz() {
     reads "$1" "${words[@]}"
     [ ! -e "$work/runs/$1/default/fuzzer_stats" ] || before=$(stat_of "$1" execs_done)
     TIMEFORMAT='%U %S'
-    { time afl-fuzz -V "${FUZZ_SECONDS:-60}" -i "$work/seeds/$1" -o "$work/runs/$1" -f "$file" -m none \
+    { time helped "$1" afl-fuzz -V "${FUZZ_SECONDS:-60}" -i "$work/seeds/$1" -o "$work/runs/$1" -f "$file" -m none \
         -t 10000 -- "${words[@]}" >"$work/runs/$1.log" 2>&1; } 2>"$work/runs/$1.time" || {
         tail -n 20 "$work/runs/$1.log" >&2
         return 1
     }
-    [ "$file" = "$work/input" ] || cp "$tiny/$(basename "$file")" "$file"
+    [ "$(dirname "$file")" != "$model" ] || cp "$tiny/$(basename "$file")" "$file"
     found=$(find "$work/runs/$1/default/crashes" "$work/runs/$1/default/hangs" -name 'id:*')
     add_to_tally "tool: $1" "$(awk '{ print $1 + $2 }' "$work/runs/$1.time")" \
         $(($(stat_of "$1" execs_done) - before)) "$(grep -c . <<<"$found" || true)"
