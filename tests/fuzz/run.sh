@@ -17,8 +17,8 @@ cd "$(dirname "$0")/../.."
 . tests/fuzz/tally.sh
 
 largest_corpus=20000 # bytes
-# A header that claims much memory is a finding. Compressed streams have a window of up to
-# 128 MiB.
+# A header that claims much memory is a finding. What may be a compressed stream has a window
+# of up to 128 MiB.
 limits=(-rss_limit_mb=600 -malloc_limit_mb=100 -timeout=60 -max_len=16384)
 packed_limits=(-rss_limit_mb=600 -malloc_limit_mb=200 -timeout=60 -max_len=16384)
 export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=1
@@ -26,7 +26,9 @@ export UBSAN_OPTIONS=print_stacktrace=1
 
 limits_of() {
     case $1 in
-        archive | compressed) printf '%s\n' "${packed_limits[@]}" ;;
+        archive | compressed | csv | jsonl | lines | msgpack | tsv)
+            printf '%s\n' "${packed_limits[@]}"
+            ;;
         *) printf '%s\n' "${limits[@]}" ;;
     esac
 }
