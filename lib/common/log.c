@@ -22,11 +22,19 @@ const char *bs_log_tool(void) {
     return settings.tool;
 }
 
+/* U+0080 to U+009F, one of which is as good as an escape and a bracket. */
+static bool is_c1(const char *text) {
+    return text[0] == '\xc2' && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xa0;
+}
+
 /* Messages quote names and texts of files: what would steer the terminal is not sent. */
 static void disarm(char *text, size_t size) {
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)text[i] < ' ' || text[i] == '\x7f')
             text[i] = '?';
+        else if (i + 1 < size && is_c1(text + i))
+            text[i] = text[i + 1] = '?';
 }
 
 /* One write a message, so that lines of several processes do not mix. */

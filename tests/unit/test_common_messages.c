@@ -106,9 +106,10 @@ static void test_lines(void) {
     memset(many, 'x', sizeof many);
     many[sizeof many - 1] = '\0';
     begin(false, false);
-    bs_note("a\x1b[2J\tb\nc\x7f");
+    bs_note("a\x1b[2J\tb\nc\x7f d\xc2\x9b"
+            "2J \xc3\xa9\xc2\xa0");
     char *text = end();
-    check(strcmp(text, "tool: a?[2J?b?c?\n") == 0,
+    check(strcmp(text, "tool: a?[2J?b?c? d??2J \xc3\xa9\xc2\xa0\n") == 0,
           "what would steer the terminal is not sent");
     free(text);
     begin(false, false);
