@@ -35,7 +35,7 @@ static la_ssize_t read_input(struct archive *archive, void *data, const void **b
     bs_input_consume(own->input, own->handed);
     own->handed = 0;
     int code = BS_OK;
-    if (bs_input_data(own->input).size == 0)
+    while (!code && bs_input_data(own->input).size == 0)
         code = bs_input_fill(own->input, &own->failure);
     if (code && code != BS_END) {
         archive_set_error(archive, EIO, "%s", own->failure.text);

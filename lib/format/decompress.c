@@ -113,14 +113,14 @@ int bs_decompress_read(struct bs_decompress *own, char *to, size_t size, size_t 
                        struct bs_error *error) {
     struct bs_flow *flow = &own->flow;
     size_t room = size < INT_MAX ? size : INT_MAX;
+    bool may_wait = !bs_decompress_pending(own);
     flow->out = to;
     flow->n_out = room;
-    while (flow->n_out == room) {
+    do {
         if (own->state > BS_FLOW_BETWEEN)
             return fail(own, error);
-        if (flow->n_in == 0 && !own->filled && !flow->last && read_block(own, error))
+        if (may_wait && flow->n_in == 0 && !flow->last && read_block(own, error))
             return error->code;
-        own->filled = false;
         if (flow->n_in == 0 && own->state == BS_FLOW_WITHIN)
             run(own);
         else if (flow->n_in == 0 && flow->last)
@@ -128,7 +128,7 @@ int bs_decompress_read(struct bs_decompress *own, char *to, size_t size, size_t 
         /* What makes no byte is not left for a read that may wait. */
         while (flow->n_in > 0 && flow->n_out > 0 && own->state <= BS_FLOW_BETWEEN)
             run(own);
-    }
+    } while (may_wait && flow->n_out == room);
     own->filled = flow->n_out == 0;
     *got = room - flow->n_out;
     return BS_OK;

@@ -25,12 +25,12 @@ int bs_decompress_open(struct bs_decompress **decompress, const struct bs_codec 
                        int fd, struct bs_span begun, const char *name,
                        struct bs_error *error) BS_MUST_CHECK;
 
-/* BS_OK with `got` bytes (at least one, at most `size`, which is not 0), BS_END, or
- * BS_DATA for damage. Waits for input only while there is no byte to hand on. */
+/* BS_OK with `got` bytes (at most `size`, which is not 0), BS_END, or BS_DATA for damage.
+ * Waits for input only where nothing is pending, and then gives at least one byte. */
 int bs_decompress_read(struct bs_decompress *decompress, char *to, size_t size,
                        size_t *got, struct bs_error *error) BS_MUST_CHECK;
 
-/* Whether the next read may have something to hand on without waiting. */
+/* Whether the next read does not wait, since it may have something to hand on. */
 bool bs_decompress_pending(const struct bs_decompress *decompress);
 
 /* Bytes read from the file, those in `begun` counted. */

@@ -55,7 +55,8 @@ static inline struct bs_span bs_input_data(const struct bs_input *input) {
                    input->end - input->begin);
 }
 
-/* One read: BS_OK with at least one more byte, BS_END, or a failure. May wait. */
+/* One read: BS_OK, BS_END, or a failure. May wait, unless bs_input_wait says that it
+ * would not; then decompression may have come to no byte more. */
 int bs_input_fill(struct bs_input *input, struct bs_error *error) BS_MUST_CHECK;
 
 /* Whether a fill would return without waiting, at most `seconds` later (negative:
