@@ -22,6 +22,7 @@
 static const double grace = 1, look_again = 0.25;
 static const int64_t nanoseconds = 1000000000;
 enum {
+    LATE = 60, /* seconds from when bytes are read to when their place is noted */
     RENAMING_TRIES = 100, /* looks at a PATH that is just being renamed */
     TAIL = 64,            /* bytes by which a file is known again */
 };
@@ -31,6 +32,8 @@ struct segment {
     int64_t position; /* of its first byte */
     int64_t offset;   /* of that byte in the file */
     uint64_t device, inode;
+    uint64_t before; /* inode of the file before it */
+    bool renewed;    /* the file was truncated since, so that it is as good as unread */
 };
 
 struct bs_follow {
@@ -44,9 +47,11 @@ struct bs_follow {
     size_t tail_size;
     int64_t tail_end;
 
-    struct stat done;      /* the last file, when nothing more was to come from it */
-    int64_t given;         /* bytes, up to its end */
-    bool was_cut;          /* it was truncated */
+    struct stat done; /* the last file, when nothing more was to come from it */
+    int64_t opened;   /* position where the descriptor that is read begins */
+    int64_t given;    /* bytes, up to its end */
+    bool was_cut;     /* it was truncated */
+    struct stat cut;  /* what it was before: st_mtim, and up to st_size it was read */
     double replaced_since; /* bs_seconds, when another one at PATH was noticed; 0: none */
 
     pthread_mutex_t lock; /* of the segments, the last of which is being read */
@@ -86,7 +91,12 @@ static bool is_rotated(const struct bs_follow *follow, const char *name) {
 
 /* Of regular files that are rotated siblings, the first in time for which `wanted` holds;
  * its path is left in `found`. BS_END if there is none, as far as can be seen. */
-typedef bool sibling_test(const struct bs_follow *follow, const struct stat *status);
+typedef bool sibling_test(const struct bs_follow *follow, const char *path,
+                          const struct stat *status);
+
+typedef int finder(const struct bs_follow *follow, sibling_test *wanted,
+                   char found[PATH_MAX], struct stat *found_status,
+                   struct bs_error *error);
 
 static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
                         char found[PATH_MAX], struct stat *found_status,
@@ -102,8 +112,9 @@ static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
         struct stat status;
         int size = snprintf(path, sizeof path, "%s/%s", follow->folder, entry->d_name);
         if (!is_rotated(follow, entry->d_name) || size >= (int)sizeof path ||
-            stat(path, &status) || !S_ISREG(status.st_mode) || !wanted(follow, &status) ||
-            (any && compare_times(&status, found_status) >= 0))
+            stat(path, &status) || !S_ISREG(status.st_mode) ||
+            (any && compare_times(&status, found_status) >= 0) ||
+            !wanted(follow, path, &status))
             continue;
         any = true;
         *found_status = status;
@@ -139,21 +150,25 @@ static bool holds_line(int fd, const struct bs_log_place *place) {
     return strcmp(digest, place->digest) == 0;
 }
 
-static bool is_first(const struct bs_follow *follow, const struct stat *status) {
+static bool is_first(const struct bs_follow *follow, const char *path,
+                     const struct stat *status) {
+    (void)path;
     return is_file(status, follow->first.device, follow->first.inode);
 }
 
-static bool is_done(const struct bs_follow *follow, const struct stat *status) {
+static bool is_done(const struct bs_follow *follow, const char *path,
+                    const struct stat *status) {
+    (void)path;
     return same_file(status, &follow->done);
 }
 
 /* What a file is called now: PATH or one of its siblings; BS_END: it is gone. */
 static int find_file(const struct bs_follow *follow, sibling_test *wanted,
-                     char path[PATH_MAX], struct bs_error *error) {
-    struct stat status;
-    if (stat(follow->path, &status) || !wanted(follow, &status))
-        return find_sibling(follow, wanted, path, &status, error);
-    snprintf(path, PATH_MAX, "%s", follow->path);
+                     char found[PATH_MAX], struct stat *found_status,
+                     struct bs_error *error) {
+    if (stat(follow->path, found_status) || !wanted(follow, follow->path, found_status))
+        return find_sibling(follow, wanted, found, found_status, error);
+    snprintf(found, PATH_MAX, "%s", follow->path);
     return BS_OK;
 }
 
@@ -186,27 +201,36 @@ static bool holds_tail(const struct bs_follow *follow, int fd) {
     return got == (ssize_t)size && memcmp(now, follow->tail, size) == 0;
 }
 
+/* The file before the one to begin with: of what was truncated, and of its copy, the one
+ * before that. */
+static uint64_t inode_before(const struct bs_follow *follow) {
+    if (follow->n_segments == 0)
+        return follow->first.before;
+    const struct segment *last = &follow->segments[follow->n_segments - 1];
+    return follow->was_cut ? last->before : last->inode;
+}
+
 static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
                          struct bs_error *error) {
     struct stat status;
-    if (fstat(fd, &status) || lseek(fd, offset, SEEK_SET) < 0) {
-        bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path);
-        close(fd);
-        return error->code;
-    }
+    if (fstat(fd, &status) || lseek(fd, offset, SEEK_SET) < 0)
+        return bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path);
     follow->replaced_since = 0;
     note_tail(follow, fd, offset);
     pthread_mutex_lock(&follow->lock);
     bool room = has_room(follow);
-    if (room)
-        follow->segments[follow->n_segments++] = (struct segment){
-            follow->given, offset, (uint64_t)status.st_dev, (uint64_t)status.st_ino};
+    if (room) {
+        struct segment segment = {.position = follow->given,
+                                  .offset = offset,
+                                  .device = (uint64_t)status.st_dev,
+                                  .inode = (uint64_t)status.st_ino,
+                                  .before = inode_before(follow)};
+        follow->segments[follow->n_segments++] = segment;
+    }
     pthread_mutex_unlock(&follow->lock);
-    if (room)
-        return BS_OK;
-    close(fd);
-    return bs_fail_memory(error, follow->capacity * sizeof *follow->segments,
-                          follow->path);
+    return room ? BS_OK
+                : bs_fail_memory(error, follow->capacity * sizeof *follow->segments,
+                                 follow->path);
 }
 
 static int open_path(const char *path, int *fd, struct bs_error *error) {
@@ -220,68 +244,140 @@ static int open_path(const char *path, int *fd, struct bs_error *error) {
     return bs_fail(error, BS_DATA, "%s: is no regular file, which --follow needs", path);
 }
 
-/* The file where the last run ended; BS_END if it is not there any more. */
-static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error) {
+/* Opens what was found, unless it was renamed or removed meanwhile: then what is found
+ * next. */
+static int open_found(const struct bs_follow *follow, finder *find, sibling_test *wanted,
+                      int *fd, struct bs_error *error) {
     char path[PATH_MAX];
-    struct bs_error ignored;
-    int code = find_file(follow, is_first, path, error);
+    int code = BS_OK;
+    for (int i = 0; i < RENAMING_TRIES; i++) {
+        struct stat found, opened;
+        code = find(follow, wanted, path, &found, error);
+        if (code)
+            return code;
+        code = open_path(path, fd, error);
+        if (!code && !fstat(*fd, &opened) && same_file(&opened, &found))
+            return BS_OK;
+        if (!code)
+            close(*fd);
+    }
+    return code ? code : bs_fail(error, BS_DATA, "%s: is renamed all the time", path);
+}
+
+/* Whether it is what a file was before that was truncated. */
+static bool is_copy(const struct bs_follow *follow, const char *path,
+                    const struct stat *status) {
+    if (status->st_size < follow->cut.st_size ||
+        compare_times(status, &follow->cut) < 0 || same_file(status, &follow->done))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool is =
+        follow->n_segments > 0 ? holds_tail(follow, fd) : holds_line(fd, &follow->first);
+    close(fd);
+    return is;
+}
+
+/* The file where the last run ended, or its copy; BS_END if it is not there any more. */
+static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error) {
+    int code = open_found(follow, find_file, is_first, fd, error);
     if (code == BS_END)
         bs_warn("%s: the file that was read last is gone; what it held behind byte %lld "
                 "is lost",
                 follow->path, (long long)follow->first.offset);
-    if (code)
+    if (code || holds_line(*fd, &follow->first))
         return code;
-    if (open_path(path, fd, &ignored))
-        return BS_END;
-    if (holds_line(*fd, &follow->first))
-        return BS_OK;
-    bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines that "
-            "it held behind that may be lost",
-            follow->path, (long long)follow->first.offset);
     close(*fd);
-    return BS_END;
+    follow->cut.st_size = follow->first.offset;
+    follow->cut.st_mtim.tv_sec = follow->first.time_ns / nanoseconds - LATE;
+    code = open_found(follow, find_sibling, is_copy, fd, error);
+    if (code == BS_END)
+        bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines "
+                "that it held behind that may be lost",
+                follow->path, (long long)follow->first.offset);
+    return code;
 }
 
 /* ---- going on -------------------------------------------------------------------- */
 
 /* Written to since then, and not read yet. */
-static bool is_later(const struct bs_follow *follow, const struct stat *status) {
+static bool is_later(const struct bs_follow *follow, const char *path,
+                     const struct stat *status) {
+    (void)path;
     if (follow->has_first && is_file(status, follow->first.device, follow->first.before))
         return false;
     for (size_t i = 0; i < follow->n_segments; i++)
-        if (is_file(status, follow->segments[i].device, follow->segments[i].inode))
+        if (!follow->segments[i].renewed &&
+            is_file(status, follow->segments[i].device, follow->segments[i].inode))
             return false;
     return compare_times(status, &follow->done) >= 0;
 }
 
+static void renew(struct bs_follow *follow) {
+    pthread_mutex_lock(&follow->lock);
+    for (size_t i = 0; i < follow->n_segments; i++)
+        if (follow->segments[i].inode == (uint64_t)follow->done.st_ino)
+            follow->segments[i].renewed = true;
+    pthread_mutex_unlock(&follow->lock);
+}
+
 static int open_next(struct bs_follow *follow, int *fd, struct bs_error *error) {
-    char path[PATH_MAX];
     struct stat status;
     if (follow->was_cut)
         bs_warn("%s: was truncated and begins anew; lines may be lost", follow->path);
-    int code = follow->was_cut ? find_file(follow, is_done, path, error)
-                               : find_sibling(follow, is_later, path, &status, error);
+    int code = follow->was_cut ? open_found(follow, find_file, is_done, fd, error)
+                               : open_found(follow, find_sibling, is_later, fd, error);
     if (code != BS_END)
-        return code ? code : open_path(path, fd, error);
+        return code;
     for (int i = 0; i < RENAMING_TRIES && stat(follow->path, &status); i++)
         bs_follow_wait(follow, look_again);
     return open_path(follow->path, fd, error);
 }
 
-int bs_follow_open(struct bs_follow *follow, int *fd, struct bs_error *error) {
+/* The next file, and where to begin in it. */
+static int open_any(struct bs_follow *follow, int *fd, int64_t *offset,
+                    struct bs_error *error) {
+    *offset = 0;
     if (follow->n_segments > 0)
-        return open_next(follow, fd, error) ? error->code
-                                            : begin_segment(follow, *fd, 0, error);
+        return open_next(follow, fd, error);
     if (!follow->has_first)
-        return open_path(follow->path, fd, error) ? error->code
-                                                  : begin_segment(follow, *fd, 0, error);
+        return open_path(follow->path, fd, error);
     int code = open_first(follow, fd, error);
-    if (code != BS_END)
-        return code ? code : begin_segment(follow, *fd, follow->first.offset, error);
+    if (code != BS_END) {
+        *offset = follow->first.offset;
+        return code;
+    }
     follow->done.st_mtim.tv_sec = follow->first.time_ns / nanoseconds;
     follow->done.st_mtim.tv_nsec = follow->first.time_ns % nanoseconds;
-    return open_next(follow, fd, error) ? error->code
-                                        : begin_segment(follow, *fd, 0, error);
+    return open_next(follow, fd, error);
+}
+
+int bs_follow_open(struct bs_follow *follow, int *fd, struct bs_error *error) {
+    int64_t offset;
+    if (open_any(follow, fd, &offset, error))
+        return error->code;
+    follow->opened = follow->given;
+    if (begin_segment(follow, *fd, offset, error))
+        close(*fd);
+    else
+        return BS_OK;
+    return error->code;
+}
+
+/* Goes on in the copy of a file that was truncated, through the same descriptor, so that
+ * a line of which a part was read stays one. */
+static bool go_on_in_copy(struct bs_follow *follow, int fd) {
+    struct bs_error ignored;
+    int copy;
+    if (open_found(follow, find_sibling, is_copy, &copy, &ignored))
+        return false;
+    bool replaced = dup3(copy, fd, O_CLOEXEC) >= 0;
+    close(copy);
+    if (!replaced || begin_segment(follow, fd, follow->cut.st_size, &ignored))
+        return false;
+    renew(follow);
+    return true;
 }
 
 static double age(const struct stat *status) {
@@ -304,17 +400,21 @@ static bool is_left(struct bs_follow *follow, bool replaced) {
 
 enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t read) {
     const struct segment *last = &follow->segments[follow->n_segments - 1];
-    struct stat there;
+    struct stat there, earlier = follow->done;
     /* In this order: what was written before it was replaced is seen then. */
     bool found = !stat(follow->path, &there);
     if (fstat(fd, &follow->done))
         return BS_FOLLOW_WAIT;
-    int64_t end = last->offset + read;
+    follow->given = follow->opened + read;
+    int64_t end = last->offset + follow->given - last->position;
     bool has_more = follow->done.st_size > end;
-    follow->given = last->position + read;
     follow->was_cut = follow->done.st_size < end || !holds_tail(follow, fd);
-    if (follow->was_cut)
-        return BS_FOLLOW_DONE;
+    if (follow->was_cut) {
+        follow->cut = earlier;
+        follow->cut.st_size = end;
+        return go_on_in_copy(follow, fd) ? bs_follow_look(follow, fd, read)
+                                         : BS_FOLLOW_DONE;
+    }
     if (end != follow->tail_end)
         note_tail(follow, fd, end);
     bool left = is_left(follow, found && !has_more && !same_file(&there, &follow->done));
@@ -340,17 +440,13 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
     while (i > 0 && follow->segments[i].position >= position)
         i--;
     struct segment segment = follow->segments[i];
-    /* A file that was truncated has several. */
-    while (i > 0 && follow->segments[i - 1].inode == segment.inode)
-        i--;
-    uint64_t before = i > 0 ? follow->segments[i - 1].inode : follow->first.before;
     pthread_mutex_unlock(&follow->lock);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     *place = (struct bs_log_place){.device = segment.device,
                                    .time_ns = now.tv_sec * nanoseconds + now.tv_nsec,
                                    .inode = segment.inode,
-                                   .before = before,
+                                   .before = segment.before,
                                    .offset = segment.offset + position - segment.position,
                                    .line_bytes = line_bytes};
     struct bs_sha256 sha;

@@ -5,8 +5,9 @@
  * another one has come in its place at PATH; those who still write to it have a second
  * for that. What comes next is the oldest file that was written to after it, of PATH and
  * its rotated siblings (PATH.1, PATH-20261129, not compressed). A file that was truncated
- * begins anew: it is shorter than what was read of it, or ends differently there; lines
- * that came and went in between are lost, which is said.
+ * begins anew: it is shorter than what was read of it, or ends differently there. What
+ * was not read of it is read first from the sibling that it was copied to; if there is
+ * none, lines that came and went in between are lost, which is said.
  *
  * Positions count the bytes that the follower gave, over all files. Not for two threads
  * at once, but for bs_follow_locate.
@@ -31,7 +32,8 @@ struct bs_log_place {
 struct bs_follow;
 
 /* Begins at `place`, whatever its file is called now. If it cannot be found, or does not
- * hold that line there, which is said, with what was written to since. NULL: at the
+ * hold that line there, nor a copy of it, which is said, with what was written to since.
+ * NULL: at the
  * beginning of PATH. `path` is borrowed. BS_DATA if PATH is not a regular file. */
 int bs_follow_new(struct bs_follow **follow, const char *path,
                   const struct bs_log_place *place, struct bs_error *error) BS_MUST_CHECK;

@@ -153,6 +153,76 @@ stop() {
     err_has 'log: was truncated and begins anew'
 }
 
+@test "a log that was copied and cut is read on in its copy" {
+    seq 1 10 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
+    pid=$!
+    reaches 10
+    kill -STOP "$pid"
+    seq 11 20 >>log
+    cp log log.1
+    seq 21 30 >log
+    kill -CONT "$pid"
+    reaches 30
+    cp log log.2
+    seq 31 35 >log
+    reaches 35
+    mv log log.3
+    seq 36 40 >log
+    reaches 40
+    stop
+    cmp <(texts) <(seq 1 40)
+    fails grep lost err
+}
+
+@test "a part of a line that was read before the log was copied and cut stays one" {
+    { seq 1 10; printf 'one and '; } >log
+    follow
+    reaches 10
+    sleep 0.5
+    kill -STOP "$pid"
+    seq 11 13 >>log
+    cp log log.1
+    echo last >log
+    kill -CONT "$pid"
+    reaches 14
+    stop
+    cmp <(texts) <(seq 1 10; echo 'one and 11'; seq 12 13; echo last)
+}
+
+@test "a log that was copied and cut while nobody looked is read on in its copies" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    stop
+    seq 11 20 >>log
+    cp log log.2
+    seq 21 30 >log
+    sleep 0.05
+    cp log log.1
+    seq 31 40 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
+    pid=$!
+    reaches 40
+    stop
+    cmp <(texts) <(seq 1 40)
+    fails grep lost err
+}
+
+@test "a log that was copied and cut, and nothing else, while nobody looked" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    stop
+    cp log log.1
+    : >log
+    follow
+    seq 11 12 >>log
+    reaches 12
+    stop
+    cmp <(texts) <(seq 1 12)
+}
+
 @test "a log that was cut and then rotated is read before the new one" {
     seq 1 10 >log
     follow

@@ -1,11 +1,12 @@
 # shellcheck shell=bash disable=SC2154 # names in lower case come from torture.sh
 # A log that is tagged exactly once. Part of torture.sh.
 
-# write_log LINES SEED: numbered lines into `log`, in bursts, rotated at random: by renaming
-# or, once `state` says that all of it was answered, by truncation.
+# write_log LINES SEED: numbered lines into `log`, in bursts, rotated at random: by renaming,
+# by a copy and truncation or, once `state` says that all of it was answered, by truncation.
 write_log() {
     perl -e '
         use Time::HiRes "sleep";
+        use File::Copy "copy";
         my ($lines, $seed) = @ARGV;
         srand $seed;
         my $turn = 0;
@@ -21,14 +22,22 @@ write_log() {
             my $text = "";
             for (my $k = 1 + int rand 40; $k && $n <= $lines; $k--) { $text .= "line " . $n++ . " of the log\n" }
             syswrite $log, $text or die;
-            sleep rand 0.02;
-            next if rand() > 0.06;
-            if (rand() < 0.5) {
+            if (rand() > 0.06) {
+                sleep rand 0.02;
+                next;
+            }
+            my $how = rand;
+            if ($how < 0.3) {
                 for (my $i = 0; $i < 3000 && !answered(); $i++) { sleep 0.01 }
                 truncate "log", 0 if answered();
                 next;
             }
             $turn++;
+            if ($how < 0.6) {
+                copy "log", "log.$turn" or die;
+                truncate "log", 0;
+                next;
+            }
             rename "log", "log.$turn" or die;
             open $log, ">>", "log" or die;
         }' "$1" "$2"
@@ -53,6 +62,7 @@ torture_logs() {
             break
         fi
         kills=$((kills + 1))
+        sleep "$(random_seconds 100000)"
     done
     wait $writer
     # Then in peace: a second for each rotated file that is left.
