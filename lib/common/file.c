@@ -83,6 +83,14 @@ bool bs_file_exists(const char *path) {
     return stat(path, &status) == 0;
 }
 
+bool bs_is_same_file(const char *path, const char *other) {
+    struct stat a, b;
+    if (strcmp(path, "-") == 0 || strcmp(other, "-") == 0 || stat(path, &a) ||
+        stat(other, &b))
+        return strcmp(path, other) == 0;
+    return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 bool bs_is_directory(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);

@@ -23,6 +23,9 @@ void bs_file_unmap(struct bs_span bytes);
 void bs_file_forget(struct bs_span part);
 
 bool bs_file_exists(const char *path);
+/* Whether two paths name one file, which may not be there yet; "-" is standard input or
+ * output. False of devices and pipes, which several may use. */
+bool bs_is_same_file(const char *path, const char *other);
 bool bs_is_directory(const char *path);
 
 /* mkdir -p. */

@@ -70,14 +70,19 @@ static bool holds(const struct bs_cells *cells, const char *name) {
     return name && find_cell(cells, name) < cells->count;
 }
 
+/* A number says nothing: any cell may hold it. */
+static bool holds_choice(const struct bs_cells *cells, const char *choice) {
+    return column_number(choice) == 0 && holds(cells, choice);
+}
+
 static bool is_header_row(const struct bs_reader *reader) {
     const struct bs_reader_options *options = &reader->options;
     const struct bs_cells *cells = &reader->cells;
     if (options->header != BS_HEADER_AUTO)
         return options->header == BS_HEADER_YES;
     bool by_default = !options->text || column_number(options->text) > 0;
-    return holds(cells, options->text) || holds(cells, options->text2) ||
-           holds(cells, options->label) ||
+    return holds_choice(cells, options->text) || holds_choice(cells, options->text2) ||
+           holds_choice(cells, options->label) ||
            (by_default && (holds(cells, "text") || holds(cells, "sentence"))) ||
            (options->required && strcmp(options->required, BS_FIELD_TEXT) != 0 &&
             holds(cells, options->required));
@@ -107,6 +112,7 @@ struct roles {
     size_t column[3];
 };
 
+static const char *const option_names[] = {"--text", "--text2", "--label"};
 static const char *const remedies[] = {" (choose with --text, or see --header)",
                                        " (choose with --text2, or see --header)",
                                        " (choose with --label, or see --header)"};
@@ -124,6 +130,10 @@ static int find_roles(struct bs_reader *reader, bool named, struct roles *roles,
             roles->column[i] = number - 1;
         else if (chosen[i] && roles->column[i] == none)
             return fail_missing(reader, name, remedies[i], error);
+        for (int k = 0; k < i; k++)
+            if (chosen[i] && chosen[k] && roles->column[i] == roles->column[k])
+                return bs_fail(error, BS_USAGE, "%s and %s choose the same column",
+                               option_names[k], option_names[i]);
     }
     if (options->text || roles->column[0] < cells->count)
         return BS_OK;

@@ -22,6 +22,23 @@ int bs_known_field(struct bs_span name) {
     return -1;
 }
 
+static bool is_nil(const struct bs_value *value) {
+    return (value->kind == BS_VALUE_MSGPACK && bs_span_is(value->bytes, "\xc0")) ||
+           (value->kind == BS_VALUE_JSON && bs_span_is(value->bytes, "null"));
+}
+
+bool bs_field_fits(const struct bs_field *field) {
+    static const enum bs_value_kind kinds[] = {
+        [BS_TYPE_TEXT] = BS_VALUE_TEXT,       [BS_TYPE_NAME] = BS_VALUE_TEXT,
+        [BS_TYPE_IDS] = BS_VALUE_IDS,         [BS_TYPE_INTEGER] = BS_VALUE_INTEGER,
+        [BS_TYPE_BOOLEAN] = BS_VALUE_BOOLEAN, [BS_TYPE_REAL] = BS_VALUE_REAL,
+        [BS_TYPE_MAP] = BS_VALUE_MAP,
+    };
+    int known = bs_known_field(field->name);
+    return known < 0 || field->value.kind == kinds[bs_known_fields[known].type] ||
+           is_nil(&field->value);
+}
+
 const char *bs_type_name(enum bs_field_type type) {
     static const char *const names[] = {
         [BS_TYPE_TEXT] = "a text",

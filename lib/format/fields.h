@@ -32,6 +32,9 @@ extern const struct bs_known_field bs_known_fields[];
 /* Index into bs_known_fields, or -1. */
 int bs_known_field(struct bs_span name);
 
+/* Whether a field that bs knows has a value of its type, or nil; true of all others. */
+bool bs_field_fits(const struct bs_field *field);
+
 /* "a whole number" and so on, for messages. */
 const char *bs_type_name(enum bs_field_type type);
 

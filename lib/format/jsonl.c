@@ -48,6 +48,12 @@ static int take_field(struct bs_reader *reader, struct bs_record *record,
     }
     if (!is_valid || !bs_json_skip(json, BS_JSON_DEPTH - 1, &text))
         return not_valid(record, json, error);
+    bs_json_skip_blank(json);
+    if (json->at == json->end || (*json->at != ',' && *json->at != '}')) {
+        /* 01 is not 0 */
+        json->why = "a comma or } is wanted";
+        return not_valid(record, json, error);
+    }
     struct bs_span name = decode_name(record, string);
     if (!name.data)
         return bs_fail_memory(error, string.size, "a name");
@@ -79,11 +85,7 @@ static int take_object(struct bs_reader *reader, struct bs_record *record,
     while (more) {
         if (take_field(reader, record, json, error))
             return error->code;
-        more = bs_json_take(json, ',');
-        if (!more && !bs_json_take(json, '}')) {
-            json->why = "a comma or } is wanted";
-            return not_valid(record, json, error);
-        }
+        more = !bs_json_take(json, '}') && bs_json_take(json, ',');
     }
     bs_json_skip_blank(json);
     json->why = "something follows the object";

@@ -61,6 +61,14 @@ static void end(struct bs_reader *reader) {
     reader->state = NULL;
 }
 
+static bool same_labels(const struct bs_stream_header *a,
+                        const struct bs_stream_header *b) {
+    bool same = a->n_labels == b->n_labels;
+    for (size_t i = 0; same && i < a->n_labels; i++)
+        same = strcmp(a->labels[i], b->labels[i]) == 0;
+    return same;
+}
+
 /* A header: the first one is kept, others must agree with it. */
 static int check_header(struct bs_reader *reader, struct bs_stream_header *header,
                         struct bs_error *error) {
@@ -71,13 +79,14 @@ static int check_header(struct bs_reader *reader, struct bs_stream_header *heade
         *header = (struct bs_stream_header){0};
         return BS_OK;
     }
-    const char *differs = header->kind != first->kind
-                              ? "kind; read tokens and predictions in separate runs"
-                          : strcmp(header->tokenizer, first->tokenizer) != 0
-                              ? "tokenizer; make both again with the same -m"
-                          : header->max_length != first->max_length
-                              ? "max_length; make both again with the same --max-length"
-                              : NULL;
+    const char *differs =
+        header->kind != first->kind ? "kind; read tokens and predictions in separate runs"
+        : strcmp(header->tokenizer, first->tokenizer) != 0
+            ? "tokenizer; make both again with the same -m"
+        : header->max_length != first->max_length
+            ? "max_length; make both again with the same --max-length"
+        : !same_labels(header, first) ? "labels; make both again with the same --labels"
+                                      : NULL;
     if (differs)
         return bs_fail(error, BS_DATA,
                        "%s: the header of the stream differs from the first one's (%s) "
@@ -243,19 +252,12 @@ static int find(struct bs_reader *reader, struct bs_error *error) {
 static int check_type(const struct bs_reader *reader, const struct bs_field *field,
                       struct bs_error *error) {
     int known = bs_known_field(field->name);
-    bool is_nil = field->value.kind == BS_VALUE_MSGPACK && field->value.bytes.size == 1 &&
-                  field->value.bytes.data[0] == '\xc0';
-    if (known < 0 || is_nil)
+    if (bs_field_fits(field) || (!bs_known_fields[known].of_tokens &&
+                                 reader->header.kind != BS_STREAM_PREDICTIONS))
         return BS_OK;
-    enum bs_field_type type = bs_known_fields[known].type;
-    bool promised =
-        bs_known_fields[known].of_tokens || reader->header.kind == BS_STREAM_PREDICTIONS;
-    bool is_text = field->value.kind == BS_VALUE_TEXT;
-    bool wants_text = type == BS_TYPE_TEXT || type == BS_TYPE_NAME;
-    if (promised && (field->value.kind == BS_VALUE_MSGPACK || is_text != wants_text))
-        return bs_fail(error, BS_REJECTED, "field \"%s\" is not %s",
-                       bs_known_fields[known].name, bs_type_name(type));
-    return BS_OK;
+    return bs_fail(error, BS_REJECTED, "field \"%s\" is not %s",
+                   bs_known_fields[known].name,
+                   bs_type_name(bs_known_fields[known].type));
 }
 
 static int take_field(struct bs_reader *reader, struct bs_record *record,

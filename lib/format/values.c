@@ -85,8 +85,9 @@ static bool put_ext(struct bs_buffer *bytes, const struct bs_msgpack_head *head,
 
 static bool put_from_msgpack(struct bs_buffer *bytes, struct bs_span *data, int depth);
 
-/* A key that is no string is written as the string of its JSON text; an array or a map as
- * base64 of its msgpack: the text of one with such keys in it would double with each. */
+/* A key that is no string, in JSON either, is written as the string of its JSON text; an
+ * array or a map as base64 of its msgpack: the text of one with such keys in it would
+ * double with each. */
 static bool put_key(struct bs_buffer *bytes, struct bs_span *data, int depth) {
     struct bs_msgpack_head head;
     struct bs_span key;
@@ -97,7 +98,8 @@ static bool put_key(struct bs_buffer *bytes, struct bs_span *data, int depth) {
         return bs_msgpack_take(data, &key) ? put_base64(bytes, key) : put(bytes, "\"\"");
     struct bs_buffer text = {0};
     bool done = put_from_msgpack(&text, data, depth) &&
-                bs_json_put_string(bytes, bs_buffer_span(&text));
+                (text.data[0] == '"' ? bs_buffer_append_span(bytes, bs_buffer_span(&text))
+                                     : bs_json_put_string(bytes, bs_buffer_span(&text)));
     bs_buffer_free(&text);
     return done;
 }

@@ -60,9 +60,20 @@ int bs_writer_open(struct bs_writer **result, struct bs_output *output,
     return BS_OK;
 }
 
+static struct bs_span name_at(const struct bs_writer *writer, size_t place) {
+    return writer->columns[writer->by_name[place]];
+}
+
+static bool is_of_name(const struct bs_writer *writer, size_t place,
+                       struct bs_span name) {
+    return place < writer->n_columns && bs_span_equal(name_at(writer, place), name);
+}
+
 static int by_name(const void *a, const void *b, void *columns) {
     const struct bs_span *names = columns;
-    return bs_span_order(names[*(const size_t *)a], names[*(const size_t *)b]);
+    size_t i = *(const size_t *)a, k = *(const size_t *)b;
+    int order = bs_span_order(names[i], names[k]);
+    return order ? order : (i > k) - (i < k);
 }
 
 static bool sort_columns(struct bs_writer *writer) {
@@ -73,6 +84,9 @@ static bool sort_columns(struct bs_writer *writer) {
         writer->by_name[i] = i;
     qsort_r(writer->by_name, writer->n_columns, sizeof *writer->by_name, by_name,
             writer->columns);
+    for (size_t i = 1; i < writer->n_columns; i++)
+        if (is_of_name(writer, i, name_at(writer, i - 1)))
+            writer->repeats = true;
     return true;
 }
 
@@ -237,10 +251,6 @@ const struct bs_field *bs_writing_column(const struct bs_writer *writer,
     return NULL;
 }
 
-static struct bs_span name_at(const struct bs_writer *writer, size_t place) {
-    return writer->columns[writer->by_name[place]];
-}
-
 /* Where columns of that name begin in by_name, if there are any. */
 static size_t first_of_name(const struct bs_writer *writer, struct bs_span name) {
     size_t begin = 0, end = writer->n_columns;
@@ -254,27 +264,26 @@ static size_t first_of_name(const struct bs_writer *writer, struct bs_span name)
     return begin;
 }
 
-static bool is_of_name(const struct bs_writer *writer, size_t place,
-                       struct bs_span name) {
-    return place < writer->n_columns && bs_span_equal(name_at(writer, place), name);
-}
-
-/* Of a record of many fields: for each column the number of its field from 1, or 0. To
- * be freed. */
+/* For each column the number of its field from 1, or 0. Fields of the same name go to
+ * columns of that name in their order. To be freed. */
 static size_t *find_columns(const struct bs_writer *writer,
                             const struct bs_record *record) {
     size_t *found = bs_alloc(writer->n_columns, sizeof *found);
-    for (size_t i = 0; found && i < record->n_fields; i++) {
+    size_t *taken = bs_alloc(writer->n_columns, sizeof *taken); /* at first_of_name */
+    for (size_t i = 0; found && taken && i < record->n_fields; i++) {
         struct bs_span name = record->fields[i].name;
-        for (size_t k = first_of_name(writer, name); is_of_name(writer, k, name); k++) {
-            if (found[writer->by_name[k]])
-                break; /* the first of a name counts */
-            found[writer->by_name[k]] = i + 1;
-        }
+        size_t first = first_of_name(writer, name);
+        if (!is_of_name(writer, first, name))
+            continue;
+        size_t place = first + taken[first]++;
+        if (is_of_name(writer, place, name))
+            found[writer->by_name[place]] = i + 1;
     }
-    for (size_t i = 0; found && i < record->n_fields && i < writer->n_columns; i++)
-        if (bs_span_equal(record->fields[i].name, writer->columns[i]))
-            found[i] = i + 1;
+    if (!taken) {
+        free(found);
+        found = NULL;
+    }
+    free(taken);
     return found;
 }
 
@@ -321,7 +330,8 @@ bool bs_writing_row(const struct bs_writer *writer, const struct bs_record *reco
                     struct bs_buffer *bytes) {
     struct bs_buffer scratch = {0};
     struct bs_span text;
-    bool first = true, wide = writer->columns && record->n_fields > MANY_FIELDS;
+    bool first = true,
+         wide = writer->columns && (writer->repeats || record->n_fields > MANY_FIELDS);
     size_t count = writer->columns ? writer->n_columns : record->n_fields;
     size_t *found = wide ? find_columns(writer, record) : NULL;
     bool done = !wide || found;

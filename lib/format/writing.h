@@ -27,6 +27,7 @@ struct bs_writer {
     struct bs_span *columns; /* names, in memory of their own; NULL: none were given */
     size_t *by_name;         /* their places, sorted by name */
     size_t n_columns;
+    bool repeats;                               /* columns have the same name */
     bool is_stream;                             /* header, checks and end are written */
     bool begun;                                 /* the header is written */
     uint32_t crc;                               /* of the bytes since the last check */

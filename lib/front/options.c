@@ -5,6 +5,7 @@
  */
 #include "front/options.h"
 
+#include "common/file.h"
 #include "common/log.h"
 #include "common/number.h"
 #include "common/team.h"
@@ -359,6 +360,20 @@ static void check_format(const struct parse_state *parse, struct argp_state *sta
                list.data, bs_format_name(parse->options->to));
 }
 
+/* Rejected records go where nothing else is written or read. */
+static void check_rejects(const struct bs_options *options, struct argp_state *state) {
+    const char *output = options->output ? options->output : "-";
+    if (!options->rejects)
+        return;
+    if (bs_is_same_file(options->rejects, output))
+        argp_error(state, "--rejects and the output are both %s",
+                   strcmp(output, "-") == 0 ? "standard output" : output);
+    for (size_t i = 0; i < options->n_paths; i++)
+        if (strcmp(options->paths[i], "-") != 0 &&
+            bs_is_same_file(options->rejects, options->paths[i]))
+            argp_error(state, "--rejects would replace the input %s", options->paths[i]);
+}
+
 static void check_all(const struct parse_state *parse, struct argp_state *state) {
     const struct bs_options *options = parse->options;
     unsigned required = parse->command->required;
@@ -372,6 +387,7 @@ static void check_all(const struct parse_state *parse, struct argp_state *state)
         argp_error(state, "--part goes with --split NAME=WEIGHT,...");
     if (options->split && !options->part)
         argp_error(state, "--split goes with --part NAME, the part to take");
+    check_rejects(options, state);
 }
 
 static void add_path(const struct parse_state *parse, char *path,

@@ -69,10 +69,14 @@ static int copy_columns(struct bs_source *source, struct bs_error *error) {
         return BS_OK;
     struct bs_source_info *info = &source->info;
     info->columns = bs_alloc(count, sizeof *info->columns);
-    for (; info->columns && info->n_columns < count; info->n_columns++)
-        if (!(info->columns[info->n_columns] = bs_span_string(names[info->n_columns])))
-            break;
-    return info->n_columns == count ? BS_OK : bs_fail_memory(error, count, "columns");
+    for (size_t i = 0; info->columns && i < count; i++) {
+        if (!names[i].data) /* it is left out */
+            continue;
+        if (!(info->columns[info->n_columns] = bs_span_string(names[i])))
+            return bs_fail_memory(error, names[i].size, "columns");
+        info->n_columns++;
+    }
+    return info->columns ? BS_OK : bs_fail_memory(error, count, "columns");
 }
 
 /* After the first call of bs_reader_next, whatever it said. */

@@ -47,3 +47,57 @@ bs-tokenize: rows.tsv: line 4: has 1 column, the header has 2'
     out_is ''
     err_is 'bs-tokenize: rows.tsv: has 2 columns and no header row that names a text; say which they are with --text and --label (by number, from 1)'
 }
+
+@test "a column chosen by its number: a cell that is that number makes no header" {
+    printf 'good film\t2\nbad film\t1\n' >stars.tsv
+    go tool tokenize -m "$TINY" -t jsonl --text 1 --label 2 stars.tsv
+    status_is 0
+    out_is '{"ids":[2,5,7,3],"n_tokens":4,"truncated":false,"text":"good film","label":"2"}
+{"ids":[2,6,7,3],"n_tokens":4,"truncated":false,"text":"bad film","label":"1"}'
+    err_is ''
+    printf 'text\tlabel\ngood film\t2\n' >named.tsv
+    go tool tokenize -m "$TINY" -t jsonl --text 1 --label 2 named.tsv
+    status_is 0
+    out_is '{"ids":[2,5,7,3],"n_tokens":4,"truncated":false,"text":"good film","label":"2"}'
+    go tool tokenize -m "$TINY" --text 1 --label 1 stars.tsv
+    status_is 2
+    err_is 'bs-tokenize: --text and --label choose the same column'
+}
+
+@test "columns of one name keep their own values, whatever is left out" {
+    printf 'text,a,a,,\ngood film,1,2,3,4\nbad \xff film,5,6,7,8\n' >rows.csv
+    go tool predict -m "$TINY" --drop text --invalid-utf8 reject -t csv rows.csv
+    status_is 3
+    cut -d , -f 1,3- out >cells
+    cmp cells - <<<'predicted,a,a,,
+positive,1,2,3,4
+,5,6,7,8'
+}
+
+@test "a header row without rows: its columns, as with rows" {
+    printf 'comment,text\n' >rows.csv
+    go tool predict -m "$TINY" --text comment rows.csv
+    status_is 0
+    out_is 'predicted	probability	text'
+}
+
+@test "--rejects names no other file" {
+    printf 'text\tlabel\ngood film\tpositive\n' >rows.tsv
+    cp rows.tsv kept.tsv
+    go tool predict -m "$TINY" --rejects - rows.tsv
+    status_is 2
+    err_has 'bs-predict: --rejects and the output are both standard output'
+    go tool tokenize -m "$TINY" -o both --rejects both rows.tsv
+    status_is 2
+    err_has 'bs-tokenize: --rejects and the output are both both'
+    [ ! -e both ]
+    ln rows.tsv link.tsv
+    go tool eval -m "$TINY" --rejects link.tsv rows.tsv
+    status_is 2
+    err_has 'bs-eval: --rejects would replace the input rows.tsv'
+    cmp rows.tsv kept.tsv
+    go tool predict -m "$TINY" -o /dev/null --rejects /dev/null rows.tsv
+    status_is 0
+    go tool predict -m "$TINY" -o out.tsv --rejects - - <rows.tsv
+    status_is 0
+}

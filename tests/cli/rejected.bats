@@ -382,3 +382,37 @@ rows.tsv: line 4: has 2 columns, the header has 3'
         out_is "bs-${command%% *}: records in msgpack are not for a terminal: send them to a file or a pipe, or choose another format with --to"$'\r'
     done
 }
+
+# ---- of several tools --------------------------------------------------------------
+
+@test "a record that bs-predict rejects is counted by bs-eval in every format" {
+    printf '{"text":"good film","label":"positive"}\n{"text":1,"label":"positive"}\n{"ids":"2 5 3","text":"fine","label":"positive"}\n' >rows.jsonl
+    for format in jsonl csv tsv msgpack; do
+        tool predict -q -m "$TINY" -f jsonl -t $format rows.jsonl >answers || [ $? = 3 ]
+        go tool eval --resamples 0 -f $format answers
+        status_is 0
+        err_is ''
+        grep -E '^(accuracy|support|rejected)	' out >scores
+        cmp scores - <<<'accuracy	0.666667
+support	3
+rejected	1'
+    done
+}
+
+@test "a line that breaks off within a value has not got that value" {
+    printf '{"text":"good film","label":"a"}\n{"text":"fine","label":01}\n{"text":"fine","label":"b' >rows.jsonl
+    go tool predict -m "$TINY" -t jsonl rows.jsonl
+    status_is 3
+    sed 's/"probability":[0-9.]*/"probability":P/' out >answers
+    cmp answers - <<<'{"predicted":"positive","probability":P,"text":"good film","label":"a"}
+{"predicted":"","text":"fine"}
+{"predicted":"","text":"fine"}'
+}
+
+@test "a key that is half a surrogate passes through msgpack" {
+    printf '{"text":"fine","m":{"\\ud800":1,"b":"\\ud801"}}\n' >rows.jsonl
+    tool tokenize -m "$TINY" -o tokens rows.jsonl
+    go tool predict -m "$TINY" -t jsonl tokens
+    status_is 0
+    out_has '"m":{"\ud800":1,"b":"\ud801"}'
+}

@@ -165,6 +165,12 @@ END
     tool tokenize -m "$TINY" --max-length 9 -o shorter rows.tsv
     answered tokens shorter
     gives 4 "$both" "shorter: the header of the stream differs from the first one's (tokens) in max_length; make both again with the same --max-length"
+    tool tokenize -m "$TINY" --labels positive,negative -o labelled rows.tsv
+    answered tokens labelled
+    gives 4 "$both" "labelled: the header of the stream differs from the first one's (tokens) in labels; make both again with the same --labels"
+    tool tokenize -m "$TINY" --labels negative,positive -o turned rows.tsv
+    answered labelled turned
+    gives 4 "$both" "turned: the header of the stream differs from the first one's (labelled) in labels; make both again with the same --labels"
 }
 
 @test "a stream of the wrong kind: exit 4, with the remedy" {

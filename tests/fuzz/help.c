@@ -52,12 +52,21 @@ void fuzz_done(bool done) {
 
 /* A read gets one message and loses what it has no room for, hence small ones. */
 static size_t message_size(size_t piece, int index) {
-    return piece == 0 ? SIZE_MAX : index < PIECES ? piece : LARGEST_PIECE;
+    return index < PIECES ? piece : LARGEST_PIECE;
 }
 
-void fuzz_feed(struct bs_span bytes, size_t piece) {
-    int ends[2], type = piece ? SOCK_SEQPACKET : SOCK_STREAM;
-    fuzz_require(!socketpair(AF_UNIX, type, 0, ends), "no socket");
+static void feed_at_once(struct bs_span bytes) {
+    int file = memfd_create("input", MFD_CLOEXEC);
+    fuzz_require(file >= 0 &&
+                     pwrite(file, bytes.data, bytes.size, 0) == (ssize_t)bytes.size &&
+                     dup2(file, STDIN_FILENO) == STDIN_FILENO,
+                 "no standard input");
+    close(file);
+}
+
+static void feed_pieces(struct bs_span bytes, size_t piece) {
+    int ends[2];
+    fuzz_require(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), "no socket");
     for (int i = 0; bytes.size > 0; i++) {
         size_t size = message_size(piece, i);
         size = size < bytes.size ? size : bytes.size;
@@ -68,6 +77,13 @@ void fuzz_feed(struct bs_span bytes, size_t piece) {
     fuzz_require(dup2(ends[0], STDIN_FILENO) == STDIN_FILENO, "no standard input");
     close(ends[0]);
     close(ends[1]);
+}
+
+void fuzz_feed(struct bs_span bytes, size_t piece) {
+    if (piece)
+        feed_pieces(bytes, piece);
+    else
+        feed_at_once(bytes);
 }
 
 const char *fuzz_file(struct bs_span bytes) {
