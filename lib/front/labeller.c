@@ -3,6 +3,7 @@
 
 #include "common/buffer.h"
 #include "front/tool.h"
+#include "metric/metric.h"
 #include "metric/probabilities.h"
 
 #include <stdlib.h>
@@ -34,12 +35,25 @@ static void weights_task(void *context) {
     opening->code = open_weights(opening->labeller, opening->options, &opening->error);
 }
 
+static int check_labels(const struct bs_model_config *config, const char *path,
+                        struct bs_error *error) {
+    for (int64_t i = 0; i < config->num_labels; i++)
+        if (strcmp(config->labels[i], BS_ABSTAIN_NAME) == 0)
+            return bs_fail(error, BS_DATA,
+                           "%s: has a label \"" BS_ABSTAIN_NAME
+                           "\", which stands for no prediction; give it another name in "
+                           "its config.json",
+                           path);
+    return BS_OK;
+}
+
 /* Reading a tokenizer takes as long as reading weights. */
 static int open_model(struct bs_labeller *labeller, const struct bs_options *options,
                       struct bs_error *error) {
     struct opening opening = {.labeller = labeller, .options = options};
     struct bs_task task;
-    if (bs_model_files_open(&labeller->files, options->model, error))
+    if (bs_model_files_open(&labeller->files, options->model, error) ||
+        check_labels(bs_model_files_config(labeller->files), options->model, error))
         return error->code;
     bs_task_start(&task, weights_task, &opening);
     int code = bs_model_files_tokenizer(labeller->files, &labeller->tokenizer, error);

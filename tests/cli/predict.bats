@@ -184,10 +184,30 @@ labels() {
     [ "$(labels)" = 'positive abstain negative' ]
     sed -n 3p out | cut -f 2 | grep -q '^0\.739'
     make_model labels labels=abstain,b
-    go tool predict -m labels --threshold 0.5 <<<good
-    status_is 2
+    why='labels: has a label "abstain", which stands for no prediction; give it another name in its config.json'
+    go tool predict -m labels <<<good
+    status_is 4
     out_is ''
-    err_is 'bs-predict: --threshold cannot be told apart from the model'"'"'s own label "abstain"'
+    err_is "bs-predict: $why"
+    go tool eval -m labels <<<$'text\tlabel\ngood\tb'
+    status_is 4
+    out_is ''
+    err_is "bs-eval: $why"
+}
+
+@test "columns come of the first sound record, whenever it comes" {
+    printf '{"text":1,"a":5}\n{"text":"fine","b":6}\n' >rows.jsonl
+    go predict rows.jsonl
+    status_is 3
+    mv out whole
+    head -n 1 whole >head
+    cmp head - <<<$'predicted\tprobability\ttext\tb'
+    go predict -f jsonl < <(head -n 1 rows.jsonl; sleep 0.3; tail -n 1 rows.jsonl)
+    status_is 3
+    cmp out whole
+    go predict -f jsonl < <(head -n 1 rows.jsonl)
+    status_is 3
+    out_is $'predicted\tprobability\ttext\ta\n\t\t1\t5'
 }
 
 @test "a long text is cut to the positions; --max-length 0 rejects it" {

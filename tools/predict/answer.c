@@ -91,17 +91,29 @@ static bool has_column(const struct answer *answer, struct bs_span name, bool is
            (!answer->options.drop_text || !is_one_of(name, texts));
 }
 
+static const struct bs_record *first_sound(const struct window *window) {
+    for (size_t i = 0; i < window->count; i++)
+        if (!window->records[i].rejected)
+            return &window->records[i].record;
+    return NULL;
+}
+
 /* The first record that says which fields there are: rejected ones may be torn. */
 static const struct bs_record *telling_record(const struct window *window) {
-    const struct bs_record *torn = NULL;
-    for (size_t i = 0; i < window->count; i++) {
-        const struct bs_token_record *record = &window->records[i];
-        if (!record->rejected)
-            return &record->record;
-        if (!torn && record->record.n_fields)
-            torn = &record->record;
-    }
-    return torn;
+    const struct bs_record *sound = first_sound(window);
+    for (size_t i = 0; !sound && i < window->count; i++)
+        if (window->records[i].record.n_fields)
+            return &window->records[i].record;
+    return sound;
+}
+
+/* Where records tell the columns, a pause before the first sound one does not: the same
+ * input gets the same columns. */
+static bool waits_for_columns(const struct answer *answer,
+                              const struct bs_source_info *info) {
+    bool told = info->format != BS_FORMAT_JSONL && info->format != BS_FORMAT_MSGPACK;
+    return answer->options.columns && !answer->columns_known && !told &&
+           !first_sound(answer->open);
 }
 
 /* Ours, then those of the first record there is, else of the header row. */
@@ -274,7 +286,7 @@ int answer_block(struct answer *answer, const struct bs_source_info *info,
         if (is_full(answer->open) && answer_full(answer, info, error))
             return error->code;
     }
-    if (!block->pause)
+    if (!block->pause || waits_for_columns(answer, info))
         return BS_OK;
     if (answer_all(answer, info, error))
         return error->code;

@@ -97,16 +97,6 @@ struct job {
     struct tagging tagging;
 };
 
-static int check_labels(const struct bs_model_config *config,
-                        const struct settings *settings, struct bs_error *error) {
-    for (int64_t i = 0; settings->threshold > 0 && i < config->num_labels; i++)
-        if (strcmp(config->labels[i], ABSTAIN) == 0)
-            return bs_fail(error, BS_USAGE,
-                           "--threshold cannot be told apart from the model's own label "
-                           "\"" ABSTAIN "\"");
-    return BS_OK;
-}
-
 static int open_answer(struct job *job, const struct bs_options *options,
                        const struct settings *settings, int64_t max_length,
                        struct bs_error *error) {
@@ -121,8 +111,7 @@ static int open_answer(struct job *job, const struct bs_options *options,
                                     .written = job->tagging.log ? tagging_written : NULL,
                                     .context = &job->tagging};
     memcpy(header.tokenizer, bs_tokenizer_digest(job->labeller.tokenizer), 64);
-    if (check_labels(job->labeller.config, settings, error) ||
-        tagging_open_result(&job->tagging, options, &header, &job->result, error))
+    if (tagging_open_result(&job->tagging, options, &header, &job->result, error))
         return error->code;
     return answer_new(&job->answer, &job->labeller, job->result.writer, &answer, error);
 }
