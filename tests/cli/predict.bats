@@ -200,8 +200,8 @@ labels() {
     go predict rows.jsonl
     status_is 3
     mv out whole
-    head -n 1 whole >head
-    cmp head - <<<$'predicted\tprobability\ttext\tb'
+    head -n 1 whole >columns
+    cmp columns - <<<$'predicted\tprobability\ttext\tb'
     go predict -f jsonl < <(head -n 1 rows.jsonl; sleep 0.3; tail -n 1 rows.jsonl)
     status_is 3
     cmp out whole
