@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/number.h"
 #include "common/team.h"
+#include "common/utf8.h"
 #include "common/version.h"
 #include "format/stream_header.h"
 #include "metric/metric.h"
@@ -529,6 +530,8 @@ static int add_name(struct bs_span name, const char *what, char ***names, size_t
                     struct bs_error *error) {
     if (name.size == 0)
         return bs_fail(error, BS_USAGE, "%s: a name is empty", what);
+    if (!bs_utf8_valid(name))
+        return bs_fail(error, BS_USAGE, "%s: a name is not valid UTF-8", what);
     for (size_t i = 0; i < *count; i++)
         if (bs_span_is(name, (*names)[i]))
             return bs_fail(error, BS_USAGE, "%s: \"%s\" stands there twice", what,

@@ -100,8 +100,9 @@ static void check_names(void) {
     check(bs_names_parse("d,a", "--labels", &names, &count, &error) == BS_USAGE,
           "no name twice");
     check(bs_names_parse("", "--labels", &names, &count, &error) == BS_USAGE &&
-              bs_names_parse("e,", "--labels", &names, &count, &error) == BS_USAGE,
-          "no empty name");
+              bs_names_parse("e,", "--labels", &names, &count, &error) == BS_USAGE &&
+              bs_names_parse("\xff", "--labels", &names, &count, &error) == BS_USAGE,
+          "no empty name, and none that is no UTF-8");
     bs_names_free(names, count);
 }
 
