@@ -31,9 +31,12 @@ enum {
 struct segment {
     int64_t position; /* of its first byte */
     int64_t offset;   /* of that byte in the file */
-    uint64_t device, inode;
-    uint64_t before; /* inode of the file before it */
-    bool renewed;    /* the file was truncated since, so that it is as good as unread */
+    uint64_t inode;
+    int64_t birth;   /* an inode may be another file's later */
+    int64_t since;   /* birth of the last file that was read as PATH */
+    uint64_t before; /* of the file before it: inode and birth */
+    int64_t before_birth;
+    bool renewed; /* the file was truncated since, so that it is as good as unread */
 };
 
 struct bs_follow {
@@ -41,11 +44,10 @@ struct bs_follow {
     char folder[PATH_MAX], base[NAME_MAX + 1];
     int watch; /* inotify; -1: there is none */
     struct bs_log_place first;
-    bool has_first;
 
-    char tail[TAIL]; /* what the file that is being read held before byte `tail_end` */
+    char tail[TAIL]; /* what was given last of the file that is being read, */
     size_t tail_size;
-    int64_t tail_end;
+    int64_t tail_end; /* up to this byte of it */
 
     struct stat done; /* the last file, when nothing more was to come from it */
     int64_t opened;   /* position where the descriptor that is read begins */
@@ -61,20 +63,28 @@ struct bs_follow {
     size_t n_segments, capacity;
 };
 
-static bool is_file(const struct stat *status, uint64_t device, uint64_t inode) {
-    return (uint64_t)status->st_dev == device && (uint64_t)status->st_ino == inode;
+/* When a file was made, since 1970; 0 where that is not known. `path` NULL: of `fd`. */
+static int64_t birth_of(int fd, const char *path) {
+    struct statx status;
+    int flags = path ? 0 : AT_EMPTY_PATH;
+    if (statx(fd, path ? path : "", flags, STATX_BTIME, &status) ||
+        !(status.stx_mask & STATX_BTIME))
+        return 0;
+    return status.stx_btime.tv_sec * nanoseconds + status.stx_btime.tv_nsec;
 }
 
 static bool same_file(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+static int compare(struct timespec a, struct timespec b) {
+    if (a.tv_sec != b.tv_sec)
+        return a.tv_sec < b.tv_sec ? -1 : 1;
+    return a.tv_nsec < b.tv_nsec ? -1 : a.tv_nsec > b.tv_nsec;
+}
+
 static int compare_times(const struct stat *a, const struct stat *b) {
-    if (a->st_mtim.tv_sec != b->st_mtim.tv_sec)
-        return a->st_mtim.tv_sec < b->st_mtim.tv_sec ? -1 : 1;
-    return a->st_mtim.tv_nsec < b->st_mtim.tv_nsec
-               ? -1
-               : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+    return compare(a->st_mtim, b->st_mtim);
 }
 
 /* ---- siblings -------------------------------------------------------------------- */
@@ -87,6 +97,16 @@ static bool is_rotated(const struct bs_follow *follow, const char *name) {
         return false;
     const char *rest = name + size + 1;
     return *rest && rest[strspn(rest, "0123456789.-_T:")] == '\0';
+}
+
+/* Whether a file comes before another one that was found: it was written to before or, as
+ * far as clocks tell, renamed or made. */
+static bool comes_before(const char *path, const struct stat *status, const char *found,
+                         const struct stat *found_status) {
+    int order = compare_times(status, found_status);
+    if (order == 0)
+        order = compare(status->st_ctim, found_status->st_ctim);
+    return order ? order < 0 : birth_of(AT_FDCWD, path) < birth_of(AT_FDCWD, found);
 }
 
 /* Of regular files that are rotated siblings, the first in time for which `wanted` holds;
@@ -113,7 +133,7 @@ static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
         int size = snprintf(path, sizeof path, "%s/%s", follow->folder, entry->d_name);
         if (!is_rotated(follow, entry->d_name) || size >= (int)sizeof path ||
             stat(path, &status) || !S_ISREG(status.st_mode) ||
-            (any && compare_times(&status, found_status) >= 0) ||
+            (any && !comes_before(path, &status, found, found_status)) ||
             !wanted(follow, path, &status))
             continue;
         any = true;
@@ -153,7 +173,7 @@ static bool holds_line(int fd, const struct bs_log_place *place) {
 static bool is_first(const struct bs_follow *follow, const char *path,
                      const struct stat *status) {
     (void)path;
-    return is_file(status, follow->first.device, follow->first.inode);
+    return (uint64_t)status->st_ino == follow->first.inode;
 }
 
 static bool is_done(const struct bs_follow *follow, const char *path,
@@ -185,7 +205,7 @@ static bool has_room(struct bs_follow *follow) {
     return true;
 }
 
-/* Remembers what a file holds before byte `end`. */
+/* Remembers what a file holds before byte `end`, where reading begins. */
 static void note_tail(struct bs_follow *follow, int fd, int64_t end) {
     size_t size = end < TAIL ? (size_t)end : TAIL;
     ssize_t got = pread(fd, follow->tail, size, end - (int64_t)size);
@@ -203,14 +223,23 @@ static bool holds_tail(const struct bs_follow *follow, int fd) {
 
 /* The file before the one to begin with: of what was truncated, and of its copy, the one
  * before that. */
-static uint64_t inode_before(const struct bs_follow *follow) {
-    if (follow->n_segments == 0)
-        return follow->first.before;
+static void note_before(const struct bs_follow *follow, struct segment *segment) {
+    if (follow->n_segments == 0) {
+        segment->before = follow->first.before;
+        segment->before_birth = follow->first.before_birth_ns;
+        return;
+    }
     const struct segment *last = &follow->segments[follow->n_segments - 1];
-    return follow->was_cut ? last->before : last->inode;
+    segment->before = follow->was_cut ? last->before : last->inode;
+    segment->before_birth = follow->was_cut ? last->before_birth : last->birth;
 }
 
-static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
+static int64_t since(const struct bs_follow *follow) {
+    return follow->n_segments ? follow->segments[follow->n_segments - 1].since
+                              : follow->first.since_ns;
+}
+
+static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool is_path,
                          struct bs_error *error) {
     struct stat status;
     if (fstat(fd, &status) || lseek(fd, offset, SEEK_SET) < 0)
@@ -220,11 +249,13 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
     pthread_mutex_lock(&follow->lock);
     bool room = has_room(follow);
     if (room) {
+        int64_t birth = birth_of(fd, NULL);
         struct segment segment = {.position = follow->given,
                                   .offset = offset,
-                                  .device = (uint64_t)status.st_dev,
                                   .inode = (uint64_t)status.st_ino,
-                                  .before = inode_before(follow)};
+                                  .birth = birth,
+                                  .since = is_path ? birth : since(follow)};
+        note_before(follow, &segment);
         follow->segments[follow->n_segments++] = segment;
     }
     pthread_mutex_unlock(&follow->lock);
@@ -235,7 +266,7 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset,
 
 static int open_path(const char *path, int *fd, struct bs_error *error) {
     struct stat status;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* it may be a FIFO */
     if (*fd < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
     if (!fstat(*fd, &status) && S_ISREG(status.st_mode))
@@ -270,7 +301,7 @@ static bool is_copy(const struct bs_follow *follow, const char *path,
     if (status->st_size < follow->cut.st_size ||
         compare_times(status, &follow->cut) < 0 || same_file(status, &follow->done))
         return false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
     bool is =
@@ -301,17 +332,28 @@ static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error)
 
 /* ---- going on -------------------------------------------------------------------- */
 
+/* An inode of which the birth is not known is taken for the same file. */
+static bool is_file(uint64_t inode, int64_t birth, uint64_t other, int64_t other_birth) {
+    return inode == other && (birth == other_birth || !birth || !other_birth);
+}
+
+static bool was_read(const struct bs_follow *follow, uint64_t inode, int64_t birth) {
+    for (size_t i = 0; i < follow->n_segments; i++) {
+        const struct segment *segment = &follow->segments[i];
+        if (!segment->renewed && is_file(inode, birth, segment->inode, segment->birth))
+            return true;
+    }
+    return is_file(inode, birth, follow->first.before, follow->first.before_birth_ns);
+}
+
 /* Written to since then, and not read yet. */
 static bool is_later(const struct bs_follow *follow, const char *path,
                      const struct stat *status) {
-    (void)path;
-    if (follow->has_first && is_file(status, follow->first.device, follow->first.before))
+    if (compare_times(status, &follow->done) < 0)
         return false;
-    for (size_t i = 0; i < follow->n_segments; i++)
-        if (!follow->segments[i].renewed &&
-            is_file(status, follow->segments[i].device, follow->segments[i].inode))
-            return false;
-    return compare_times(status, &follow->done) >= 0;
+    int64_t birth = birth_of(AT_FDCWD, path);
+    return !(birth && birth < since(follow)) &&
+           !was_read(follow, (uint64_t)status->st_ino, birth);
 }
 
 static void renew(struct bs_follow *follow) {
@@ -322,7 +364,23 @@ static void renew(struct bs_follow *follow) {
     pthread_mutex_unlock(&follow->lock);
 }
 
-static int open_next(struct bs_follow *follow, int *fd, struct bs_error *error) {
+/* PATH, or what was there when it was not yet found among the rotated ones. */
+static int open_current(struct bs_follow *follow, int *fd, bool *is_path,
+                        struct bs_error *error) {
+    struct bs_error ignored;
+    int earlier;
+    if (open_path(follow->path, fd, error))
+        return error->code;
+    *is_path = open_found(follow, find_sibling, is_later, &earlier, &ignored);
+    if (*is_path)
+        return BS_OK;
+    close(*fd);
+    *fd = earlier;
+    return BS_OK;
+}
+
+static int open_next(struct bs_follow *follow, int *fd, bool *is_path,
+                     struct bs_error *error) {
     struct stat status;
     if (follow->was_cut)
         bs_warn("%s: was truncated and begins anew; lines may be lost", follow->path);
@@ -332,17 +390,16 @@ static int open_next(struct bs_follow *follow, int *fd, struct bs_error *error) 
         return code;
     for (int i = 0; i < RENAMING_TRIES && stat(follow->path, &status); i++)
         bs_follow_wait(follow, look_again);
-    return open_path(follow->path, fd, error);
+    return open_current(follow, fd, is_path, error);
 }
 
 /* The next file, and where to begin in it. */
-static int open_any(struct bs_follow *follow, int *fd, int64_t *offset,
+static int open_any(struct bs_follow *follow, int *fd, int64_t *offset, bool *is_path,
                     struct bs_error *error) {
     *offset = 0;
+    *is_path = false;
     if (follow->n_segments > 0)
-        return open_next(follow, fd, error);
-    if (!follow->has_first)
-        return open_path(follow->path, fd, error);
+        return open_next(follow, fd, is_path, error);
     int code = open_first(follow, fd, error);
     if (code != BS_END) {
         *offset = follow->first.offset;
@@ -350,15 +407,16 @@ static int open_any(struct bs_follow *follow, int *fd, int64_t *offset,
     }
     follow->done.st_mtim.tv_sec = follow->first.time_ns / nanoseconds;
     follow->done.st_mtim.tv_nsec = follow->first.time_ns % nanoseconds;
-    return open_next(follow, fd, error);
+    return open_next(follow, fd, is_path, error);
 }
 
 int bs_follow_open(struct bs_follow *follow, int *fd, struct bs_error *error) {
     int64_t offset;
-    if (open_any(follow, fd, &offset, error))
+    bool is_path;
+    if (open_any(follow, fd, &offset, &is_path, error))
         return error->code;
     follow->opened = follow->given;
-    if (begin_segment(follow, *fd, offset, error))
+    if (begin_segment(follow, *fd, offset, is_path, error))
         close(*fd);
     else
         return BS_OK;
@@ -374,7 +432,7 @@ static bool go_on_in_copy(struct bs_follow *follow, int fd) {
         return false;
     bool replaced = dup3(copy, fd, O_CLOEXEC) >= 0;
     close(copy);
-    if (!replaced || begin_segment(follow, fd, follow->cut.st_size, &ignored))
+    if (!replaced || begin_segment(follow, fd, follow->cut.st_size, false, &ignored))
         return false;
     renew(follow);
     return true;
@@ -383,12 +441,12 @@ static bool go_on_in_copy(struct bs_follow *follow, int fd) {
 static double age(const struct stat *status) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (double)(now.tv_sec - status->st_mtim.tv_sec) +
-           1e-9 * (double)(now.tv_nsec - status->st_mtim.tv_nsec);
+    return (double)(now.tv_sec - status->st_ctim.tv_sec) +
+           1e-9 * (double)(now.tv_nsec - status->st_ctim.tv_nsec);
 }
 
-/* Whether those who wrote to a file that was replaced have had their time: since they
- * last did or, where clocks differ, since it was noticed. */
+/* Whether those who wrote to a file that was replaced have had their time: since it was
+ * renamed or they last wrote or, where clocks differ, since it was noticed. */
 static bool is_left(struct bs_follow *follow, bool replaced) {
     if (!replaced)
         follow->replaced_since = 0;
@@ -412,11 +470,10 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
     if (follow->was_cut) {
         follow->cut = earlier;
         follow->cut.st_size = end;
-        return go_on_in_copy(follow, fd) ? bs_follow_look(follow, fd, read)
-                                         : BS_FOLLOW_DONE;
+        if (go_on_in_copy(follow, fd))
+            return bs_follow_look(follow, fd, read);
+        return found ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
     }
-    if (end != follow->tail_end)
-        note_tail(follow, fd, end);
     bool left = is_left(follow, found && !has_more && !same_file(&there, &follow->done));
     if (has_more)
         return BS_FOLLOW_BYTES;
@@ -433,6 +490,19 @@ bool bs_follow_wait(struct bs_follow *follow, double seconds) {
     return ready >= 0;
 }
 
+void bs_follow_given(struct bs_follow *follow, struct bs_span bytes) {
+    size_t size = bytes.size < TAIL ? bytes.size : TAIL;
+    size_t kept = follow->tail_size < TAIL - size ? follow->tail_size : TAIL - size;
+    memmove(follow->tail, follow->tail + follow->tail_size - kept, kept);
+    memcpy(follow->tail + kept, bytes.data + bytes.size - size, size);
+    follow->tail_size = kept + size;
+    follow->tail_end += (int64_t)bytes.size;
+}
+
+const struct bs_log_place *bs_follow_first(const struct bs_follow *follow) {
+    return &follow->first;
+}
+
 void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_bytes,
                       struct bs_span line, struct bs_log_place *place) {
     pthread_mutex_lock(&follow->lock);
@@ -443,10 +513,11 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
     pthread_mutex_unlock(&follow->lock);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    *place = (struct bs_log_place){.device = segment.device,
+    *place = (struct bs_log_place){.inode = segment.inode,
+                                   .since_ns = segment.since,
                                    .time_ns = now.tv_sec * nanoseconds + now.tv_nsec,
-                                   .inode = segment.inode,
                                    .before = segment.before,
+                                   .before_birth_ns = segment.before_birth,
                                    .offset = segment.offset + position - segment.position,
                                    .line_bytes = line_bytes};
     struct bs_sha256 sha;
@@ -457,36 +528,51 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
 
 /* ---- the object ------------------------------------------------------------------ */
 
+/* Of the file itself, where PATH is a link: it is rotated there. */
 static int split_path(struct bs_follow *follow, struct bs_error *error) {
-    const char *slash = strrchr(follow->path, '/');
-    const char *base = slash ? slash + 1 : follow->path;
-    size_t size = slash ? (size_t)(slash - follow->path) : 1;
-    if (size >= sizeof follow->folder || strlen(base) >= sizeof follow->base)
-        return bs_fail(error, BS_DATA, "%.200s: path too long", follow->path);
-    memcpy(follow->folder, slash ? follow->path : ".", size);
-    if (size == 0) /* a file of the root folder */
-        follow->folder[0] = '/';
-    memcpy(follow->base, base, strlen(base));
+    char path[PATH_MAX];
+    if (!realpath(follow->path, path))
+        return bs_fail_errno(error, BS_DATA, "%s: cannot open", follow->path);
+    char *slash = strrchr(path, '/');
+    snprintf(follow->base, sizeof follow->base, "%.*s", NAME_MAX, slash + 1);
+    slash[slash == path] = '\0'; /* of the root folder the slash stays */
+    memcpy(follow->folder, path, strlen(path) + 1);
     return BS_OK;
+}
+
+static int begin_path(struct bs_follow *follow, struct bs_error *error) {
+    struct timespec now;
+    struct stat status = {0};
+    int fd;
+    if (open_path(follow->path, &fd, error))
+        return error->code;
+    int code = fstat(fd, &status)
+                   ? bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path)
+                   : BS_OK;
+    clock_gettime(CLOCK_REALTIME, &now);
+    follow->first =
+        (struct bs_log_place){.inode = (uint64_t)status.st_ino,
+                              .since_ns = birth_of(fd, NULL),
+                              .time_ns = now.tv_sec * nanoseconds + now.tv_nsec};
+    memset(follow->first.digest, '0', sizeof follow->first.digest - 1); /* of no line */
+    close(fd);
+    return code;
 }
 
 int bs_follow_new(struct bs_follow **result, const char *path,
                   const struct bs_log_place *place, struct bs_error *error) {
     struct bs_follow *follow = bs_alloc(1, sizeof *follow);
-    int fd;
     if (!follow)
         return bs_fail_memory(error, sizeof *follow, path);
     follow->path = path;
     follow->watch = -1;
-    follow->has_first = place != NULL;
-    if (place)
-        follow->first = *place;
     pthread_mutex_init(&follow->lock, NULL);
-    if (split_path(follow, error) || open_path(path, &fd, error)) {
+    if (begin_path(follow, error) || split_path(follow, error)) {
         bs_follow_free(follow);
         return error->code;
     }
-    close(fd);
+    if (place)
+        follow->first = *place;
     follow->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (follow->watch >= 0)
         inotify_add_watch(follow->watch, follow->folder,

@@ -19,10 +19,13 @@
 
 #include <stdbool.h>
 
-/* A place between two lines of a file, and what is needed to know it again. */
+/* A place between two lines of a file, and what is needed to know it again. Files are
+ * siblings, on one device, whose number may change when it is mounted again. */
 struct bs_log_place {
-    uint64_t device, inode;
-    uint64_t before; /* inode of the file that was read before; 0: none */
+    uint64_t inode;
+    uint64_t before;         /* inode of the file that was read before; 0: none */
+    int64_t before_birth_ns; /* when that was made; 0: unknown */
+    int64_t since_ns;        /* files that were made before are older; 0: unknown */
     int64_t offset;
     int64_t line_bytes; /* of the line before it, line feed included; 0: unknown */
     int64_t time_ns;    /* when it was noted, since 1970 */
@@ -43,6 +46,12 @@ void bs_follow_free(struct bs_follow *follow);
  * on. The descriptor is the caller's. */
 int bs_follow_open(struct bs_follow *follow, int *fd,
                    struct bs_error *error) BS_MUST_CHECK;
+
+/* What a read of it gave. */
+void bs_follow_given(struct bs_follow *follow, struct bs_span bytes);
+
+/* Where it begins: `place`, or the beginning of PATH. */
+const struct bs_log_place *bs_follow_first(const struct bs_follow *follow);
 
 /* What reading that file again would give, when `read` bytes were read from it. */
 enum bs_follow_state { BS_FOLLOW_BYTES, BS_FOLLOW_WAIT, BS_FOLLOW_DONE };

@@ -66,7 +66,12 @@ static int read_log(struct bs_input *input, struct bs_error *error) {
            BS_FOLLOW_WAIT)
         if (!bs_follow_wait(input->follow, -1))
             return bs_fail(error, BS_INTERRUPTED, "%s: interrupted", input->name);
-    return state == BS_FOLLOW_DONE ? BS_END : read_plain(input, error);
+    size_t before = input->end;
+    int code = state == BS_FOLLOW_DONE ? BS_END : read_plain(input, error);
+    if (!code)
+        bs_follow_given(input->follow,
+                        bs_span(input->data + before, input->end - before));
+    return code;
 }
 
 static int read_decompressed(struct bs_input *input, struct bs_error *error) {

@@ -335,6 +335,137 @@ stop() {
     [ "$(wc -l <out.jsonl)" = 3 ]
 }
 
+@test "killed before anything was answered: it begins as if for the first time" {
+    : >log
+    follow
+    for _ in $(seq 100); do [ ! -s state ] || break; sleep 0.1; done
+    kill -KILL "$pid"
+    wait "$pid" || true
+    seq 1 5 >log
+    printf 'predicted\tproba' >out.tsv # what was not noted
+    follow
+    reaches 5
+    stop
+    cmp <(texts) <(seq 1 5)
+    [ "$(head -n 1 out.tsv)" = $'predicted\tprobability\ttext' ]
+}
+
+@test "who writes to a rotated log has a second, however long it had been idle" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    sleep 1.2
+    mv log log.1
+    : >log
+    sleep 0.4
+    echo 4 >>log.1
+    reaches 4
+    echo 5 >>log
+    reaches 5
+    stop
+    cmp <(texts) <(seq 1 5)
+}
+
+@test "a file that got the number of one that was read is another file" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    mv log log.1
+    seq 4 6 >log
+    reaches 6
+    stop
+    rm log.1
+    mv log log.2
+    seq 7 9 >log.1 # file systems like to give the number of log.1 again
+    sleep 0.05
+    seq 10 12 >log
+    follow
+    reaches 12
+    stop
+    cmp <(texts) <(seq 1 12)
+}
+
+@test "a late line in a log that was rotated long ago: no line comes twice" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    mv log log.1
+    seq 4 6 >log
+    reaches 6
+    mv log.1 log.2
+    mv log log.1
+    seq 7 9 >log
+    reaches 9
+    stop
+    follow
+    sleep 0.5
+    echo late >>log.2
+    mv log.2 log.3
+    mv log.1 log.2
+    mv log log.1
+    seq 10 12 >log
+    reaches 12
+    stop
+    cmp <(texts) <(seq 1 12)
+}
+
+@test "a log that is cut and removed is waited for, and a signal is heard" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    kill -STOP "$pid"
+    : >log
+    rm log
+    kill -CONT "$pid"
+    sleep 0.5
+    began=$SECONDS
+    stop
+    [ $((SECONDS - began)) -le 2 ]
+    seq 4 6 >log
+    follow
+    reaches 6
+    kill -STOP "$pid"
+    : >log
+    rm log
+    kill -CONT "$pid"
+    sleep 0.5
+    seq 7 9 >log
+    reaches 9
+    stop
+    cmp <(texts) <(seq 1 9)
+}
+
+@test "a link to a log: it is rotated where it lies" {
+    mkdir data
+    seq 1 3 >data/log
+    ln -s data/log log
+    follow
+    reaches 3
+    stop
+    seq 4 6 >>data/log
+    mv data/log data/log.1
+    seq 7 9 >data/log
+    follow
+    reaches 9
+    stop
+    cmp <(texts) <(seq 1 9)
+}
+
+@test "a FIFO is no log, and LOG, state and output are three files" {
+    mkfifo fifo
+    go timeout 5 "$BIN/bs-predict" -m "$TINY" --follow fifo
+    status_is 4
+    err_has 'bs-predict: fifo: is no regular file, which --follow needs'
+    echo line >log
+    go tool predict -m "$TINY" --follow log -o log
+    status_is 2
+    err_has 'bs-predict: --follow and -o are one file, log'
+    go tool predict -m "$TINY" --follow log --state s -o s
+    status_is 2
+    err_has 'bs-predict: --state and -o are one file, s'
+    [ "$(cat log)" = line ]
+}
+
 @test "two processes cannot share a state" {
     seq 1 3 >log
     follow

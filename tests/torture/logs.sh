@@ -3,6 +3,7 @@
 
 # write_log LINES SEED: numbered lines into `log`, in bursts, rotated at random: by renaming,
 # by a copy and truncation or, once `state` says that all of it was answered, by truncation.
+# Who follows has a moment to see a truncation before the next.
 write_log() {
     perl -e '
         use Time::HiRes "sleep";
@@ -29,13 +30,16 @@ write_log() {
             my $how = rand;
             if ($how < 0.3) {
                 for (my $i = 0; $i < 3000 && !answered(); $i++) { sleep 0.01 }
-                truncate "log", 0 if answered();
+                next if !answered();
+                truncate "log", 0;
+                sleep 0.3;
                 next;
             }
             $turn++;
             if ($how < 0.6) {
                 copy "log", "log.$turn" or die;
                 truncate "log", 0;
+                sleep 0.3;
                 next;
             }
             rename "log", "log.$turn" or die;

@@ -18,13 +18,14 @@ static bool read_number(const json_t *object, const char *key, json_int_t least,
 
 static int parse(struct log_state *state, struct bs_span text, struct bs_error *error) {
     json_t *object;
-    int64_t device, inode, before, output_inode;
+    int64_t inode, before, output_inode;
     if (bs_json_object(&object, text, state->path, error))
         return error->code;
     struct bs_log_place *place = &state->place;
     const char *digest = json_string_value(json_object_get(object, "line_sha256"));
-    bool good = read_number(object, "device", INT64_MIN, &device) &&
-                read_number(object, "inode", INT64_MIN, &inode) &&
+    (void)read_number(object, "birth_before_ns", 0, &place->before_birth_ns);
+    (void)read_number(object, "since_ns", 0, &place->since_ns); /* 0: unknown */
+    bool good = read_number(object, "inode", INT64_MIN, &inode) &&
                 read_number(object, "inode_before", INT64_MIN, &before) &&
                 read_number(object, "offset", 0, &place->offset) &&
                 read_number(object, "time_ns", 0, &place->time_ns) &&
@@ -33,7 +34,6 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
                 read_number(object, "output_inode", INT64_MIN, &output_inode) && digest &&
                 strlen(digest) == sizeof place->digest - 1;
     if (good) {
-        place->device = (uint64_t)device;
         place->inode = (uint64_t)inode;
         place->before = (uint64_t)before;
         state->output_inode = (uint64_t)output_inode;
@@ -100,17 +100,18 @@ static int replace(const char *path, struct bs_span text, struct bs_error *error
 int log_state_write(const struct log_state *state, struct bs_error *error) {
     const struct bs_log_place *place = &state->place;
     char text[512];
-    int size =
-        snprintf(text, sizeof text,
-                 "{\"device\": %lld, \"inode\": %lld, \"inode_before\": %lld,\n"
-                 " \"offset\": %lld,\n"
-                 " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
-                 " \"time_ns\": %lld,\n"
-                 " \"output\": %lld, \"output_inode\": %lld}\n",
-                 (long long)place->device, (long long)place->inode,
-                 (long long)place->before, (long long)place->offset,
-                 (long long)place->line_bytes, place->digest, (long long)place->time_ns,
-                 (long long)state->output, (long long)state->output_inode);
+    int size = snprintf(text, sizeof text,
+                        "{\"inode\": %lld, \"inode_before\": %lld,\n"
+                        " \"birth_before_ns\": %lld, \"since_ns\": %lld,\n"
+                        " \"offset\": %lld,\n"
+                        " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
+                        " \"time_ns\": %lld,\n"
+                        " \"output\": %lld, \"output_inode\": %lld}\n",
+                        (long long)place->inode, (long long)place->before,
+                        (long long)place->before_birth_ns, (long long)place->since_ns,
+                        (long long)place->offset, (long long)place->line_bytes,
+                        place->digest, (long long)place->time_ns,
+                        (long long)state->output, (long long)state->output_inode);
     return replace(state->path, bs_span(text, (size_t)size), error);
 }
 

@@ -1,7 +1,30 @@
 /* Following, the state and the output, brought together. */
 #include "tagging.h"
 
+#include "common/file.h"
+
 #include <sys/stat.h>
+
+/* -o, if it is a file. */
+static const char *output_file(const struct bs_options *options) {
+    bool named = options->output && strcmp(options->output, "-") != 0;
+    return named ? options->output : NULL;
+}
+
+static int check_files(const struct tagging *tagging, const char *output,
+                       struct bs_error *error) {
+    const struct {
+        const char *name, *path;
+    } files[] = {
+        {"--follow", tagging->log}, {"--state", tagging->state_path}, {"-o", output}};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < i; k++)
+            if (files[i].path && files[k].path &&
+                bs_is_same_file(files[i].path, files[k].path))
+                return bs_fail(error, BS_USAGE, "%s and %s are one file, %s",
+                               files[k].name, files[i].name, files[i].path);
+    return BS_OK;
+}
 
 int tagging_check(const struct tagging *tagging, const struct bs_options *options,
                   struct bs_error *error) {
@@ -21,13 +44,7 @@ int tagging_check(const struct tagging *tagging, const struct bs_options *option
     if (options->to == BS_FORMAT_MSGPACK)
         return bs_fail(error, BS_USAGE,
                        "--follow writes tsv, csv or jsonl: a record stream needs an end");
-    return BS_OK;
-}
-
-/* -o, if it is a file. */
-static const char *output_file(const struct bs_options *options) {
-    bool named = options->output && strcmp(options->output, "-") != 0;
-    return named ? options->output : NULL;
+    return check_files(tagging, output_file(options), error);
 }
 
 static int check_output(const struct log_state *state, const char *output,
@@ -56,8 +73,11 @@ int tagging_open(struct tagging *tagging, const struct bs_options *options,
         return error->code;
     if (check_output(state, output_file(options), error))
         return error->code;
-    return bs_follow_new(&tagging->follow, tagging->log,
-                         state->is_there ? &state->place : NULL, error);
+    if (bs_follow_new(&tagging->follow, tagging->log,
+                      state->is_there ? &state->place : NULL, error))
+        return error->code;
+    state->place = *bs_follow_first(tagging->follow);
+    return BS_OK;
 }
 
 int tagging_open_result(struct tagging *tagging, const struct bs_options *options,
@@ -77,7 +97,7 @@ int tagging_open_result(struct tagging *tagging, const struct bs_options *option
     if (stat(options->output, &there))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", options->output);
     state->output_inode = (uint64_t)there.st_ino;
-    return BS_OK;
+    return state->path && !state->is_there ? log_state_write(state, error) : BS_OK;
 }
 
 int tagging_written(void *context, const struct bs_record *last, struct bs_error *error) {

@@ -1,0 +1,58 @@
+/* A log that grows: what a look finds. Rotation is in tests/cli/follow.bats. */
+#include "format_help.h"
+
+#include "common/log.h"
+#include "format/follow.h"
+
+static void put(const char *text) {
+    struct bs_error error;
+    if (bs_file_write("fresh", bs_span_of(text), &error))
+        abort();
+    /* In place: the same file is cut and written to. */
+    if (system("cat fresh >log"))
+        abort();
+}
+
+/* A read of all that is there, from where the last one ended. */
+static int64_t read_on(struct bs_follow *follow, int fd) {
+    char bytes[256];
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    if (n < 0)
+        abort();
+    bs_follow_given(follow, bs_span(bytes, (size_t)n));
+    return n;
+}
+
+/* What was read is known by itself, and not by what stands there when one looks. */
+static void test_outgrown(void) {
+    struct bs_error error;
+    struct bs_follow *follow;
+    int fd;
+    put("old 1\nold 2\n");
+    if (bs_follow_new(&follow, "log", NULL, &error) ||
+        bs_follow_open(follow, &fd, &error))
+        abort();
+    check(bs_follow_look(follow, fd, 0) == BS_FOLLOW_BYTES, "there is something to read");
+    int64_t n = read_on(follow, fd);
+    check(bs_follow_look(follow, fd, n) == BS_FOLLOW_WAIT, "and then nothing");
+    put("old 1\nold 2\nold 3\n");
+    check(bs_follow_look(follow, fd, n) == BS_FOLLOW_BYTES, "it grows");
+    n += read_on(follow, fd);
+    put("new 1\nnew 2\nnew 3\nnew 4\n");
+    check(bs_follow_look(follow, fd, n) == BS_FOLLOW_DONE,
+          "what was cut and has outgrown it before anybody looked is something new");
+    close(fd);
+    if (bs_follow_open(follow, &fd, &error))
+        abort();
+    check(bs_follow_look(follow, fd, 0) == BS_FOLLOW_BYTES && read_on(follow, fd) == 24,
+          "and read from its beginning");
+    close(fd);
+    bs_follow_free(follow);
+}
+
+int main(void) {
+    bs_log_setup("test", true, false);
+    help_begin();
+    test_outgrown();
+    return help_end();
+}
