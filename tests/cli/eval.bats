@@ -244,6 +244,39 @@ bs-eval: t.jsonl: line 4: field "text" is not a text
 bs-eval: t.jsonl: line 3: field "label" is missing'
 }
 
+# Records come in the order of input also where windows of two sizes end between rejected
+# ones: the bootstrap draws by it.
+@test "-m: rejected records change nothing for other threads and windows" {
+    make_texts 1 400 | awk 'NR > 1 && NR % 7 == 0 { print "short"; next } 1' >t.tsv
+    make_texts 401 8000 | tail -n +2 >>t.tsv
+    tool predict -q -m "$TINY" --device cpu --probabilities -t msgpack t.tsv >p || [ $? -eq 3 ]
+    eval_ -q -f msgpack --resamples 20 p >wanted
+    for options in '--threads 1' '--threads 2' '--threads 1 --batch-tokens 64'; do
+        # shellcheck disable=SC2086
+        go eval_ -q -m "$TINY" --device cpu --resamples 20 $options t.tsv
+        status_is 3
+        diff out wanted
+    done
+}
+
+@test "a rejected record whose label cannot be used either counts, with and without -m" {
+    printf '%s\n' '{"label":"positive","text":"good film"}' '{"label":"a\u0000b"}' \
+        '{"label":["a"],"text":5}' '{"text":5}' >t.jsonl
+    go eval_ -m "$TINY" --resamples 20 t.jsonl
+    status_is 3
+    [ "$(value support)" = 4 ]
+    [ "$(value rejected)" = 3 ]
+    err_is 'bs-eval: t.jsonl: line 2: field "text" is missing (--text chooses another)
+bs-eval: t.jsonl: line 3: field "text" is not a text
+bs-eval: t.jsonl: line 4: field "text" is not a text'
+    cp out wanted
+    tool predict -q -m "$TINY" --probabilities -t jsonl t.jsonl >p.jsonl || [ $? -eq 3 ]
+    go eval_ --resamples 20 p.jsonl
+    status_is 0
+    err_is ''
+    diff out wanted
+}
+
 @test "-m: a model that is none is exit 4" {
     go eval_ -m nowhere </dev/null
     status_is 4
