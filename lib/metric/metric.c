@@ -14,7 +14,8 @@ struct bs_metrics {
     struct bs_scored *records;
     size_t count, capacity;
     int64_t abstained, rejected;
-    bool many_names; /* some record has probabilities of more than two labels */
+    struct bs_name_table known; /* classes and names of probabilities: at least three, if
+                                   there are more than two */
 };
 
 int bs_metrics_new(struct bs_metrics **metrics, struct bs_error *error) {
@@ -26,6 +27,7 @@ void bs_metrics_free(struct bs_metrics *metrics) {
     if (!metrics)
         return;
     bs_name_table_free(&metrics->names);
+    bs_name_table_free(&metrics->known);
     free(metrics->records);
     free(metrics);
 }
@@ -56,13 +58,13 @@ static int check_probability(double probability, struct bs_error *error) {
                    probability);
 }
 
-/* From probabilities by name. A label that is not among them has probability 0. */
-static int take_probabilities(struct bs_metrics *metrics, struct bs_span gold,
-                              const struct bs_prediction *prediction,
+/* From probabilities by name. A label that is not among several has probability 0. */
+static int take_probabilities(struct bs_span gold, const struct bs_prediction *prediction,
                               struct bs_scored *record, struct bs_error *error) {
+    size_t n = prediction->n_probabilities;
     const char *last = NULL;
-    record->gold_probability = record->confidence = 0;
-    for (size_t i = 0; i < prediction->n_probabilities; i++) {
+    record->gold_probability = record->confidence = n > 1 ? 0 : NAN;
+    for (size_t i = 0; i < n; i++) {
         const char *name = prediction->names[i];
         double probability = prediction->probabilities[i];
         if (isnan(probability) || check_probability(probability, error))
@@ -77,11 +79,23 @@ static int take_probabilities(struct bs_metrics *metrics, struct bs_span gold,
             record->positive = probability;
         }
     }
-    if (prediction->n_probabilities > 2)
-        metrics->many_names = true;
-    if (prediction->n_probabilities != 2)
+    if (n != 2)
         record->positive = NAN;
     return BS_OK;
+}
+
+static bool note_label(struct bs_metrics *metrics, struct bs_span label) {
+    return metrics->known.count > 2 || bs_name_number(&metrics->known, label) >= 0;
+}
+
+static bool note_labels(struct bs_metrics *metrics, struct bs_span gold,
+                        const struct bs_prediction *prediction) {
+    bool predicted = prediction->outcome == BS_PREDICTED;
+    bool done = (!gold.size || note_label(metrics, gold)) &&
+                (!predicted || note_label(metrics, prediction->label));
+    for (size_t i = 0; done && predicted && i < prediction->n_probabilities; i++)
+        done = note_label(metrics, bs_span_of(prediction->names[i]));
+    return done;
 }
 
 static bool make_room(struct bs_metrics *metrics) {
@@ -107,7 +121,7 @@ int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
     if (predicted && check_probability(prediction->probability, error))
         return error->code;
     if (predicted && prediction->names) {
-        if (take_probabilities(metrics, gold, prediction, &record, error))
+        if (take_probabilities(gold, prediction, &record, error))
             return error->code;
     }
     if (predicted && !isnan(prediction->probability))
@@ -116,7 +130,8 @@ int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
         record.gold = bs_name_number(&metrics->names, gold);
     if (predicted)
         record.predicted = bs_name_number(&metrics->names, prediction->label);
-    if ((gold.size && record.gold < 0) || (predicted && record.predicted < 0))
+    if ((gold.size && record.gold < 0) || (predicted && record.predicted < 0) ||
+        !note_labels(metrics, gold, prediction))
         return bs_fail_memory(error, gold.size + prediction->label.size, "labels");
     metrics->abstained += prediction->outcome == BS_ABSTAINED;
     metrics->rejected += prediction->outcome == BS_PREDICTION_REJECTED;
@@ -146,10 +161,12 @@ static int sort_classes(struct bs_metrics *metrics, struct bs_error *error) {
 
 /* What the probability of the predicted label says of the others. */
 static void complete(const struct bs_metrics *metrics, struct bs_scored *record) {
-    bool two = metrics->names.count <= 2 && !metrics->many_names;
+    bool two = metrics->known.count <= 2;
     double p = record->confidence;
-    if (isnan(p))
+    if (isnan(p)) {
+        record->gold_probability = NAN;
         return;
+    }
     if (isnan(record->gold_probability) && (two || record->gold == record->predicted))
         record->gold_probability = record->gold == record->predicted ? p : 1 - p;
     if (isnan(record->positive))
@@ -171,7 +188,7 @@ static void look_at_probabilities(struct bs_metrics *metrics,
     table->n_without = table->no_probabilities ? 0 : without;
     table->no_log_loss = without_gold > 0;
     measure->log_loss = !table->no_log_loss;
-    measure->two_classes = metrics->names.count == 2 && !metrics->many_names;
+    measure->two_classes = metrics->names.count == 2 && metrics->known.count == 2;
 }
 
 /* ---- the table --------------------------------------------------------------------- */

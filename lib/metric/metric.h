@@ -26,8 +26,10 @@
  *     roc_auc                  two classes only, the second is positive; ties count 1/2
  *
  * The last three are over records with a prediction and its probability, and are left
- * out if there are none. With two classes the probability of the predicted label is
- * enough, with more log_loss needs those of all labels.
+ * out if there are none. Labels are known as classes, or by their probabilities alone,
+ * predicted and gold in no record. Where two are known, the probability of the predicted
+ * label says that of the other. Where more are known, there is no roc_auc, and log_loss
+ * needs the probabilities of all labels; a class that is not among them has 0.
  *
  * Intervals hold 95 %: Wilson's score interval for proportions (accuracy, precision:C,
  * recall:C, micro_precision, micro_recall); for the rest the percentiles 2.5 and 97.5

@@ -273,6 +273,49 @@ static void test_named_probabilities(void) {
     table = score(metrics);
     check(value(&table, "roc_auc") == 1, "one name each: what is left is the other's");
     bs_metric_table_free(&table);
+    metrics = begin();
+    add_named(metrics, "no", "no", 1, no, sure);
+    add_named(metrics, "yes", "no", 1, no, sure);
+    table = score(metrics);
+    check(near(value(&table, "log_loss"), -(log(0.8) + log(0.2)) / 2, 1e-12),
+          "for log loss too");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add_named(metrics, "yes", "no", 1, yes, sure);
+    add_named(metrics, "no", "no", 0, no, sure);
+    table = score(metrics);
+    check(table.no_probabilities && isnan(value(&table, "log_loss")),
+          "but what was predicted needs a probability");
+    bs_metric_table_free(&table);
+}
+
+/* A gold label that the model does not know is a third label. */
+static void test_foreign_gold(void) {
+    static const char *const model[] = {"negative", "positive"};
+    static const double sure[] = {0.1, 0.9}, unsure[] = {0.4, 0.6};
+    struct bs_metrics *metrics = begin();
+    add_named(metrics, "zzz", "positive", 2, model, sure);
+    add_named(metrics, "positive", "positive", 2, model, unsure);
+    struct bs_metric_table table = score(metrics);
+    check(isnan(value(&table, "roc_auc")), "two classes, three labels: no area");
+    check(near(value(&table, "log_loss"), -(log(0x1p-52) + log(0.6)) / 2, 1e-12),
+          "what is not among the probabilities has none");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add(metrics, "zzz", "positive", 0.9);
+    add(metrics, "positive", "positive", 0.6);
+    table = score(metrics);
+    check(value(&table, "roc_auc") == 0, "two labels, as far as is known: 0.1 and 0.4");
+    check(near(value(&table, "log_loss"), -(log(0.1) + log(0.6)) / 2, 1e-12),
+          "each has what the other one lacks");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add(metrics, "zzz", "positive", 0.9);
+    add_named(metrics, "positive", "positive", 2, model, unsure);
+    table = score(metrics);
+    check(isnan(value(&table, "roc_auc")) && table.no_log_loss,
+          "one record that knows of a third is enough");
+    bs_metric_table_free(&table);
 }
 
 static void test_probabilities(void) {
@@ -352,6 +395,7 @@ int main(void) {
     test_table();
     test_missing();
     test_named_probabilities();
+    test_foreign_gold();
     test_probabilities();
     test_refusals();
     test_names();
