@@ -9,6 +9,10 @@
 
 enum { MOST_CLASSES = 1000 };
 
+/* One probability, written twice, may be a float there and a double here, or cut to the
+ * six digits of a report. */
+static const double rounding = 1e-6;
+
 struct bs_metrics {
     struct bs_name_table names;
     struct bs_scored *records;
@@ -58,6 +62,22 @@ static int check_probability(double probability, struct bs_error *error) {
                    probability);
 }
 
+static int check_twice(const struct bs_prediction *prediction, struct bs_error *error) {
+    struct bs_name_table seen = {0};
+    int code = BS_OK;
+    for (size_t i = 0; !code && i < prediction->n_probabilities; i++) {
+        const char *name = prediction->names[i];
+        int32_t number = bs_name_number(&seen, bs_span_of(name));
+        if (number < 0)
+            code = bs_fail_memory(error, strlen(name), "labels");
+        else if (number < (int32_t)i)
+            code = bs_fail(error, BS_DATA, "\"probabilities\" has label \"%.60s\" twice",
+                           name);
+    }
+    bs_name_table_free(&seen);
+    return code;
+}
+
 /* From probabilities by name. A label that is not among several has probability 0. */
 static int take_probabilities(struct bs_span gold, const struct bs_prediction *prediction,
                               struct bs_scored *record, struct bs_error *error) {
@@ -81,7 +101,12 @@ static int take_probabilities(struct bs_span gold, const struct bs_prediction *p
     }
     if (n != 2)
         record->positive = NAN;
-    return BS_OK;
+    if (fabs(record->confidence - prediction->probability) > rounding)
+        return bs_fail(error, BS_DATA,
+                       "\"probability\" is %.9g, but \"probabilities\" has %.9g for the "
+                       "predicted label",
+                       prediction->probability, record->confidence);
+    return check_twice(prediction, error);
 }
 
 static bool note_label(struct bs_metrics *metrics, struct bs_span label) {

@@ -61,7 +61,8 @@ int bs_metrics_new(struct bs_metrics **metrics, struct bs_error *error) BS_MUST_
 void bs_metrics_free(struct bs_metrics *metrics);
 
 /* Copies what it needs. `gold` may be empty (unknown) only for what is not
- * BS_PREDICTED. BS_DATA for a probability that is not from 0 to 1. */
+ * BS_PREDICTED. BS_DATA for a probability that is not from 0 to 1, for one that is not
+ * (by more than 1e-6) that of the predicted label among all, and for a label twice. */
 int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
                    const struct bs_prediction *prediction,
                    struct bs_error *error) BS_MUST_CHECK;

@@ -180,6 +180,8 @@ value() {
 {"predicted":"a","label":"a","probability":1.5}
 {"predicted":"a","label":"a","probabilities":{"a":-1}}
 {"predicted":"a","label":"a\u0000b"}
+{"predicted":"a","label":"a","probability":0.9,"probabilities":{"a":0.1,"b":0.9}}
+{"predicted":"a","label":"a","probability":0.9,"probabilities":{"a":0.9,"b":0.1,"a":0.9}}
 {"predicted":"b","label":"a"}
 END
     go eval_ --rejects r.jsonl p.jsonl
@@ -195,10 +197,12 @@ bs-eval: p.jsonl: line 6: field "probability" is not a number
 bs-eval: p.jsonl: line 7: a probability must be from 0 to 1, not 1.5
 bs-eval: p.jsonl: line 8: a probability must be from 0 to 1, not -1
 bs-eval: p.jsonl: line 9: a label holds a zero byte
+bs-eval: p.jsonl: line 10: "probability" is 0.9, but "probabilities" has 0.1 for the predicted label
+bs-eval: p.jsonl: line 11: "probabilities" has label "a" twice
 bs-eval: without probabilities there is no log_loss, expected_calibration_error or roc_auc
 END
     diff err wanted
-    [ "$(wc -l <r.jsonl)" = 8 ]
+    [ "$(wc -l <r.jsonl)" = 10 ]
     go eval_ --strict p.jsonl
     status_is 4
     out_is ''

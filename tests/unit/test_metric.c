@@ -343,7 +343,31 @@ static void test_refusals(void) {
           "a zero byte in a label is refused");
     check(bs_metrics_add(metrics, bs_span_of(""), &prediction, &error) == BS_DATA,
           "a prediction without a gold label is refused");
+    static const char *const names[] = {"a", "b"}, *const twice[] = {"a", "a"};
+    static const double spread[] = {0.1, 0.9};
+    prediction.names = names;
+    prediction.probabilities = spread;
+    prediction.n_probabilities = 2;
+    prediction.probability = 0.9;
+    check(bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error) == BS_DATA,
+          "two probabilities of the predicted label are refused: %s", error.text);
+    prediction.probability = 0.100002;
+    check(bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error) == BS_DATA,
+          "also near to each other");
+    prediction.probability = NAN;
+    prediction.names = twice;
+    check(bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error) == BS_DATA,
+          "a label with two probabilities is refused: %s", error.text);
     check(bs_metrics_count(metrics) == 0, "what was refused does not count");
+    prediction.names = names;
+    prediction.probability = 0.1F;
+    check(!bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error),
+          "a float is as good as a double");
+    prediction.probability = 0.1000005;
+    check(!bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error),
+          "and six digits are enough");
+    prediction.n_probabilities = 0;
+    prediction.names = NULL;
     prediction.probability = 1;
     check(!bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error), "1 is none");
     prediction.probability = 0;
