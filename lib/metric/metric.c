@@ -218,46 +218,58 @@ static void look_at_probabilities(struct bs_metrics *metrics,
 
 /* ---- the table --------------------------------------------------------------------- */
 
-static struct bs_metric *add_metric(struct bs_metric_table *table, const char *name,
-                                    const char *label, double value) {
-    if (table->count == table->capacity) {
-        size_t capacity = table->capacity * 2 + 32;
-        struct bs_metric *metrics = bs_realloc(table->metrics, capacity, sizeof *metrics);
-        if (!metrics)
-            return NULL;
-        table->metrics = metrics;
-        table->capacity = capacity;
+static bool has_room(struct bs_metric_table *table) {
+    if (table->count < table->capacity)
+        return true;
+    size_t capacity = table->capacity * 2 + 32;
+    struct bs_metric *metrics = bs_realloc(table->metrics, capacity, sizeof *metrics);
+    if (!metrics)
+        return false;
+    table->metrics = metrics;
+    table->capacity = capacity;
+    return true;
+}
+
+/* Escaped as in all TSV; a colon too, or labels that hold one would share names. */
+static bool append_part(struct bs_buffer *name, const char *part) {
+    static const char special[] = "\t\n\r\\:", letters[] = "tnr\\:";
+    bool done = bs_buffer_append_byte(name, ':');
+    for (; done && *part; part++) {
+        const char *found = strchr(special, *part);
+        done = (!found || bs_buffer_append_byte(name, '\\')) &&
+               bs_buffer_append_byte(name, found ? letters[found - special] : *part);
     }
+    return done;
+}
+
+/* Called NAME, NAME:LABEL, NAME:LAST or NAME:LABEL:LAST. */
+static bool add_metric(struct bs_metric_table *table, const char *name, const char *label,
+                       const char *last, double value, bool counts) {
     struct bs_buffer text = {0};
-    if (!bs_buffer_printf(&text, label ? "%s:%s" : "%s", name, label) ||
-        !bs_buffer_append_byte(&text, '\0')) {
+    bool done = has_room(table) && bs_buffer_printf(&text, "%s", name) &&
+                (!label || append_part(&text, label)) &&
+                (!last || append_part(&text, last)) && bs_buffer_append_byte(&text, '\0');
+    if (!done) {
         bs_buffer_free(&text);
-        return NULL;
+        return false;
     }
-    struct bs_metric *metric = &table->metrics[table->count++];
-    *metric = (struct bs_metric){.name = text.data, .value = value};
-    return metric;
+    table->metrics[table->count++] = (struct bs_metric){text.data, value, counts};
+    return true;
 }
 
 static bool add_score(struct bs_metric_table *table, const char *name, const char *label,
                       double value, struct bs_interval interval) {
     if (isnan(value))
         return true;
-    struct bs_metric *metric = add_metric(table, name, label, value);
-    if (!metric)
-        return false;
-    metric->has_interval = !isnan(interval.low);
-    metric->low = interval.low;
-    metric->high = interval.high;
-    return true;
+    return add_metric(table, name, label, NULL, value, false) &&
+           (isnan(interval.low) ||
+            (add_metric(table, name, label, "low", interval.low, false) &&
+             add_metric(table, name, label, "high", interval.high, false)));
 }
 
 static bool add_count(struct bs_metric_table *table, const char *name, const char *label,
                       double value) {
-    struct bs_metric *metric = add_metric(table, name, label, value);
-    if (metric)
-        metric->counts = true;
-    return metric != NULL;
+    return add_metric(table, name, label, NULL, value, true);
 }
 
 static struct bs_interval proportion(double right, double n) {
@@ -329,7 +341,6 @@ static int by_pair(const void *a, const void *b) {
 static bool add_confusion(struct bs_metrics *metrics, struct bs_metric_table *table) {
     int32_t n = (int32_t)metrics->names.count;
     char *const *names = metrics->names.names;
-    struct bs_buffer name = {0};
     bool done = true;
     size_t i = 0;
     qsort(metrics->records, metrics->count, sizeof *metrics->records, by_pair);
@@ -343,12 +354,9 @@ static bool add_confusion(struct bs_metrics *metrics, struct bs_metric_table *ta
                 count++;
             if (predicted < 0)
                 continue; /* what is missing from the row, abstained or rejected */
-            name.size = 0;
-            done = bs_buffer_printf(&name, "%s:%s", names[gold], names[predicted]) &&
-                   bs_buffer_append_byte(&name, '\0') &&
-                   add_count(table, "confusion", name.data, count);
+            done = add_metric(table, "confusion", names[gold], names[predicted], count,
+                              true);
         }
-    bs_buffer_free(&name);
     return done;
 }
 

@@ -33,7 +33,11 @@
  *
  * Intervals hold 95 %: Wilson's score interval for proportions (accuracy, precision:C,
  * recall:C, micro_precision, micro_recall); for the rest the percentiles 2.5 and 97.5
- * of bootstrap resamples of the records, drawn from the seed.
+ * of bootstrap resamples of the records, drawn from the seed. They are metrics of their
+ * own, called :low and :high behind what they are of.
+ *
+ * Names are unique: in a label, tab, newline, carriage return and backslash are escaped
+ * as in TSV (\t \n \r \\), and a colon is \: since a bare one stands between parts.
  */
 #ifndef BS_METRIC_METRIC_H
 #define BS_METRIC_METRIC_H
@@ -72,9 +76,7 @@ int64_t bs_metrics_count(const struct bs_metrics *metrics);
 struct bs_metric {
     char *name;
     double value;
-    bool counts;       /* a whole number */
-    bool has_interval; /* then */
-    double low, high;
+    bool counts; /* a whole number */
 };
 
 struct bs_metric_table {
@@ -98,7 +100,7 @@ int bs_metrics_score(struct bs_metrics *metrics, const struct bs_metric_options 
                      struct bs_metric_table *table, struct bs_error *error) BS_MUST_CHECK;
 void bs_metric_table_free(struct bs_metric_table *table);
 
-/* By name; NULL if there is none. NAME:low and NAME:high are not found. */
+/* By name; NULL if there is none. */
 const struct bs_metric *bs_metric_find(const struct bs_metric_table *table,
                                        struct bs_span name);
 

@@ -141,6 +141,25 @@ value() {
     out_has 'f1:a\tb\\	1.000000'
 }
 
+@test "a colon in a label is escaped: no two lines have one name, and each can be required" {
+    printf '{"predicted":"%s","label":"%s"}\n' a a a:low a:low a a:b b:c c >p.jsonl
+    go eval_ -q --confusion --resamples 2 p.jsonl
+    status_is 0
+    cp out whole
+    out_has 'f1:a\:low	1.000000'
+    out_has 'confusion:a\:b:c	0'
+    tail -n +2 whole | cut -f 1 >names
+    [ "$(sort names | uniq -d)" = '' ]
+    while read -r name; do
+        go eval_ -q --confusion --resamples 2 --require "$name>=-9" p.jsonl
+        status_is 0
+        cmp out whole
+    done <names
+    go eval_ -q --require 'accuracy:low>=0.9' p.jsonl
+    status_is 1
+    err_is 'bs-eval: required accuracy:low>=0.9, but it is 0.150039'
+}
+
 # ---- requirements -----------------------------------------------------------------
 
 @test "requirements that are met are exit 0, a miss is exit 1 with the report" {

@@ -211,11 +211,6 @@ static void test_table(void) {
     bs_metrics_free(metrics);
 }
 
-static const struct bs_metric *metric(const struct bs_metric_table *table,
-                                      const char *name) {
-    return bs_metric_find(table, bs_span_of(name));
-}
-
 /* A record without a prediction: 3 of 4 have one, 2 of 4 are right. */
 static void test_missing(void) {
     struct bs_metrics *metrics = begin();
@@ -228,9 +223,8 @@ static void test_missing(void) {
     check(near(value(&table, "matthews_correlation"), (4 * 2 - 5) / 10.0, 1e-12),
           "Matthews: none is a class");
     struct bs_interval recall = bs_wilson(2, 3), precision = bs_wilson(2, 3);
-    const struct bs_metric *micro = metric(&table, "micro_recall");
-    check(near(micro->low, recall.low, 1e-12) &&
-              near(metric(&table, "micro_precision")->low, precision.low, 1e-12),
+    check(near(value(&table, "micro_recall:low"), recall.low, 1e-12) &&
+              near(value(&table, "micro_precision:low"), precision.low, 1e-12),
           "micro averages over what is known");
     check(!table.no_probabilities && table.n_without == 1, "one without a probability");
     bs_metric_table_free(&table);
@@ -239,12 +233,11 @@ static void test_missing(void) {
     add(metrics, "b", "a", NAN);
     add(metrics, "b", "", NAN);
     table = score(metrics);
-    check(near(metric(&table, "micro_recall")->high, bs_wilson(1, 3).high, 1e-12) &&
-              near(metric(&table, "micro_precision")->high, bs_wilson(1, 2).high, 1e-12),
+    check(near(value(&table, "micro_recall:high"), bs_wilson(1, 3).high, 1e-12) &&
+              near(value(&table, "micro_precision:high"), bs_wilson(1, 2).high, 1e-12),
           "recall is over the gold labels, precision over the predictions");
-    check(value(&table, "precision:b") == 0 &&
-              !metric(&table, "precision:b")->has_interval &&
-              metric(&table, "recall:b")->has_interval,
+    check(value(&table, "precision:b") == 0 && isnan(value(&table, "precision:b:low")) &&
+              !isnan(value(&table, "recall:b:low")),
           "a class that was never predicted has no interval of precision");
     check(table.no_probabilities && table.n_without == 0, "no probabilities at all");
     bs_metric_table_free(&table);
@@ -316,6 +309,34 @@ static void test_foreign_gold(void) {
     check(isnan(value(&table, "roc_auc")) && table.no_log_loss,
           "one record that knows of a third is enough");
     bs_metric_table_free(&table);
+}
+
+/* No two metrics have one name, whatever labels there are. */
+static void test_metric_names(void) {
+    static const char *const labels[] = {"a",   "a:low", "a:b",  "b:c", "c",
+                                         "a\\", "a\\:b", "\\:b", "low", "t\tt"};
+    enum { N = sizeof labels / sizeof *labels };
+    struct bs_metrics *metrics = begin();
+    struct bs_metric_options options = {.resamples = 2, .confusion = true};
+    struct bs_metric_table table;
+    struct bs_error error;
+    for (int i = 0; i < N; i++)
+        add(metrics, labels[i], labels[(i + i / 3) % N], NAN);
+    if (bs_metrics_score(metrics, &options, &table, &error))
+        abort();
+    int twice = 0;
+    for (size_t i = 0; i < table.count; i++)
+        twice += bs_metric_find(&table, bs_span_of(table.metrics[i].name)) !=
+                 &table.metrics[i];
+    check(!twice, "each of %zu metrics is found by its name, but for %d", table.count,
+          twice);
+    check(value(&table, "support:a\\:low") == 1 &&
+              isnan(value(&table, "support:a:low")) &&
+              value(&table, "confusion:a:a") == 1 &&
+              value(&table, "confusion:t\\tt:a\\:b") == 1,
+          "a colon in a label is escaped, as is a tab");
+    bs_metric_table_free(&table);
+    bs_metrics_free(metrics);
 }
 
 static void test_probabilities(void) {
@@ -420,6 +441,7 @@ int main(void) {
     test_missing();
     test_named_probabilities();
     test_foreign_gold();
+    test_metric_names();
     test_probabilities();
     test_refusals();
     test_names();
