@@ -36,6 +36,23 @@ value() {
         '--require f1>=' '--resamples -1' '--resamples many' '-t msgpack'
 }
 
+@test "options of labelling need -m, exit 2" {
+    for option in '--max-length 7' '--max-length 0' '--truncation tail' \
+        --literal-special-tokens '--precision bf16' '--precision fp32' '--precision auto' \
+        '--batch-tokens 9' '--device cpu'; do
+        # shellcheck disable=SC2086
+        go eval_ $option "$GOLDEN/two.jsonl"
+        status_is 2
+        out_is ''
+        err_is "bs-eval: ${option% *} needs -m MODEL: without it nothing is labelled, predictions are read"
+        # shellcheck disable=SC2086
+        go eval_ -m nowhere $option "$GOLDEN/two.jsonl"
+        status_is 4
+    done
+    go eval_ --threads 2 "$GOLDEN/two.jsonl"
+    status_is 0
+}
+
 # ---- values -----------------------------------------------------------------------
 
 @test "scores are scikit-learn's to the last digit" {

@@ -141,10 +141,32 @@ static int score(struct bs_metrics *metrics, const struct bs_options *options,
     return written ? written : code;
 }
 
+/* --threads does no harm: it changes no report. */
+static int check_options(const struct bs_options *options, struct bs_error *error) {
+    const struct {
+        const char *name;
+        bool given;
+    } labelling[] = {
+        {"--max-length", options->max_length >= 0},
+        {"--truncation", options->truncation != BS_TRUNCATE_HEAD},
+        {"--literal-special-tokens", options->literal_special_tokens},
+        {"--precision", options->precision_given || options->precision_auto},
+        {"--batch-tokens", options->batch_tokens > 0},
+        {"--device", strcmp(options->device, "auto") != 0},
+    };
+    for (size_t i = 0; !options->model && i < sizeof labelling / sizeof *labelling; i++)
+        if (labelling[i].given)
+            return bs_fail(error, BS_USAGE,
+                           "%s needs -m MODEL: without it nothing is labelled, "
+                           "predictions are read",
+                           labelling[i].name);
+    return BS_OK;
+}
+
 static int run(const struct bs_options *options, const struct settings *settings,
                struct bs_error *error) {
     struct bs_metrics *metrics = NULL;
-    if (bs_metrics_new(&metrics, error))
+    if (check_options(options, error) || bs_metrics_new(&metrics, error))
         return error->code;
     int code = options->model ? collect_labelled(options, metrics, error)
                               : collect_predictions(options, metrics, error);
