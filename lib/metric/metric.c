@@ -9,12 +9,17 @@
 
 enum { MOST_CLASSES = 1000 };
 
+/* One probability, written twice, may be a float there and a double here, or cut to the
+ * six digits of a report. */
+static const double rounding = 1e-6;
+
 struct bs_metrics {
     struct bs_name_table names;
     struct bs_scored *records;
     size_t count, capacity;
     int64_t abstained, rejected;
-    bool many_names; /* some record has probabilities of more than two labels */
+    struct bs_name_table known; /* classes and names of probabilities: at least three, if
+                                   there are more than two */
 };
 
 int bs_metrics_new(struct bs_metrics **metrics, struct bs_error *error) {
@@ -26,6 +31,7 @@ void bs_metrics_free(struct bs_metrics *metrics) {
     if (!metrics)
         return;
     bs_name_table_free(&metrics->names);
+    bs_name_table_free(&metrics->known);
     free(metrics->records);
     free(metrics);
 }
@@ -56,13 +62,29 @@ static int check_probability(double probability, struct bs_error *error) {
                    probability);
 }
 
-/* From probabilities by name. A label that is not among them has probability 0. */
-static int take_probabilities(struct bs_metrics *metrics, struct bs_span gold,
-                              const struct bs_prediction *prediction,
+static int check_twice(const struct bs_prediction *prediction, struct bs_error *error) {
+    struct bs_name_table seen = {0};
+    int code = BS_OK;
+    for (size_t i = 0; !code && i < prediction->n_probabilities; i++) {
+        const char *name = prediction->names[i];
+        int32_t number = bs_name_number(&seen, bs_span_of(name));
+        if (number < 0)
+            code = bs_fail_memory(error, strlen(name), "labels");
+        else if (number < (int32_t)i)
+            code = bs_fail(error, BS_DATA, "\"probabilities\" has label \"%.60s\" twice",
+                           name);
+    }
+    bs_name_table_free(&seen);
+    return code;
+}
+
+/* From probabilities by name. A label that is not among several has probability 0. */
+static int take_probabilities(struct bs_span gold, const struct bs_prediction *prediction,
                               struct bs_scored *record, struct bs_error *error) {
+    size_t n = prediction->n_probabilities;
     const char *last = NULL;
-    record->gold_probability = record->confidence = 0;
-    for (size_t i = 0; i < prediction->n_probabilities; i++) {
+    record->gold_probability = record->confidence = n > 1 ? 0 : NAN;
+    for (size_t i = 0; i < n; i++) {
         const char *name = prediction->names[i];
         double probability = prediction->probabilities[i];
         if (isnan(probability) || check_probability(probability, error))
@@ -77,11 +99,28 @@ static int take_probabilities(struct bs_metrics *metrics, struct bs_span gold,
             record->positive = probability;
         }
     }
-    if (prediction->n_probabilities > 2)
-        metrics->many_names = true;
-    if (prediction->n_probabilities != 2)
+    if (n != 2)
         record->positive = NAN;
-    return BS_OK;
+    if (fabs(record->confidence - prediction->probability) > rounding)
+        return bs_fail(error, BS_DATA,
+                       "\"probability\" is %.9g, but \"probabilities\" has %.9g for the "
+                       "predicted label",
+                       prediction->probability, record->confidence);
+    return check_twice(prediction, error);
+}
+
+static bool note_label(struct bs_metrics *metrics, struct bs_span label) {
+    return metrics->known.count > 2 || bs_name_number(&metrics->known, label) >= 0;
+}
+
+static bool note_labels(struct bs_metrics *metrics, struct bs_span gold,
+                        const struct bs_prediction *prediction) {
+    bool predicted = prediction->outcome == BS_PREDICTED;
+    bool done = (!gold.size || note_label(metrics, gold)) &&
+                (!predicted || note_label(metrics, prediction->label));
+    for (size_t i = 0; done && predicted && i < prediction->n_probabilities; i++)
+        done = note_label(metrics, bs_span_of(prediction->names[i]));
+    return done;
 }
 
 static bool make_room(struct bs_metrics *metrics) {
@@ -107,7 +146,7 @@ int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
     if (predicted && check_probability(prediction->probability, error))
         return error->code;
     if (predicted && prediction->names) {
-        if (take_probabilities(metrics, gold, prediction, &record, error))
+        if (take_probabilities(gold, prediction, &record, error))
             return error->code;
     }
     if (predicted && !isnan(prediction->probability))
@@ -116,7 +155,8 @@ int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
         record.gold = bs_name_number(&metrics->names, gold);
     if (predicted)
         record.predicted = bs_name_number(&metrics->names, prediction->label);
-    if ((gold.size && record.gold < 0) || (predicted && record.predicted < 0))
+    if ((gold.size && record.gold < 0) || (predicted && record.predicted < 0) ||
+        !note_labels(metrics, gold, prediction))
         return bs_fail_memory(error, gold.size + prediction->label.size, "labels");
     metrics->abstained += prediction->outcome == BS_ABSTAINED;
     metrics->rejected += prediction->outcome == BS_PREDICTION_REJECTED;
@@ -146,10 +186,12 @@ static int sort_classes(struct bs_metrics *metrics, struct bs_error *error) {
 
 /* What the probability of the predicted label says of the others. */
 static void complete(const struct bs_metrics *metrics, struct bs_scored *record) {
-    bool two = metrics->names.count <= 2 && !metrics->many_names;
+    bool two = metrics->known.count <= 2;
     double p = record->confidence;
-    if (isnan(p))
+    if (isnan(p)) {
+        record->gold_probability = NAN;
         return;
+    }
     if (isnan(record->gold_probability) && (two || record->gold == record->predicted))
         record->gold_probability = record->gold == record->predicted ? p : 1 - p;
     if (isnan(record->positive))
@@ -171,51 +213,63 @@ static void look_at_probabilities(struct bs_metrics *metrics,
     table->n_without = table->no_probabilities ? 0 : without;
     table->no_log_loss = without_gold > 0;
     measure->log_loss = !table->no_log_loss;
-    measure->two_classes = metrics->names.count == 2 && !metrics->many_names;
+    measure->two_classes = metrics->names.count == 2 && metrics->known.count == 2;
 }
 
 /* ---- the table --------------------------------------------------------------------- */
 
-static struct bs_metric *add_metric(struct bs_metric_table *table, const char *name,
-                                    const char *label, double value) {
-    if (table->count == table->capacity) {
-        size_t capacity = table->capacity * 2 + 32;
-        struct bs_metric *metrics = bs_realloc(table->metrics, capacity, sizeof *metrics);
-        if (!metrics)
-            return NULL;
-        table->metrics = metrics;
-        table->capacity = capacity;
+static bool has_room(struct bs_metric_table *table) {
+    if (table->count < table->capacity)
+        return true;
+    size_t capacity = table->capacity * 2 + 32;
+    struct bs_metric *metrics = bs_realloc(table->metrics, capacity, sizeof *metrics);
+    if (!metrics)
+        return false;
+    table->metrics = metrics;
+    table->capacity = capacity;
+    return true;
+}
+
+/* Escaped as in all TSV; a colon too, or labels that hold one would share names. */
+static bool append_part(struct bs_buffer *name, const char *part) {
+    static const char special[] = "\t\n\r\\:", letters[] = "tnr\\:";
+    bool done = bs_buffer_append_byte(name, ':');
+    for (; done && *part; part++) {
+        const char *found = strchr(special, *part);
+        done = (!found || bs_buffer_append_byte(name, '\\')) &&
+               bs_buffer_append_byte(name, found ? letters[found - special] : *part);
     }
+    return done;
+}
+
+/* Called NAME, NAME:LABEL, NAME:LAST or NAME:LABEL:LAST. */
+static bool add_metric(struct bs_metric_table *table, const char *name, const char *label,
+                       const char *last, double value, bool counts) {
     struct bs_buffer text = {0};
-    if (!bs_buffer_printf(&text, label ? "%s:%s" : "%s", name, label) ||
-        !bs_buffer_append_byte(&text, '\0')) {
+    bool done = has_room(table) && bs_buffer_printf(&text, "%s", name) &&
+                (!label || append_part(&text, label)) &&
+                (!last || append_part(&text, last)) && bs_buffer_append_byte(&text, '\0');
+    if (!done) {
         bs_buffer_free(&text);
-        return NULL;
+        return false;
     }
-    struct bs_metric *metric = &table->metrics[table->count++];
-    *metric = (struct bs_metric){.name = text.data, .value = value};
-    return metric;
+    table->metrics[table->count++] = (struct bs_metric){text.data, value, counts};
+    return true;
 }
 
 static bool add_score(struct bs_metric_table *table, const char *name, const char *label,
                       double value, struct bs_interval interval) {
     if (isnan(value))
         return true;
-    struct bs_metric *metric = add_metric(table, name, label, value);
-    if (!metric)
-        return false;
-    metric->has_interval = !isnan(interval.low);
-    metric->low = interval.low;
-    metric->high = interval.high;
-    return true;
+    return add_metric(table, name, label, NULL, value, false) &&
+           (isnan(interval.low) ||
+            (add_metric(table, name, label, "low", interval.low, false) &&
+             add_metric(table, name, label, "high", interval.high, false)));
 }
 
 static bool add_count(struct bs_metric_table *table, const char *name, const char *label,
                       double value) {
-    struct bs_metric *metric = add_metric(table, name, label, value);
-    if (metric)
-        metric->counts = true;
-    return metric != NULL;
+    return add_metric(table, name, label, NULL, value, true);
 }
 
 static struct bs_interval proportion(double right, double n) {
@@ -287,7 +341,6 @@ static int by_pair(const void *a, const void *b) {
 static bool add_confusion(struct bs_metrics *metrics, struct bs_metric_table *table) {
     int32_t n = (int32_t)metrics->names.count;
     char *const *names = metrics->names.names;
-    struct bs_buffer name = {0};
     bool done = true;
     size_t i = 0;
     qsort(metrics->records, metrics->count, sizeof *metrics->records, by_pair);
@@ -301,12 +354,9 @@ static bool add_confusion(struct bs_metrics *metrics, struct bs_metric_table *ta
                 count++;
             if (predicted < 0)
                 continue; /* what is missing from the row, abstained or rejected */
-            name.size = 0;
-            done = bs_buffer_printf(&name, "%s:%s", names[gold], names[predicted]) &&
-                   bs_buffer_append_byte(&name, '\0') &&
-                   add_count(table, "confusion", name.data, count);
+            done = add_metric(table, "confusion", names[gold], names[predicted], count,
+                              true);
         }
-    bs_buffer_free(&name);
     return done;
 }
 

@@ -26,12 +26,18 @@
  *     roc_auc                  two classes only, the second is positive; ties count 1/2
  *
  * The last three are over records with a prediction and its probability, and are left
- * out if there are none. With two classes the probability of the predicted label is
- * enough, with more log_loss needs those of all labels.
+ * out if there are none. Labels are known as classes, or by their probabilities alone,
+ * predicted and gold in no record. Where two are known, the probability of the predicted
+ * label says that of the other. Where more are known, there is no roc_auc, and log_loss
+ * needs the probabilities of all labels; a class that is not among them has 0.
  *
  * Intervals hold 95 %: Wilson's score interval for proportions (accuracy, precision:C,
  * recall:C, micro_precision, micro_recall); for the rest the percentiles 2.5 and 97.5
- * of bootstrap resamples of the records, drawn from the seed.
+ * of bootstrap resamples of the records, drawn from the seed. They are metrics of their
+ * own, called :low and :high behind what they are of.
+ *
+ * Names are unique: in a label, tab, newline, carriage return and backslash are escaped
+ * as in TSV (\t \n \r \\), and a colon is \: since a bare one stands between parts.
  */
 #ifndef BS_METRIC_METRIC_H
 #define BS_METRIC_METRIC_H
@@ -59,7 +65,8 @@ int bs_metrics_new(struct bs_metrics **metrics, struct bs_error *error) BS_MUST_
 void bs_metrics_free(struct bs_metrics *metrics);
 
 /* Copies what it needs. `gold` may be empty (unknown) only for what is not
- * BS_PREDICTED. BS_DATA for a probability that is not from 0 to 1. */
+ * BS_PREDICTED. BS_DATA for a probability that is not from 0 to 1, for one that is not
+ * (by more than 1e-6) that of the predicted label among all, and for a label twice. */
 int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
                    const struct bs_prediction *prediction,
                    struct bs_error *error) BS_MUST_CHECK;
@@ -69,9 +76,7 @@ int64_t bs_metrics_count(const struct bs_metrics *metrics);
 struct bs_metric {
     char *name;
     double value;
-    bool counts;       /* a whole number */
-    bool has_interval; /* then */
-    double low, high;
+    bool counts; /* a whole number */
 };
 
 struct bs_metric_table {
@@ -95,7 +100,7 @@ int bs_metrics_score(struct bs_metrics *metrics, const struct bs_metric_options 
                      struct bs_metric_table *table, struct bs_error *error) BS_MUST_CHECK;
 void bs_metric_table_free(struct bs_metric_table *table);
 
-/* By name; NULL if there is none. NAME:low and NAME:high are not found. */
+/* By name; NULL if there is none. */
 const struct bs_metric *bs_metric_find(const struct bs_metric_table *table,
                                        struct bs_span name);
 

@@ -36,6 +36,23 @@ value() {
         '--require f1>=' '--resamples -1' '--resamples many' '-t msgpack'
 }
 
+@test "options of labelling need -m, exit 2" {
+    for option in '--max-length 7' '--max-length 0' '--truncation tail' \
+        --literal-special-tokens '--precision bf16' '--precision fp32' '--precision auto' \
+        '--batch-tokens 9' '--device cpu'; do
+        # shellcheck disable=SC2086
+        go eval_ $option "$GOLDEN/two.jsonl"
+        status_is 2
+        out_is ''
+        err_is "bs-eval: ${option% *} needs -m MODEL: without it nothing is labelled, predictions are read"
+        # shellcheck disable=SC2086
+        go eval_ -m nowhere $option "$GOLDEN/two.jsonl"
+        status_is 4
+    done
+    go eval_ --threads 2 "$GOLDEN/two.jsonl"
+    status_is 0
+}
+
 # ---- values -----------------------------------------------------------------------
 
 @test "scores are scikit-learn's to the last digit" {
@@ -141,6 +158,25 @@ value() {
     out_has 'f1:a\tb\\	1.000000'
 }
 
+@test "a colon in a label is escaped: no two lines have one name, and each can be required" {
+    printf '{"predicted":"%s","label":"%s"}\n' a a a:low a:low a a:b b:c c >p.jsonl
+    go eval_ -q --confusion --resamples 2 p.jsonl
+    status_is 0
+    cp out whole
+    out_has 'f1:a\:low	1.000000'
+    out_has 'confusion:a\:b:c	0'
+    tail -n +2 whole | cut -f 1 >names
+    [ "$(sort names | uniq -d)" = '' ]
+    while read -r name; do
+        go eval_ -q --confusion --resamples 2 --require "$name>=-9" p.jsonl
+        status_is 0
+        cmp out whole
+    done <names
+    go eval_ -q --require 'accuracy:low>=0.9' p.jsonl
+    status_is 1
+    err_is 'bs-eval: required accuracy:low>=0.9, but it is 0.150039'
+}
+
 # ---- requirements -----------------------------------------------------------------
 
 @test "requirements that are met are exit 0, a miss is exit 1 with the report" {
@@ -180,6 +216,8 @@ value() {
 {"predicted":"a","label":"a","probability":1.5}
 {"predicted":"a","label":"a","probabilities":{"a":-1}}
 {"predicted":"a","label":"a\u0000b"}
+{"predicted":"a","label":"a","probability":0.9,"probabilities":{"a":0.1,"b":0.9}}
+{"predicted":"a","label":"a","probability":0.9,"probabilities":{"a":0.9,"b":0.1,"a":0.9}}
 {"predicted":"b","label":"a"}
 END
     go eval_ --rejects r.jsonl p.jsonl
@@ -195,10 +233,12 @@ bs-eval: p.jsonl: line 6: field "probability" is not a number
 bs-eval: p.jsonl: line 7: a probability must be from 0 to 1, not 1.5
 bs-eval: p.jsonl: line 8: a probability must be from 0 to 1, not -1
 bs-eval: p.jsonl: line 9: a label holds a zero byte
+bs-eval: p.jsonl: line 10: "probability" is 0.9, but "probabilities" has 0.1 for the predicted label
+bs-eval: p.jsonl: line 11: "probabilities" has label "a" twice
 bs-eval: without probabilities there is no log_loss, expected_calibration_error or roc_auc
 END
     diff err wanted
-    [ "$(wc -l <r.jsonl)" = 8 ]
+    [ "$(wc -l <r.jsonl)" = 10 ]
     go eval_ --strict p.jsonl
     status_is 4
     out_is ''
@@ -242,6 +282,39 @@ END
     err_is 'bs-eval: t.jsonl: line 2: field "text" is missing (--text chooses another)
 bs-eval: t.jsonl: line 4: field "text" is not a text
 bs-eval: t.jsonl: line 3: field "label" is missing'
+}
+
+# Records come in the order of input also where windows of two sizes end between rejected
+# ones: the bootstrap draws by it.
+@test "-m: rejected records change nothing for other threads and windows" {
+    make_texts 1 400 | awk 'NR > 1 && NR % 7 == 0 { print "short"; next } 1' >t.tsv
+    make_texts 401 8000 | tail -n +2 >>t.tsv
+    tool predict -q -m "$TINY" --device cpu --probabilities -t msgpack t.tsv >p || [ $? -eq 3 ]
+    eval_ -q -f msgpack --resamples 20 p >wanted
+    for options in '--threads 1' '--threads 2' '--threads 1 --batch-tokens 64'; do
+        # shellcheck disable=SC2086
+        go eval_ -q -m "$TINY" --device cpu --resamples 20 $options t.tsv
+        status_is 3
+        diff out wanted
+    done
+}
+
+@test "a rejected record whose label cannot be used either counts, with and without -m" {
+    printf '%s\n' '{"label":"positive","text":"good film"}' '{"label":"a\u0000b"}' \
+        '{"label":["a"],"text":5}' '{"text":5}' >t.jsonl
+    go eval_ -m "$TINY" --resamples 20 t.jsonl
+    status_is 3
+    [ "$(value support)" = 4 ]
+    [ "$(value rejected)" = 3 ]
+    err_is 'bs-eval: t.jsonl: line 2: field "text" is missing (--text chooses another)
+bs-eval: t.jsonl: line 3: field "text" is not a text
+bs-eval: t.jsonl: line 4: field "text" is not a text'
+    cp out wanted
+    tool predict -q -m "$TINY" --probabilities -t jsonl t.jsonl >p.jsonl || [ $? -eq 3 ]
+    go eval_ --resamples 20 p.jsonl
+    status_is 0
+    err_is ''
+    diff out wanted
 }
 
 @test "-m: a model that is none is exit 4" {

@@ -211,11 +211,6 @@ static void test_table(void) {
     bs_metrics_free(metrics);
 }
 
-static const struct bs_metric *metric(const struct bs_metric_table *table,
-                                      const char *name) {
-    return bs_metric_find(table, bs_span_of(name));
-}
-
 /* A record without a prediction: 3 of 4 have one, 2 of 4 are right. */
 static void test_missing(void) {
     struct bs_metrics *metrics = begin();
@@ -228,9 +223,8 @@ static void test_missing(void) {
     check(near(value(&table, "matthews_correlation"), (4 * 2 - 5) / 10.0, 1e-12),
           "Matthews: none is a class");
     struct bs_interval recall = bs_wilson(2, 3), precision = bs_wilson(2, 3);
-    const struct bs_metric *micro = metric(&table, "micro_recall");
-    check(near(micro->low, recall.low, 1e-12) &&
-              near(metric(&table, "micro_precision")->low, precision.low, 1e-12),
+    check(near(value(&table, "micro_recall:low"), recall.low, 1e-12) &&
+              near(value(&table, "micro_precision:low"), precision.low, 1e-12),
           "micro averages over what is known");
     check(!table.no_probabilities && table.n_without == 1, "one without a probability");
     bs_metric_table_free(&table);
@@ -239,12 +233,11 @@ static void test_missing(void) {
     add(metrics, "b", "a", NAN);
     add(metrics, "b", "", NAN);
     table = score(metrics);
-    check(near(metric(&table, "micro_recall")->high, bs_wilson(1, 3).high, 1e-12) &&
-              near(metric(&table, "micro_precision")->high, bs_wilson(1, 2).high, 1e-12),
+    check(near(value(&table, "micro_recall:high"), bs_wilson(1, 3).high, 1e-12) &&
+              near(value(&table, "micro_precision:high"), bs_wilson(1, 2).high, 1e-12),
           "recall is over the gold labels, precision over the predictions");
-    check(value(&table, "precision:b") == 0 &&
-              !metric(&table, "precision:b")->has_interval &&
-              metric(&table, "recall:b")->has_interval,
+    check(value(&table, "precision:b") == 0 && isnan(value(&table, "precision:b:low")) &&
+              !isnan(value(&table, "recall:b:low")),
           "a class that was never predicted has no interval of precision");
     check(table.no_probabilities && table.n_without == 0, "no probabilities at all");
     bs_metric_table_free(&table);
@@ -273,6 +266,77 @@ static void test_named_probabilities(void) {
     table = score(metrics);
     check(value(&table, "roc_auc") == 1, "one name each: what is left is the other's");
     bs_metric_table_free(&table);
+    metrics = begin();
+    add_named(metrics, "no", "no", 1, no, sure);
+    add_named(metrics, "yes", "no", 1, no, sure);
+    table = score(metrics);
+    check(near(value(&table, "log_loss"), -(log(0.8) + log(0.2)) / 2, 1e-12),
+          "for log loss too");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add_named(metrics, "yes", "no", 1, yes, sure);
+    add_named(metrics, "no", "no", 0, no, sure);
+    table = score(metrics);
+    check(table.no_probabilities && isnan(value(&table, "log_loss")),
+          "but what was predicted needs a probability");
+    bs_metric_table_free(&table);
+}
+
+/* A gold label that the model does not know is a third label. */
+static void test_foreign_gold(void) {
+    static const char *const model[] = {"negative", "positive"};
+    static const double sure[] = {0.1, 0.9}, unsure[] = {0.4, 0.6};
+    struct bs_metrics *metrics = begin();
+    add_named(metrics, "zzz", "positive", 2, model, sure);
+    add_named(metrics, "positive", "positive", 2, model, unsure);
+    struct bs_metric_table table = score(metrics);
+    check(isnan(value(&table, "roc_auc")), "two classes, three labels: no area");
+    check(near(value(&table, "log_loss"), -(log(0x1p-52) + log(0.6)) / 2, 1e-12),
+          "what is not among the probabilities has none");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add(metrics, "zzz", "positive", 0.9);
+    add(metrics, "positive", "positive", 0.6);
+    table = score(metrics);
+    check(value(&table, "roc_auc") == 0, "two labels, as far as is known: 0.1 and 0.4");
+    check(near(value(&table, "log_loss"), -(log(0.1) + log(0.6)) / 2, 1e-12),
+          "each has what the other one lacks");
+    bs_metric_table_free(&table);
+    metrics = begin();
+    add(metrics, "zzz", "positive", 0.9);
+    add_named(metrics, "positive", "positive", 2, model, unsure);
+    table = score(metrics);
+    check(isnan(value(&table, "roc_auc")) && table.no_log_loss,
+          "one record that knows of a third is enough");
+    bs_metric_table_free(&table);
+}
+
+/* No two metrics have one name, whatever labels there are. */
+static void test_metric_names(void) {
+    static const char *const labels[] = {"a",   "a:low", "a:b",  "b:c", "c",
+                                         "a\\", "a\\:b", "\\:b", "low", "t\tt"};
+    enum { N = sizeof labels / sizeof *labels };
+    struct bs_metrics *metrics = begin();
+    struct bs_metric_options options = {.resamples = 2, .confusion = true};
+    struct bs_metric_table table;
+    struct bs_error error;
+    for (int i = 0; i < N; i++)
+        add(metrics, labels[i], labels[(i + i / 3) % N], NAN);
+    if (bs_metrics_score(metrics, &options, &table, &error))
+        abort();
+    int twice = 0;
+    for (size_t i = 0; i < table.count; i++)
+        twice += bs_metric_find(&table, bs_span_of(table.metrics[i].name)) !=
+                 &table.metrics[i];
+    check(!twice, "each of %zu metrics is found by its name, but for %d", table.count,
+          twice);
+    check(value(&table, "support:a\\:low") == 1 &&
+              isnan(value(&table, "support:a:low")) &&
+              value(&table, "confusion:a:a") == 1 &&
+              value(&table, "confusion:t\\tt:a\\:b") == 1,
+          "a colon in a label is escaped, as is a tab");
+    bs_metric_table_free(&table);
+    bs_metrics_free(metrics);
 }
 
 static void test_probabilities(void) {
@@ -300,7 +364,31 @@ static void test_refusals(void) {
           "a zero byte in a label is refused");
     check(bs_metrics_add(metrics, bs_span_of(""), &prediction, &error) == BS_DATA,
           "a prediction without a gold label is refused");
+    static const char *const names[] = {"a", "b"}, *const twice[] = {"a", "a"};
+    static const double spread[] = {0.1, 0.9};
+    prediction.names = names;
+    prediction.probabilities = spread;
+    prediction.n_probabilities = 2;
+    prediction.probability = 0.9;
+    check(bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error) == BS_DATA,
+          "two probabilities of the predicted label are refused: %s", error.text);
+    prediction.probability = 0.100002;
+    check(bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error) == BS_DATA,
+          "also near to each other");
+    prediction.probability = NAN;
+    prediction.names = twice;
+    check(bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error) == BS_DATA,
+          "a label with two probabilities is refused: %s", error.text);
     check(bs_metrics_count(metrics) == 0, "what was refused does not count");
+    prediction.names = names;
+    prediction.probability = 0.1F;
+    check(!bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error),
+          "a float is as good as a double");
+    prediction.probability = 0.1000005;
+    check(!bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error),
+          "and six digits are enough");
+    prediction.n_probabilities = 0;
+    prediction.names = NULL;
     prediction.probability = 1;
     check(!bs_metrics_add(metrics, bs_span_of("a"), &prediction, &error), "1 is none");
     prediction.probability = 0;
@@ -352,6 +440,8 @@ int main(void) {
     test_table();
     test_missing();
     test_named_probabilities();
+    test_foreign_gold();
+    test_metric_names();
     test_probabilities();
     test_refusals();
     test_names();

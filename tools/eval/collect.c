@@ -6,11 +6,18 @@
 
 #include <math.h>
 
-int gold_label(const struct bs_record *record, struct bs_span *gold,
+int gold_label(const struct bs_record *record, bool rejected, struct bs_span *gold,
                struct bs_error *error) {
     *gold = bs_span(NULL, 0);
     int code = bs_record_text(record, BS_FIELD_LABEL, gold, error);
-    return code == BS_END ? BS_OK : code;
+    if (rejected) {
+        if (gold->size && memchr(gold->data, '\0', gold->size))
+            *gold = bs_span(NULL, 0);
+        return BS_OK;
+    }
+    if (code != BS_REJECTED && gold->size == 0)
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing", BS_FIELD_LABEL);
+    return code;
 }
 
 /* bs-predict answers a record that it rejected with an empty prediction. */
@@ -38,10 +45,9 @@ static int add_record(struct bs_metrics *metrics, const struct bs_record *record
                       struct bs_error *error) {
     struct bs_prediction prediction;
     struct bs_span gold;
-    if (get_prediction(record, &prediction, error) || gold_label(record, &gold, error))
+    if (get_prediction(record, &prediction, error) ||
+        gold_label(record, prediction.outcome == BS_PREDICTION_REJECTED, &gold, error))
         return error->code;
-    if (gold.size == 0 && prediction.outcome != BS_PREDICTION_REJECTED)
-        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing", BS_FIELD_LABEL);
     if (bs_metrics_add(metrics, gold, &prediction, error))
         return error->code == BS_DATA ? BS_REJECTED : error->code;
     return BS_OK;

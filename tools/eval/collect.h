@@ -11,12 +11,15 @@ int collect_predictions(const struct bs_options *options, struct bs_metrics *met
                         struct bs_error *error) BS_MUST_CHECK;
 
 /* The same of labelled texts or token records, labelled with -m MODEL. A record that
- * the model cannot be given counts as a rejected prediction. */
+ * the model cannot be given counts as a rejected prediction. Records are added in the
+ * order of input, those among them: what comes out is that of bs-predict and
+ * collect_predictions, however many are labelled at once. */
 int collect_labelled(const struct bs_options *options, struct bs_metrics *metrics,
                      struct bs_error *error) BS_MUST_CHECK;
 
-/* The gold label, empty if there is none. BS_REJECTED if it is no text. */
-int gold_label(const struct bs_record *record, struct bs_span *gold,
+/* The gold label. BS_REJECTED if there is none, or it is no text; of a record that was
+ * `rejected` before it is empty then, or if it holds a zero byte. */
+int gold_label(const struct bs_record *record, bool rejected, struct bs_span *gold,
                struct bs_error *error) BS_MUST_CHECK;
 
 #endif

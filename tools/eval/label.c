@@ -12,7 +12,7 @@
 
 struct pending {
     struct bs_encoding encoding;
-    size_t gold_size; /* its bytes follow those of the record before in `gold` */
+    bool rejected; /* then there is nothing to label */
 };
 
 struct job {
@@ -21,7 +21,7 @@ struct job {
     struct bs_labeller labeller;
     struct bs_source *source;
     struct pending *window; /* [BS_LABELLER_WINDOW], n_pending of them in use */
-    struct bs_buffer gold;
+    struct bs_buffer gold;  /* their gold labels, each with a zero byte behind it */
     size_t n_pending;
     int64_t n_tokens;
     int64_t n_foreign; /* records whose gold label is not one of `labels` */
@@ -47,26 +47,37 @@ static void close_job(struct job *job) {
     bs_labeller_close(&job->labeller);
 }
 
+/* The answer to text number `place` of the window. */
+static struct bs_prediction answer(struct bs_labeller *labeller, size_t place) {
+    const struct bs_model_config *config = labeller->config;
+    size_t best = bs_labeller_answer(labeller, place);
+    return (struct bs_prediction){.label = bs_span_of(config->labels[best]),
+                                  .probability = labeller->probabilities[best],
+                                  .names = (const char *const *)config->labels,
+                                  .probabilities = labeller->probabilities,
+                                  .n_probabilities = (size_t)config->num_labels};
+}
+
+/* Rejected records keep their places: the bootstrap draws records by the order in which
+ * they are added, which must not depend on where windows end. */
 static int label_window(struct job *job, struct bs_error *error) {
     struct bs_labeller *labeller = &job->labeller;
-    const struct bs_model_config *config = labeller->config;
     size_t n = job->n_pending, place = 0;
+    const char *gold = job->gold.data;
     for (size_t i = 0; i < n; i++)
-        bs_labeller_add(labeller, &job->window[i].encoding);
+        if (!job->window[i].rejected)
+            bs_labeller_add(labeller, &job->window[i].encoding);
     bs_labeller_start(labeller);
     if (bs_labeller_wait(labeller, error))
         return error->code;
     for (size_t i = 0; i < n; i++) {
-        size_t best = bs_labeller_answer(labeller, i);
-        struct bs_span gold = bs_span(job->gold.data + place, job->window[i].gold_size);
-        struct bs_prediction prediction = {.label = bs_span_of(config->labels[best]),
-                                           .probability = labeller->probabilities[best],
-                                           .names = (const char *const *)config->labels,
-                                           .probabilities = labeller->probabilities,
-                                           .n_probabilities = (size_t)config->num_labels};
-        if (bs_metrics_add(job->metrics, gold, &prediction, error))
+        struct bs_prediction prediction = {.outcome = BS_PREDICTION_REJECTED,
+                                           .probability = NAN};
+        if (!job->window[i].rejected)
+            prediction = answer(labeller, place++);
+        if (bs_metrics_add(job->metrics, bs_span_of(gold), &prediction, error))
             return error->code;
-        place += gold.size;
+        gold += strlen(gold) + 1;
     }
     job->n_pending = job->gold.size = 0;
     job->n_tokens = 0;
@@ -95,26 +106,21 @@ static void tell_foreign(const struct job *job) {
 /* A record that was rejected on the way is told already, and counts as wrong. */
 static int take_record(struct job *job, struct bs_token_record *record,
                        struct bs_error *error) {
-    struct bs_prediction rejected = {.outcome = BS_PREDICTION_REJECTED,
-                                     .probability = NAN};
     struct bs_span gold;
-    int code = gold_label(&record->record, &gold, error);
-    if (record->rejected)
-        return bs_metrics_add(job->metrics, code ? bs_span(NULL, 0) : gold, &rejected,
-                              error);
-    if (!code && gold.size == 0)
-        code = bs_fail(error, BS_REJECTED, "field \"%s\" is missing", BS_FIELD_LABEL);
-    if (!code && memchr(gold.data, '\0', gold.size))
+    int code = gold_label(&record->record, record->rejected, &gold, error);
+    if (!code && gold.size && memchr(gold.data, '\0', gold.size))
         code = bs_fail(error, BS_REJECTED, "the label holds a zero byte");
     if (code)
         return code == BS_REJECTED ? bs_rejects_add(job->rejects, &record->record, error)
                                    : code;
-    count_foreign(job, gold);
-    if (!bs_buffer_append_span(&job->gold, gold))
+    if (!record->rejected)
+        count_foreign(job, gold);
+    if (!bs_buffer_append_span(&job->gold, gold) ||
+        !bs_buffer_append_byte(&job->gold, '\0'))
         return bs_fail_memory(error, gold.size, "labels");
     struct pending *slot = &job->window[job->n_pending++];
     struct bs_encoding old = slot->encoding;
-    *slot = (struct pending){record->encoding, gold.size};
+    *slot = (struct pending){record->encoding, record->rejected};
     record->encoding = old;
     job->n_tokens += (int64_t)slot->encoding.ids.count;
     return BS_OK;

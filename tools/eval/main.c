@@ -58,8 +58,9 @@ static const struct bs_command command = {
         "format, or with -m labelled texts or token records. Several FILEs count as one; "
         "standard input is read if there is none, or -.\v"
         "The output is TSV, a line for each metric: accuracy; f1, precision and recall "
-        "as macro_, weighted_ and micro_ averages and of each label (f1:LABEL); "
-        "matthews_correlation, log_loss, expected_calibration_error (15 bins), roc_auc "
+        "as macro_, weighted_ and micro_ averages and of each label (f1:LABEL, "
+        "a colon in LABEL as \\:); matthews_correlation, log_loss, "
+        "expected_calibration_error (15 bins), roc_auc "
         "(two labels); support, abstained, rejected. METRIC:low and METRIC:high are 95 % "
         "intervals. A prediction that is empty or \"abstain\" is wrong.\n\n"
         "Exit status: 0 done; 1 a requirement is not met; 2 wrong command line; 3 done, "
@@ -140,10 +141,32 @@ static int score(struct bs_metrics *metrics, const struct bs_options *options,
     return written ? written : code;
 }
 
+/* --threads does no harm: it changes no report. */
+static int check_options(const struct bs_options *options, struct bs_error *error) {
+    const struct {
+        const char *name;
+        bool given;
+    } labelling[] = {
+        {"--max-length", options->max_length >= 0},
+        {"--truncation", options->truncation != BS_TRUNCATE_HEAD},
+        {"--literal-special-tokens", options->literal_special_tokens},
+        {"--precision", options->precision_given || options->precision_auto},
+        {"--batch-tokens", options->batch_tokens > 0},
+        {"--device", strcmp(options->device, "auto") != 0},
+    };
+    for (size_t i = 0; !options->model && i < sizeof labelling / sizeof *labelling; i++)
+        if (labelling[i].given)
+            return bs_fail(error, BS_USAGE,
+                           "%s needs -m MODEL: without it nothing is labelled, "
+                           "predictions are read",
+                           labelling[i].name);
+    return BS_OK;
+}
+
 static int run(const struct bs_options *options, const struct settings *settings,
                struct bs_error *error) {
     struct bs_metrics *metrics = NULL;
-    if (bs_metrics_new(&metrics, error))
+    if (check_options(options, error) || bs_metrics_new(&metrics, error))
         return error->code;
     int code = options->model ? collect_labelled(options, metrics, error)
                               : collect_predictions(options, metrics, error);

@@ -51,37 +51,16 @@ int requirements_check(const struct requirement *requirements, size_t count,
     return code;
 }
 
-static bool append_name(struct bs_buffer *text, const char *name) {
-    for (; *name; name++) {
-        static const char special[] = "\t\n\r\\", letters[] = "tnr\\";
-        const char *found = strchr(special, *name);
-        if (found && !bs_buffer_append_byte(text, '\\'))
-            return false;
-        if (!bs_buffer_append_byte(text, found ? letters[found - special] : *name))
-            return false;
-    }
-    return true;
-}
-
-static bool append_value(struct bs_buffer *text, const struct bs_metric *metric,
-                         const char *suffix, double value) {
+static bool append_metric(struct bs_buffer *text, const struct bs_metric *metric) {
     char number[64];
-    snprintf(number, sizeof number, metric->counts ? "%.0f" : "%.6f", value);
+    snprintf(number, sizeof number, metric->counts ? "%.0f" : "%.6f", metric->value);
     const char *shown = strcmp(number, "-0.000000") == 0 ? number + 1 : number;
-    return append_name(text, metric->name) &&
-           bs_buffer_printf(text, "%s\t%s\n", suffix, shown);
+    return bs_buffer_printf(text, "%s\t%s\n", metric->name, shown);
 }
 
 bool report_table(const struct bs_metric_table *table, struct bs_buffer *text) {
-    if (!bs_buffer_printf(text, "metric\tvalue\n"))
-        return false;
-    for (size_t i = 0; i < table->count; i++) {
-        const struct bs_metric *metric = &table->metrics[i];
-        if (!append_value(text, metric, "", metric->value))
-            return false;
-        if (metric->has_interval && (!append_value(text, metric, ":low", metric->low) ||
-                                     !append_value(text, metric, ":high", metric->high)))
-            return false;
-    }
-    return true;
+    bool done = bs_buffer_printf(text, "metric\tvalue\n");
+    for (size_t i = 0; done && i < table->count; i++)
+        done = append_metric(text, &table->metrics[i]);
+    return done;
 }

@@ -22,7 +22,7 @@ int requirements_check(const struct requirement *requirements, size_t count,
                        const struct bs_metric_table *table,
                        struct bs_error *error) BS_MUST_CHECK;
 
-/* "metric TAB value" and a line each; names escaped as in all TSV. */
+/* "metric TAB value" and a line each. */
 bool report_table(const struct bs_metric_table *table,
                   struct bs_buffer *text) BS_MUST_CHECK;
 
