@@ -124,10 +124,10 @@ finishes() {
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" --learning-rate 2e-3 "$DIR/train.tsv"
     [ "$status" -eq 2 ]
     [ -z "$output" ]
-    [[ $stderr == *"learning_rate is 0.002, was 0.001"* ]]
+    [[ $stderr == *"own: holds a different run: --learning-rate is 0.002, was 0.001; choose"* ]]
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" "$DIR/eval.tsv"
     [ "$status" -eq 2 ]
-    [[ $stderr == *"training_data is not the same"* ]]
+    [[ $stderr == *"different run: the training data is not the same; choose"* ]]
     cp "$DIR/own/log.tsv" copy.tsv
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" --log copy.tsv "$DIR/eval.tsv"
     [ "$status" -eq 2 ]
@@ -182,6 +182,33 @@ refused() {
     [ "$status" -eq 2 ]
     [[ $stderr == *'"notes.txt"'* ]]
     [ "$(ls -A "$DIR/foreign")" = notes.txt ]
+}
+
+# left_alone FOLDER WORDS ARGUMENTS...: a run there is refused with these words, and
+# nothing in it is other than before.
+left_alone() {
+    local folder=$1 words=$2
+    shift 2
+    rm -rf before
+    cp -a "$folder" before
+    go "$TRAIN" $ARGS -o "$folder" "$@" "$DIR/train.tsv"
+    status_is 2
+    out_is ''
+    err_has "$words"
+    diff -r --no-dereference before "$folder"
+}
+
+@test "differences are told in the words of the command line" {
+    left_alone "$DIR/base" 'run: --freeze is 1, was not given; choose' --freeze 1
+    left_alone "$DIR/base" 'run: --freeze is embeddings, was not given; choose' --freeze embeddings
+    left_alone "$DIR/base" 'run: --max-steps is 9, was not given; choose' --max-steps 9
+    left_alone "$DIR/base" 'run: --class-weights is balanced, was not given;' --class-weights balanced
+    left_alone "$DIR/base" 'run: the evaluation data (--eval-data) is not the same;' --eval-data "$DIR/train.tsv"
+    cp -a "$DIR/base" other
+    left_alone "$DIR/base" "run: the base model (-m) is not the same;" -m other/last
+    go "$TRAIN" ${ARGS/--eval-data*eval.tsv/} -o "$DIR/base" "$DIR/train.tsv"
+    status_is 2
+    err_has 'run: the evaluation data (--eval-data) is not the same; choose'
 }
 
 @test "a folder that cannot be made: exit 5" {
