@@ -198,6 +198,11 @@ left_alone() {
     diff -r --no-dereference before "$folder"
 }
 
+@test "a run that is refused leaves no log" {
+    left_alone "$DIR/base" 'holds a different run' --seed 7 --log new.tsv
+    [ ! -e new.tsv ]
+}
+
 @test "differences are told in the words of the command line" {
     left_alone "$DIR/base" 'run: --freeze is 1, was not given; choose' --freeze 1
     left_alone "$DIR/base" 'run: --freeze is embeddings, was not given; choose' --freeze embeddings
