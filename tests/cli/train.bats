@@ -311,7 +311,8 @@ differs() {
 @test "a wrong command line: exit 2, nothing on stdout" {
     for wrong in "--epochs 0" "--learning-rate fast" "--schedule step" "--metric f2" \
         "--eval-fraction 1" "--label-smoothing 1" "--batch-size 1e3" "--patience 3" \
-        "--eval-fraction 0.1 --eval-data $DIR/eval.tsv" "--class-weights fine=2" "--freeze all" \
+        "--eval-fraction 0.1 --eval-data $DIR/eval.tsv" "--class-weights fine=2" \
+        "--class-weights good=2,good=3" "--log -" "--freeze all" \
         "--check --restart" "--precision fp8" "--threads 0" "--nonsense"; do
         run --separate-stderr "$TRAIN" $ARGS -o "$DIR/wrong" $wrong "$DIR/train.tsv"
         echo "$wrong: $status $stderr"

@@ -283,6 +283,38 @@ left_alone() {
     finishes run
 }
 
+@test "the base model does not lie in the folder of the run" {
+    cp -a "$DIR/base" run
+    ln -s run/best aside
+    for base in run run/best run/last/ run/../run/checkpoint-48 aside; do
+        left_alone run 'the base model lies in run, which is for the run alone; choose another -o, or copy the model first' \
+            -m $base --restart
+    done
+    mkdir new
+    touch new/lock
+    cp -r "$DIR/base/last/" new/checkpoint-5
+    left_alone new 'new/checkpoint-5: the base model lies in new, which' -m new/checkpoint-5
+}
+
+@test "reports and rejects are not written into the folder of the run" {
+    cp -a "$DIR/base" old
+    for folder in new old; do
+        for place in report.tsv log.tsv ../$folder/report.tsv; do
+            go "$TRAIN" $ARGS -o $folder --log $folder/$place "$DIR/train.tsv"
+            status_is 2
+            out_is ''
+            err_is "bs-train: --log $folder/$place: lies in $folder, which is for the run alone; write it elsewhere"
+        done
+        go "$TRAIN" $ARGS -o $folder --rejects $folder/r.jsonl "$DIR/train.tsv"
+        status_is 2
+        err_has "bs-train: --rejects $folder/r.jsonl: lies in $folder, which"
+        go "$TRAIN" $ARGS --check -o old --rejects old/r.jsonl "$DIR/train.tsv"
+        status_is 2
+        [ ! -e new ]
+        diff -r --no-dereference "$DIR/base" old
+    done
+}
+
 @test "a run that is refused leaves no log" {
     left_alone "$DIR/base" 'holds a different run' --seed 7 --log new.tsv
     [ ! -e new.tsv ]
