@@ -61,8 +61,7 @@ int run_save(struct run *run, struct bs_error *error) {
     int code = write_checkpoint(run, path, error);
     free(path);
     if (!code)
-        code = bs_run_folder_settle(folder, run->state.step, run->state.best_step,
-                                    BS_STATE_FILE, error);
+        code = bs_run_folder_settle(folder, run->state.step, run->state.best_step, error);
     if (!code)
         run->changed = false;
     return code;
@@ -70,15 +69,14 @@ int run_save(struct run *run, struct bs_error *error) {
 
 int run_write_log(const struct run *run, struct bs_error *error) {
     struct bs_buffer text = {0};
-    char *path = bs_run_folder_file(run->training->folder, "log.tsv");
     int code = BS_OK;
-    if (!path || !bs_buffer_append_span(&text, bs_span_of(bs_table_header)) ||
+    if (!bs_buffer_append_span(&text, bs_span_of(bs_table_header)) ||
         !bs_buffer_append_span(&text, bs_buffer_span(&run->state.rows)))
         code = bs_fail_memory(error, run->state.rows.size, "the log");
     if (!code)
-        code = bs_file_write(path, bs_buffer_span(&text), error);
+        code =
+            bs_run_folder_write_log(run->training->folder, bs_buffer_span(&text), error);
     bs_buffer_free(&text);
-    free(path);
     return code;
 }
 
@@ -114,6 +112,33 @@ static int load_last(struct run *run, const char *last, const struct bs_state_fi
     return BS_OK;
 }
 
+/* A checkpoint may have been lost since it was written. */
+static int check_checkpoint(const char *path, struct bs_error *error) {
+    struct bs_model_files *files;
+    struct bs_error why;
+    int code = bs_model_files_open(&files, path, &why);
+    if (!code)
+        bs_model_files_close(files);
+    else if (code == BS_DATA)
+        bs_fail(error, code, "%s; put it back, or --restart begins the run anew",
+                why.text);
+    else
+        *error = why;
+    return code;
+}
+
+static int check_best(const struct run *run, struct bs_error *error) {
+    const struct bs_run_folder *folder = run->training->folder;
+    if (run->state.best_step == 0)
+        return BS_OK;
+    char *path = bs_run_folder_checkpoint(folder, run->state.best_step);
+    if (!path)
+        return bs_fail_memory(error, strlen(folder->path), "a path");
+    int code = check_checkpoint(path, error);
+    free(path);
+    return code;
+}
+
 static int resume_from(struct run *run, const char *last, struct bs_error *error) {
     const struct bs_run_folder *folder = run->training->folder;
     struct bs_state_file *file;
@@ -121,8 +146,11 @@ static int resume_from(struct run *run, const char *last, struct bs_error *error
         return error->code;
     int code = check_identity(run, error);
     if (!code)
-        code = bs_run_folder_settle(folder, run->state.step, run->state.best_step,
-                                    BS_STATE_FILE, error);
+        code = check_checkpoint(last, error);
+    if (!code)
+        code = check_best(run, error);
+    if (!code)
+        code = bs_run_folder_settle(folder, run->state.step, run->state.best_step, error);
     if (!code)
         code = run_write_log(run, error);
     if (!code && !run->state.finished)
@@ -132,13 +160,11 @@ static int resume_from(struct run *run, const char *last, struct bs_error *error
 }
 
 int run_resume(struct run *run, struct bs_error *error) {
-    const struct bs_run_folder *folder = run->training->folder;
-    if (!bs_run_folder_has_last(folder))
-        return BS_END;
-    char *last = bs_run_folder_file(folder, "last");
-    if (!last)
-        return bs_fail_memory(error, strlen(folder->path), "a path");
-    int code = resume_from(run, last, error);
-    free(last);
+    char *path;
+    int code = bs_run_folder_state(run->training->folder, &path, error);
+    if (code)
+        return code;
+    code = resume_from(run, path, error);
+    free(path);
     return code;
 }

@@ -54,7 +54,52 @@ static struct bs_span next_field(struct bs_span *line) {
     return take_until(line, '\t');
 }
 
-enum { DIGEST_SIZE = 64 }; /* hexadecimal digits: no news for people */
+/* What is not an option, in words. */
+static const struct {
+    const char *name, *words;
+} sources[] = {
+    {"base_model", "the base model (-m)"},
+    {"tokenizer", "the tokenizer"},
+    {"labels", "the list of labels"},
+    {"training_data", "the training data"},
+    {"evaluation_data", "the evaluation data (--eval-data)"},
+};
+
+static bool says_source(struct bs_span name, char *text, size_t size) {
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        if (bs_span_is(name, sources[i].name))
+            return snprintf(text, size, "%s is not the same", sources[i].words) >= 0;
+    return false;
+}
+
+/* A value as it is written on the command line. */
+static struct bs_span in_words(struct bs_span name, struct bs_span value) {
+    static const char *const defaults[][2] = {{"max_steps", "0"},
+                                              {"patience", "0"},
+                                              {"eval_fraction", "0"},
+                                              {"class_weights", "none"},
+                                              {"freeze", "-1"}};
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        if (bs_span_is(name, defaults[i][0]) && bs_span_is(value, defaults[i][1]))
+            return bs_span_of("not given");
+    if (bs_span_is(name, "freeze") && bs_span_is(value, "0"))
+        return bs_span_of("embeddings");
+    return value;
+}
+
+/* "learning_rate" is --learning-rate. */
+static void say_option(struct bs_span name, struct bs_span is, struct bs_span was,
+                       char *text, size_t size) {
+    is = in_words(name, is);
+    was = in_words(name, was);
+    int end = snprintf(text, size, "--%.*s", (int)name.size, name.data);
+    for (char *c = text; *c; c++)
+        if (*c == '_')
+            *c = '-';
+    if (end > 0 && (size_t)end < size)
+        snprintf(text + end, size - (size_t)end, " is %.*s, was %.*s", (int)is.size,
+                 is.data, (int)was.size, was.data);
+}
 
 bool bs_identity_difference(struct bs_span stored, struct bs_span wanted, char *text,
                             size_t size) {
@@ -65,11 +110,8 @@ bool bs_identity_difference(struct bs_span stored, struct bs_span wanted, char *
         struct bs_span was_name = next_field(&was), is_name = next_field(&is);
         if (!bs_span_equal(was_name, is_name))
             snprintf(text, size, "it was made by another version of this tool");
-        else if (was.size == DIGEST_SIZE && is.size == DIGEST_SIZE)
-            snprintf(text, size, "%.*s is not the same", (int)is_name.size, is_name.data);
-        else
-            snprintf(text, size, "%.*s is %.*s, was %.*s", (int)is_name.size,
-                     is_name.data, (int)is.size, is.data, (int)was.size, was.data);
+        else if (!says_source(is_name, text, size))
+            say_option(is_name, is, was, text, size);
         return true;
     }
     return false;

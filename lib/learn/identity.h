@@ -22,8 +22,8 @@ struct bs_run_sources {
 int bs_identity_describe(const struct bs_run_sources *sources, struct bs_buffer *lines,
                          struct bs_error *error) BS_MUST_CHECK;
 
-/* The first line in which the two differ, as `NAME is A, was B`; false if there is
- * none. `text` is cut to `size`. */
+/* The first line in which the two differ, for people: "--epochs is 4, was 3", "the
+ * training data is not the same"; false if there is none. `text` is cut to `size`. */
 bool bs_identity_difference(struct bs_span stored, struct bs_span wanted, char *text,
                             size_t size);
 

@@ -110,20 +110,55 @@ static int make_model(struct run *run, struct bs_error *error) {
                         error);
 }
 
-/* Whether a classifier has these labels in this order. */
-static bool has_labels(const struct bs_model_config *config,
-                       const struct bs_labels *labels) {
-    if (config->num_labels != labels->count)
-        return false;
+/* Whether a classifier with these labels has them in this order. */
+static bool has_order(const struct bs_model_config *config,
+                      const struct bs_labels *labels) {
     for (int64_t k = 0; k < labels->count; k++)
         if (strcmp(config->labels[k], labels->names[k]) != 0)
             return false;
     return true;
 }
 
+/* Puts the rows of the base's classifier in the order of this run's labels. */
+static int order_rows(struct run *run, const struct bs_model_config *from, float *old,
+                      float *ordered, struct bs_error *error) {
+    struct bs_weights *weights = bs_model_weights(run->model);
+    struct bs_linear linear = bs_model_parameters(run->model)->classifier;
+    int64_t labels = from->num_labels, width = from->hidden_size;
+    float *old_bias = old + labels * width, *ordered_bias = ordered + labels * width;
+    if (bs_weights_download(weights, linear.weight, BS_SLOT_VALUE, 0, labels, old,
+                            error) ||
+        bs_weights_download(weights, linear.bias, BS_SLOT_VALUE, 0, 1, old_bias, error))
+        return error->code;
+    for (int64_t k = 0; k < labels; k++) {
+        int32_t to = bs_labels_find(run->training->labels, bs_span_of(from->labels[k]));
+        memcpy(ordered + to * width, old + k * width, (size_t)width * sizeof *old);
+        ordered_bias[to] = old_bias[k];
+    }
+    if (bs_weights_upload(weights, linear.weight, BS_SLOT_VALUE, 0, labels, ordered,
+                          error) ||
+        bs_weights_upload(weights, linear.bias, BS_SLOT_VALUE, 0, 1, ordered_bias, error))
+        return error->code;
+    return bs_weights_ready(weights, error);
+}
+
+static int order_classifier(struct run *run, const struct bs_model_config *from,
+                            struct bs_error *error) {
+    size_t size = (size_t)(from->num_labels * (from->hidden_size + 1));
+    float *old = bs_alloc(size, sizeof *old), *ordered = bs_alloc(size, sizeof *old);
+    int code = old && ordered
+                   ? order_rows(run, from, old, ordered, error)
+                   : bs_fail_memory(error, size * sizeof *old, "the classifier");
+    free(old);
+    free(ordered);
+    return code;
+}
+
 static int load_weights(struct run *run, const struct bs_model_files *from, bool fresh,
                         struct bs_error *error) {
-    bool same = has_labels(bs_model_files_config(from), run->training->labels);
+    const struct bs_model_config *config = bs_model_files_config(from);
+    const struct bs_labels *labels = run->training->labels;
+    bool same = bs_labels_same(labels, config->labels, config->num_labels);
     struct bs_model_load load = {.head = !fresh ? BS_HEAD_REQUIRED
                                          : same ? BS_HEAD_KEEP
                                                 : BS_HEAD_NEW,
@@ -131,7 +166,10 @@ static int load_weights(struct run *run, const struct bs_model_files *from, bool
     struct bs_model_loaded loaded = {0};
     if (bs_model_load(run->model, bs_model_files_tensors(from), load, &loaded, error))
         return bs_error_prefix(error, "%s: ", bs_model_files_path(from));
-    if (fresh && !loaded.new_classifier)
+    bool kept = fresh && !loaded.new_classifier;
+    if (kept && !has_order(config, labels) && order_classifier(run, config, error))
+        return error->code;
+    if (kept)
         bs_note("the classifier of %s has these labels and is kept",
                 bs_model_files_path(from));
     if (loaded.new_pooler)

@@ -1,29 +1,87 @@
 /* Lock, links and checkpoints of an output folder. */
 #include "learn/run_folder.h"
 
+#include "learn/state.h"
 #include "store/model_write.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool begins(const char *name, const char *with) {
-    return strncmp(name, with, strlen(with)) == 0;
+/* A log.tsv on its way. */
+static const char new_log[] = ".new-log.tsv";
+
+static void checkpoint_name(int64_t step, char name[40]) {
+    snprintf(name, 40, "checkpoint-%" PRId64, step);
 }
 
-static bool is_checkpoint(const char *name) {
-    return begins(name, "checkpoint-");
+/* N of "checkpoint-N", in just this spelling; else -1. */
+static int64_t step_of(const char *name) {
+    static const char prefix[] = "checkpoint-";
+    char spelled[40];
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0)
+        return -1;
+    int64_t step = strtoll(name + sizeof prefix - 1, NULL, 10);
+    checkpoint_name(step, spelled);
+    return strcmp(name, spelled) == 0 ? step : -1;
 }
 
-/* Names that a run makes, temporary ones included. */
-static bool is_ours(const char *name) {
-    return is_checkpoint(name) || begins(name, "log.tsv") || begins(name, ".link-") ||
-           strcmp(name, "lock") == 0 || strcmp(name, "last") == 0 ||
-           strcmp(name, "best") == 0;
+static bool holds(const char *folder, const char *name, const char *file) {
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/%s/%s", folder, name, file);
+    return size < (int)sizeof path && bs_file_exists(path);
+}
+
+/* Hugging Face's Trainer calls its checkpoints the same; the files tell. */
+static bool is_checkpoint(const char *folder, const char *name) {
+    return step_of(name) >= 0 &&
+           (holds(folder, name, BS_STATE_FILE) || holds(folder, name, "bs.json"));
+}
+
+/* A checkpoint that was being written or removed. */
+static bool is_partial(const char *name) {
+    char whole[40];
+    size_t size = bs_model_write_leftover(name);
+    if (size == 0 || size >= sizeof whole)
+        return false;
+    snprintf(whole, sizeof whole, "%.*s", (int)size, name);
+    return step_of(whole) >= 0;
+}
+
+/* What bs_file_write leaves of a new log when it is killed: six letters or digits. */
+static bool is_partial_log(const char *name) {
+    size_t size = sizeof new_log - 1;
+    if (strncmp(name, new_log, size) != 0 || name[size] != '.' ||
+        strlen(name) != size + 7)
+        return false;
+    for (size_t i = size + 1; name[i]; i++)
+        if (!isalnum((unsigned char)name[i]))
+            return false;
+    return true;
+}
+
+/* Gone when a run is at rest. */
+static bool is_temporary(const char *name) {
+    return strcmp(name, ".link-last") == 0 || strcmp(name, ".link-best") == 0 ||
+           strcmp(name, new_log) == 0 || is_partial_log(name);
+}
+
+static bool is_link_name(const char *name) {
+    return strcmp(name, "last") == 0 || strcmp(name, "best") == 0;
+}
+
+/* What a run makes, and nothing that only looks like it. */
+static bool is_ours(const char *folder, const char *name) {
+    return strcmp(name, "lock") == 0 || strcmp(name, "log.tsv") == 0 ||
+           is_link_name(name) || is_temporary(name) || is_partial(name) ||
+           is_checkpoint(folder, name);
 }
 
 /* Calls `visit` for every entry until it fails. */
@@ -43,13 +101,25 @@ static int each_entry(const char *path,
     return code;
 }
 
+static bool is_link(const char *folder, const char *name) {
+    char path[PATH_MAX];
+    struct stat status;
+    int size = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return size < (int)sizeof path && !lstat(path, &status) && S_ISLNK(status.st_mode);
+}
+
 static int check_entry(const char *folder, const char *name, void *context,
                        struct bs_error *error) {
     (void)context;
-    if (is_ours(name))
+    if (is_link_name(name) && !is_link(folder, name))
+        return bs_fail(error, BS_USAGE,
+                       "%s/%s: is no link to a checkpoint, which a run has here; take it "
+                       "away (to copy a run: cp -a), or choose another folder",
+                       folder, name);
+    if (is_ours(folder, name))
         return BS_OK;
     return bs_fail(error, BS_USAGE,
-                   "%s: holds \"%s\", which is not of a training run; choose another "
+                   "%s: holds \"%s\", which is not of a run of bs-train; choose another "
                    "folder",
                    folder, name);
 }
@@ -89,8 +159,8 @@ int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
 
 static int count_checkpoint(const char *folder, const char *name, void *context,
                             struct bs_error *error) {
-    (void)folder, (void)error;
-    *(int *)context += is_checkpoint(name);
+    (void)error;
+    *(int *)context += is_checkpoint(folder, name);
     return BS_OK;
 }
 
@@ -115,21 +185,78 @@ char *bs_run_folder_file(const struct bs_run_folder *folder, const char *name) {
     return bs_path_join(folder->path, name);
 }
 
-static void checkpoint_name(int64_t step, char name[40]) {
-    snprintf(name, 40, "checkpoint-%" PRId64, step);
-}
-
 char *bs_run_folder_checkpoint(const struct bs_run_folder *folder, int64_t step) {
     char name[40];
     checkpoint_name(step, name);
     return bs_path_join(folder->path, name);
 }
 
-bool bs_run_folder_has_last(const struct bs_run_folder *folder) {
-    char path[PATH_MAX];
-    struct stat status;
-    int size = snprintf(path, sizeof path, "%s/last", folder->path);
-    return size < (int)sizeof path && lstat(path, &status) == 0;
+/* The real path, of what is not there its folder's; NULL: not there either. */
+static char *real_place(const char *path) {
+    char *real = realpath(path, NULL), *copy = real ? NULL : strdup(path);
+    if (copy)
+        real = realpath(dirname(copy), NULL);
+    free(copy);
+    return real;
+}
+
+bool bs_run_folder_encloses(const char *folder, const char *path) {
+    char *outer = realpath(folder, NULL), *inner = real_place(path);
+    size_t size = outer ? strlen(outer) : 0;
+    bool encloses = outer && inner && strncmp(inner, outer, size) == 0 &&
+                    (inner[size] == '/' || inner[size] == '\0');
+    free(outer);
+    free(inner);
+    return encloses;
+}
+
+struct found {
+    int64_t newest; /* step of the newest one with a state; -1: none */
+    bool any;
+};
+
+static int find_state(const char *folder, const char *name, void *context,
+                      struct bs_error *error) {
+    struct found *found = context;
+    (void)error;
+    if (!is_checkpoint(folder, name))
+        return BS_OK;
+    found->any = true;
+    if (step_of(name) > found->newest && holds(folder, name, BS_STATE_FILE))
+        found->newest = step_of(name);
+    return BS_OK;
+}
+
+int bs_run_folder_state(const struct bs_run_folder *folder, char **path,
+                        struct bs_error *error) {
+    struct found found = {.newest = -1};
+    bool linked = is_link(folder->path, "last");
+    if (!linked && each_entry(folder->path, find_state, &found, error))
+        return error->code;
+    if (!linked && !found.any)
+        return BS_END;
+    if (linked ? !holds(folder->path, "last", BS_STATE_FILE) : found.newest < 0)
+        return bs_fail(error, BS_DATA,
+                       "%s: the last checkpoint or its " BS_STATE_FILE
+                       " is gone; put it back, or --restart begins the run anew",
+                       folder->path);
+    *path = linked ? bs_run_folder_file(folder, "last")
+                   : bs_run_folder_checkpoint(folder, found.newest);
+    return *path ? BS_OK : bs_fail_memory(error, strlen(folder->path), "a path");
+}
+
+/* By way of a name that is nobody else's: "log.tsv.XXXXXX" might be kept by people. */
+int bs_run_folder_write_log(const struct bs_run_folder *folder, struct bs_span text,
+                            struct bs_error *error) {
+    char *path = bs_run_folder_file(folder, "log.tsv");
+    char *new = bs_run_folder_file(folder, new_log);
+    int code = path && new ? bs_file_write(new, text, error)
+                           : bs_fail_memory(error, strlen(folder->path), "a path");
+    if (!code)
+        code = bs_rename_durable(new, path, error);
+    free(new);
+    free(path);
+    return code;
 }
 
 static int remove_entry(const char *folder, const char *name, struct bs_error *error) {
@@ -162,14 +289,14 @@ static int remove_checkpoint(const char *folder, const char *name,
 static int clear_entry(const char *folder, const char *name, void *context,
                        struct bs_error *error) {
     (void)context;
-    if (!is_ours(name) || strcmp(name, "lock") == 0)
+    if (!is_ours(folder, name) || strcmp(name, "lock") == 0)
         return BS_OK;
-    return is_checkpoint(name) ? remove_checkpoint(folder, name, error)
-                               : remove_entry(folder, name, error);
+    return is_checkpoint(folder, name) ? remove_checkpoint(folder, name, error)
+                                       : remove_entry(folder, name, error);
 }
 
 int bs_run_folder_clear(const struct bs_run_folder *folder, struct bs_error *error) {
-    /* `last` first: without it nothing of the rest counts. */
+    /* `last` first: it never points to what is half gone. */
     if (remove_entry(folder->path, "last", error) ||
         bs_sync_directory(folder->path, error))
         return error->code;
@@ -203,26 +330,26 @@ struct kept {
 static int tidy_entry(const char *folder, const char *name, void *context,
                       struct bs_error *error) {
     const struct kept *kept = context;
-    if (!begins(name, ".link-") && !begins(name, "log.tsv.") && !is_checkpoint(name))
+    if (is_temporary(name))
+        return remove_entry(folder, name, error);
+    if (!is_checkpoint(folder, name) || strcmp(name, kept->last) == 0 ||
+        strcmp(name, kept->best) == 0)
         return BS_OK;
-    if (strcmp(name, kept->last) == 0 || strcmp(name, kept->best) == 0)
-        return BS_OK;
-    return is_checkpoint(name) ? remove_checkpoint(folder, name, error)
-                               : remove_entry(folder, name, error);
+    return remove_checkpoint(folder, name, error);
 }
 
 static int remove_old_state(const struct bs_run_folder *folder, int64_t best,
-                            const char *state_file, struct bs_error *error) {
+                            struct bs_error *error) {
     char *checkpoint = bs_run_folder_checkpoint(folder, best);
     if (!checkpoint)
         return bs_fail_memory(error, strlen(folder->path), "a path");
-    int code = remove_entry(checkpoint, state_file, error);
+    int code = remove_entry(checkpoint, BS_STATE_FILE, error);
     free(checkpoint);
     return code;
 }
 
 int bs_run_folder_settle(const struct bs_run_folder *folder, int64_t last, int64_t best,
-                         const char *state_file, struct bs_error *error) {
+                         struct bs_error *error) {
     struct kept kept;
     checkpoint_name(last, kept.last);
     checkpoint_name(best ? best : last, kept.best);
@@ -233,6 +360,6 @@ int bs_run_folder_settle(const struct bs_run_folder *folder, int64_t last, int64
     if (!code)
         code = each_entry(folder->path, tidy_entry, &kept, error);
     if (!code && best && best != last)
-        code = remove_old_state(folder, best, state_file, error);
+        code = remove_old_state(folder, best, error);
     return code;
 }

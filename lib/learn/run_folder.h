@@ -9,7 +9,8 @@
  *
  * The state in `last` is what counts: links, log and old checkpoints are put in order
  * by it after every save and before a run goes on, so that a process may be killed
- * between any two of these steps. Other checkpoints than those two are removed.
+ * between any two of these steps. Other checkpoints than those two are removed. What
+ * the folder holds beside all this is never touched: a run does not begin there.
  */
 #ifndef BS_LEARN_RUN_FOLDER_H
 #define BS_LEARN_RUN_FOLDER_H
@@ -25,18 +26,29 @@ struct bs_run_folder {
 };
 
 /* Makes the folder if need be, and takes its lock. BS_USAGE if another process has it,
- * or if the folder holds things that are not a run's; BS_RESOURCE if it cannot be
- * made. */
+ * or if the folder holds things that are not a run's, which are never touched;
+ * BS_RESOURCE if it cannot be made. */
 int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
                        struct bs_error *error) BS_MUST_CHECK;
 /* Gives the lock back. A folder that was created and holds no checkpoint goes away. */
 void bs_run_folder_close(struct bs_run_folder *folder);
 
-/* Whether there is a state to go on from. */
-bool bs_run_folder_has_last(const struct bs_run_folder *folder);
+/* The folder with the state to go on from, a new string: `last`, or without that link
+ * (a run was killed within its first save) the newest checkpoint. BS_END if there is no
+ * checkpoint at all, BS_DATA if there was one and its state is gone. */
+int bs_run_folder_state(const struct bs_run_folder *folder, char **path,
+                        struct bs_error *error) BS_MUST_CHECK;
+/* log.tsv, whole. */
+int bs_run_folder_write_log(const struct bs_run_folder *folder, struct bs_span text,
+                            struct bs_error *error) BS_MUST_CHECK;
 /* "OUT/NAME", "OUT/checkpoint-STEP": new strings, NULL without memory. */
 char *bs_run_folder_file(const struct bs_run_folder *folder, const char *name);
 char *bs_run_folder_checkpoint(const struct bs_run_folder *folder, int64_t step);
+
+/* Whether `path` is `folder` or lies in it, links followed; it may be a file that is yet
+ * to be made. What lies in the folder of a run may be removed, or keeps the run from
+ * being gone on with. */
+bool bs_run_folder_encloses(const char *folder, const char *path);
 
 /* Removes all that a run left: --restart. */
 int bs_run_folder_clear(const struct bs_run_folder *folder,
@@ -44,9 +56,9 @@ int bs_run_folder_clear(const struct bs_run_folder *folder,
 
 /*
  * Puts links and checkpoints in order: `last` first, then `best` (0: none), then
- * everything else of a run is removed, `state_file` in an older best checkpoint too.
+ * everything else of a run is removed, the state in an older best checkpoint too.
  */
 int bs_run_folder_settle(const struct bs_run_folder *folder, int64_t last, int64_t best,
-                         const char *state_file, struct bs_error *error) BS_MUST_CHECK;
+                         struct bs_error *error) BS_MUST_CHECK;
 
 #endif

@@ -173,7 +173,7 @@ static int find_label(char *const *labels, int64_t n_labels, struct bs_span name
     return -1;
 }
 
-/* One "NAME=WEIGHT" of the list; cut in place. */
+/* One "NAME=WEIGHT" of the list; cut in place. A weight of 0 has not been given. */
 static int parse_weight(char *item, char *const *labels, int64_t n_labels, float *weights,
                         struct bs_error *error) {
     char *equals = strrchr(item, '=');
@@ -185,11 +185,29 @@ static int parse_weight(char *item, char *const *labels, int64_t n_labels, float
     if (label < 0)
         return bs_fail(error, BS_USAGE, "--class-weights: no label is called \"%s\"",
                        item);
+    if (weights[label] > 0)
+        return bs_fail(error, BS_USAGE, "--class-weights: \"%s\" is named twice", item);
     double weight;
     if (bs_parse_real(equals + 1, "--class-weights", 1e-6, 1e6, &weight, error))
         return error->code;
     weights[label] = (float)weight;
     return BS_OK;
+}
+
+static int parse_weights(const char *text, char *const *labels, int64_t n_labels,
+                         float *weights, struct bs_error *error) {
+    char *list = strdup(text), *rest = list;
+    if (!list)
+        return bs_fail_memory(error, strlen(text), "class weights");
+    memset(weights, 0, (size_t)n_labels * sizeof *weights);
+    int code = BS_OK;
+    for (char *item = strsep(&rest, ","); item && !code; item = strsep(&rest, ","))
+        code = parse_weight(item, labels, n_labels, weights, error);
+    for (int64_t i = 0; i < n_labels; i++)
+        if (!(weights[i] > 0))
+            weights[i] = 1;
+    free(list);
+    return code;
 }
 
 int bs_class_weights(const struct bs_train_settings *settings, char *const *labels,
@@ -204,13 +222,5 @@ int bs_class_weights(const struct bs_train_settings *settings, char *const *labe
         balance(counts, n_labels, weights);
         return BS_OK;
     }
-    char *list = strdup(settings->class_weights);
-    if (!list)
-        return bs_fail_memory(error, strlen(settings->class_weights), "class weights");
-    int code = BS_OK;
-    char *rest = list;
-    for (char *item = strsep(&rest, ","); item && !code; item = strsep(&rest, ","))
-        code = parse_weight(item, labels, n_labels, weights, error);
-    free(list);
-    return code;
+    return parse_weights(settings->class_weights, labels, n_labels, weights, error);
 }

@@ -73,7 +73,8 @@ bool bs_train_settings_describe(const struct bs_train_settings *settings,
  * Weights of the classes, `weights[n_labels]`, from `settings->class_weights`:
  * "balanced" is n / (classes * count of the class) as scikit-learn computes it; a name
  * that is not mentioned weighs 1. A comma or "=" in a name cannot be written.
- * `*weighted` is false if no weights were asked for. BS_USAGE for an unknown name.
+ * `*weighted` is false if no weights were asked for. BS_USAGE for a name that is
+ * unknown or stands there twice.
  */
 int bs_class_weights(const struct bs_train_settings *settings, char *const *labels,
                      const int64_t *counts, int64_t n_labels, float *weights,

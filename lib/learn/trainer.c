@@ -18,6 +18,7 @@ struct report {
     struct bs_output *table;
     FILE *log;
     const char *log_path;
+    bool created; /* the log was not there before */
     bool failed;
     struct bs_error error;
 };
@@ -79,14 +80,18 @@ static int open_report(struct report *report, const struct bs_training *training
     *report = (struct report){.table = table, .log_path = training->log};
     if (!training->log)
         return BS_OK;
+    report->created = !bs_file_exists(training->log);
     report->log = fopen(training->log, "ae");
     if (!report->log)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", training->log);
     return BS_OK;
 }
 
-/* The first failure of the report counts only if nothing worse happened. */
+/* The first failure of the report counts only if nothing worse happened. A run that was
+ * refused leaves no empty log. */
 static int close_report(struct report *report, int code, struct bs_error *error) {
+    if (report->log && report->created && ftello(report->log) == 0)
+        unlink(report->log_path);
     if (report->log && fclose(report->log) && !report->failed)
         bs_fail_errno(&report->error, BS_RESOURCE, "%s: cannot write", report->log_path),
             report->failed = true;

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char *const bs_tokenizer_file_names[BS_TOKENIZER_FILES] = {
@@ -68,13 +69,28 @@ static char *follow_link(const char *run, const char *name) {
     return bs_path_join(run, target);
 }
 
-/* A training folder stands for its best checkpoint, else its last. */
+static bool has_link(const char *run, const char *name) {
+    char path[PATH_MAX];
+    struct stat status;
+    int size = snprintf(path, sizeof path, "%s/%s", run, name);
+    return size < (int)sizeof path && lstat(path, &status) == 0;
+}
+
+/* A training folder stands for its best checkpoint, else its last. A best one that is
+ * lost is not replaced by another model. */
 static int resolve(const char *path, char **resolved, struct bs_error *error) {
     const char *link = NULL;
     if (bs_is_directory(path) && !is_model_directory(path))
-        link = has_file(path, "best") ? "best" : has_file(path, "last") ? "last" : NULL;
+        link = has_link(path, "best") ? "best" : has_link(path, "last") ? "last" : NULL;
     *resolved = link ? follow_link(path, link) : strdup(path);
-    return *resolved ? BS_OK : bs_fail_memory(error, strlen(path), path);
+    if (!*resolved)
+        return bs_fail_memory(error, strlen(path), path);
+    if (link && !bs_file_exists(*resolved))
+        return bs_fail(error, BS_DATA,
+                       "%s: is gone, to which %s/%s points; put it back, or name "
+                       "another checkpoint with -m",
+                       *resolved, path, link);
+    return BS_OK;
 }
 
 static int map_member(struct bs_model_files *files, int member, struct bs_error *error) {

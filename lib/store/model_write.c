@@ -10,6 +10,7 @@
 #include "store/tensor_names.h"
 #include "store/tensor_types.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -353,9 +354,18 @@ int bs_model_write(const char *path, const struct bs_model_parts *parts,
     return bs_model_write_commit(writing, error);
 }
 
-static bool is_leftover(const char *name) {
-    const char *dot = strstr(name, ".partial-");
-    return dot && dot != name && strlen(dot) >= sizeof suffix - 1;
+/* The six letters or digits of mkdtemp; "-old" is of exchange_in_steps. */
+size_t bs_model_write_leftover(const char *name) {
+    static const char mark[] = ".partial-";
+    const char *dot = strstr(name, mark);
+    if (!dot)
+        return 0;
+    const char *end = dot + sizeof mark - 1;
+    int letters = 0;
+    while (isalnum((unsigned char)*end))
+        end++, letters++;
+    bool whole = letters == 6 && (*end == '\0' || strcmp(end, "-old") == 0);
+    return whole ? (size_t)(dot - name) : 0;
 }
 
 int bs_model_write_sweep(const char *directory, struct bs_error *error) {
@@ -364,7 +374,7 @@ int bs_model_write_sweep(const char *directory, struct bs_error *error) {
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", directory);
     int code = BS_OK;
     for (struct dirent *entry; !code && (entry = readdir(folder));) {
-        if (!is_leftover(entry->d_name))
+        if (!bs_model_write_leftover(entry->d_name))
             continue;
         char *path = bs_path_join(directory, entry->d_name);
         code = path ? bs_remove_tree(path, error)

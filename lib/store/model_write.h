@@ -57,6 +57,9 @@ int bs_model_write_begin_bundle(struct bs_model_writing **writing, const char *p
 int bs_model_write(const char *path, const struct bs_model_parts *parts,
                    struct bs_error *error) BS_MUST_CHECK;
 
+/* How many characters of `name` are the final name, if a killed process leaves things
+ * under such a name ("FINAL.partial-XXXXXX"); else 0. */
+size_t bs_model_write_leftover(const char *name);
 /* Removes what killed processes left in `directory` ("*.partial-XXXXXX"). Only for
  * folders that the caller has locked. */
 int bs_model_write_sweep(const char *directory, struct bs_error *error) BS_MUST_CHECK;

@@ -38,6 +38,9 @@ nothing_left() {
     go tool export --to hf -o x
     status_is 2
     err_has '-m MODEL is needed'
+    each_is_wrong export_model '--verify --to bundle' '--verify -o x' '--verify --require 0.5' \
+        '--verify texts'
+    err_is 'bs-export: --verify writes nothing; leave --to, -o, --require and FILE out'
 }
 
 @test "a folder with other things in it is left alone" {
@@ -58,6 +61,40 @@ nothing_left() {
     go export_model --to hf -o y
     status_is 2
     err_has 'is a file'
+}
+
+@test "a symbolic link is not replaced" {
+    go export_model --to hf -o folder
+    ln -s folder link
+    ln -s nowhere dangling
+    for wrong in link link/ dangling; do
+        go export_model --to hf -o $wrong
+        status_is 2
+        out_is ''
+        err_is "bs-export: $wrong: is a symbolic link; name its target, or choose another -o"
+    done
+    go export_model --to bundle -o dangling
+    status_is 2
+    [ -L link ]
+    [ -L dangling ]
+    [ ! -e nowhere ]
+}
+
+@test "a training run is left alone, all of it" {
+    printf 'text\tlabel\ngood\tpositive\nbad\tnegative\n' >rows.tsv
+    tool train -q -m "$TINY" -o run --max-steps 2 --eval-steps 1 --eval-data rows.tsv \
+        --learning-rate 0 rows.tsv >log
+    [ "$(readlink run/best)" = checkpoint-1 ]
+    cp -a run before
+    for wrong in run/best run/checkpoint-1 run/best/. run/new run/last/new; do
+        for layout in hf bundle; do
+            go export_model --to $layout -o $wrong
+            status_is 2
+            out_is ''
+            err_matches "^bs-export: $wrong: (is a symbolic link|lies in the training run $PWD/run);"
+        done
+    done
+    diff -r --no-dereference before run
 }
 
 # ---- what is written ----------------------------------------------------------------

@@ -248,6 +248,22 @@ differs() {
     grep -q '"fine"' "$DIR/new/last/config.json"
 }
 
+@test "a kept head follows its labels into another order" {
+    awk -F '\t' 'NR == 1 { print; next } { print $1 "\t" substr("abc", 1 + NR % 3, 1) }' \
+        "$DIR/train.tsv" >"$DIR/three.tsv"
+    train three "$DIR/three.tsv"
+    for order in a,b,c c,a,b; do
+        run --separate-stderr "$TRAIN" $ARGS -m "$DIR/three/last" -o "$DIR/order-$order" --labels $order \
+            --learning-rate 0 --max-steps 1 "$DIR/three.tsv"
+        [ "$status" -eq 0 ]
+        [[ $stderr == *"has these labels and is kept"* ]]
+        cmp <(tool predict -m "$DIR/order-$order" "$DIR/three.tsv") \
+            <(tool predict -m "$DIR/three" "$DIR/three.tsv")
+    done
+    grep -q '"0": "c"' "$DIR/order-c,a,b/last/config.json"
+    other_model order-c,a,b order-a,b,c
+}
+
 @test "labels are sorted by bytes, or as --labels says; five of them" {
     awk -F '\t' 'NR == 1 { print; next } { print $1 "\t" substr("cebad", 1 + NR % 5, 1) }' \
         "$DIR/train.tsv" >"$DIR/five.tsv"
@@ -295,7 +311,8 @@ differs() {
 @test "a wrong command line: exit 2, nothing on stdout" {
     for wrong in "--epochs 0" "--learning-rate fast" "--schedule step" "--metric f2" \
         "--eval-fraction 1" "--label-smoothing 1" "--batch-size 1e3" "--patience 3" \
-        "--eval-fraction 0.1 --eval-data $DIR/eval.tsv" "--class-weights fine=2" "--freeze all" \
+        "--eval-fraction 0.1 --eval-data $DIR/eval.tsv" "--class-weights fine=2" \
+        "--class-weights good=2,good=3" "--log -" "--freeze all" \
         "--check --restart" "--precision fp8" "--threads 0" "--nonsense"; do
         run --separate-stderr "$TRAIN" $ARGS -o "$DIR/wrong" $wrong "$DIR/train.tsv"
         echo "$wrong: $status $stderr"

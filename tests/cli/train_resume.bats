@@ -124,10 +124,10 @@ finishes() {
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" --learning-rate 2e-3 "$DIR/train.tsv"
     [ "$status" -eq 2 ]
     [ -z "$output" ]
-    [[ $stderr == *"learning_rate is 0.002, was 0.001"* ]]
+    [[ $stderr == *"own: holds a different run: --learning-rate is 0.002, was 0.001; choose"* ]]
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" "$DIR/eval.tsv"
     [ "$status" -eq 2 ]
-    [[ $stderr == *"training_data is not the same"* ]]
+    [[ $stderr == *"different run: the training data is not the same; choose"* ]]
     cp "$DIR/own/log.tsv" copy.tsv
     run --separate-stderr "$TRAIN" $ARGS -o "$DIR/own" --log copy.tsv "$DIR/eval.tsv"
     [ "$status" -eq 2 ]
@@ -182,6 +182,155 @@ refused() {
     [ "$status" -eq 2 ]
     [[ $stderr == *'"notes.txt"'* ]]
     [ "$(ls -A "$DIR/foreign")" = notes.txt ]
+}
+
+# left_alone FOLDER WORDS ARGUMENTS...: a run there is refused with these words, and
+# nothing in it is other than before.
+left_alone() {
+    local folder=$1 words=$2
+    shift 2
+    rm -rf before
+    cp -a "$folder" before
+    go "$TRAIN" $ARGS -o "$folder" "$@" "$DIR/train.tsv"
+    status_is 2
+    out_is ''
+    err_has "$words"
+    diff -r --no-dereference before "$folder"
+}
+
+@test "names that only look like those of a run are other things" {
+    mkdir trainer trainer/checkpoint-500
+    echo weights >trainer/checkpoint-500/pytorch_model.bin
+    for option in --quiet --restart; do
+        left_alone trainer 'trainer: holds "checkpoint-500", which is not of a run of bs-train' $option
+    done
+    for name in checkpoint-notes.txt checkpoint-05 checkpoint-7.partial-2024 \
+        notes.partial-aB3dE6 log.tsv.old log.tsv.backup .new-log.tsv.swp .link-notes; do
+        cp -a "$DIR/base" run
+        echo precious >"run/$name"
+        left_alone run "run: holds \"$name\", which" --restart
+        rm -r run
+        mkdir new
+        echo precious >"new/$name"
+        left_alone new "new: holds \"$name\", which"
+        rm -r new
+    done
+    cp -a "$DIR/base" run
+    cp -a run/checkpoint-48 run/checkpoint-mine
+    left_alone run 'run: holds "checkpoint-mine"' --restart
+}
+
+@test "what a killed run leaves under names of its own goes away" {
+    mkdir run
+    touch run/lock run/log.tsv run/.new-log.tsv run/.new-log.tsv.aB3dE6
+    ln -s checkpoint-9 run/.link-last
+    mkdir run/checkpoint-9.partial-aB3dE6 run/checkpoint-9.partial-aB3dE6-old
+    finishes run
+}
+
+@test "without last, too, only --restart removes checkpoints" {
+    cp -a "$DIR/base" run
+    rm run/last
+    left_alone run 'run: holds a different run: --seed is 7, was 42; choose another folder, or --restart to begin anew' --seed 7
+    finishes run
+    err_has 'this run is finished'
+    best=$(readlink run/best)
+    rm -r "run/$(readlink run/last)"
+    cp -a run lost
+    go "$TRAIN" $ARGS -o run "$DIR/train.tsv"
+    status_is 4
+    err_has 'bs-train: run: the last checkpoint or its optimizer.bin is gone; put it back, or --restart begins the run anew'
+    rm run/last lost/last
+    go "$TRAIN" $ARGS -o run --seed 7 "$DIR/train.tsv"
+    status_is 4
+    diff -r --no-dereference lost run
+    [ -s "run/$best/model.safetensors" ]
+    finishes run --restart
+}
+
+@test "a run that lost a checkpoint is told so" {
+    cp -a "$DIR/base" run
+    best=$(readlink run/best)
+    [ "$best" != checkpoint-48 ]
+    mv "run/$best" kept
+    go "$TRAIN" $ARGS -o run "$DIR/train.tsv"
+    status_is 4
+    out_is ''
+    err_has "bs-train: run/$best: no such model: neither a folder nor a bundle; put it back, or --restart begins the run anew"
+    go tool predict -m run <<<word1
+    status_is 4
+    out_is ''
+    err_is "bs-predict: run/$best: is gone, to which run/best points; put it back, or name another checkpoint with -m"
+    mv kept "run/$best"
+    finishes run
+    mv run/last/model.safetensors kept
+    go "$TRAIN" $ARGS -o run "$DIR/train.tsv"
+    status_is 4
+    err_has 'run/last: model.safetensors is missing; put it back, or --restart'
+    mv kept run/last/model.safetensors
+    finishes run
+}
+
+@test "a copy with folders for links is refused, and can be mended" {
+    cp -rL "$DIR/base" run
+    for option in --quiet --restart; do
+        go "$TRAIN" $ARGS -o run $option "$DIR/train.tsv"
+        status_is 2
+        out_is ''
+        err_matches '^bs-train: run/(best|last): is no link to a checkpoint, which a run has here; take it away \(to copy a run: cp -a\), or choose another folder$'
+    done
+    rm -r run/best run/last
+    finishes run
+}
+
+@test "the base model does not lie in the folder of the run" {
+    cp -a "$DIR/base" run
+    ln -s run/best aside
+    for base in run run/best run/last/ run/../run/checkpoint-48 aside; do
+        left_alone run 'the base model lies in run, which is for the run alone; choose another -o, or copy the model first' \
+            -m $base --restart
+    done
+    mkdir new
+    touch new/lock
+    cp -r "$DIR/base/last/" new/checkpoint-5
+    left_alone new 'new/checkpoint-5: the base model lies in new, which' -m new/checkpoint-5
+}
+
+@test "reports and rejects are not written into the folder of the run" {
+    cp -a "$DIR/base" old
+    for folder in new old; do
+        for place in report.tsv log.tsv ../$folder/report.tsv; do
+            go "$TRAIN" $ARGS -o $folder --log $folder/$place "$DIR/train.tsv"
+            status_is 2
+            out_is ''
+            err_is "bs-train: --log $folder/$place: lies in $folder, which is for the run alone; write it elsewhere"
+        done
+        go "$TRAIN" $ARGS -o $folder --rejects $folder/r.jsonl "$DIR/train.tsv"
+        status_is 2
+        err_has "bs-train: --rejects $folder/r.jsonl: lies in $folder, which"
+        go "$TRAIN" $ARGS --check -o old --rejects old/r.jsonl "$DIR/train.tsv"
+        status_is 2
+        [ ! -e new ]
+        diff -r --no-dereference "$DIR/base" old
+    done
+}
+
+@test "a run that is refused leaves no log" {
+    left_alone "$DIR/base" 'holds a different run' --seed 7 --log new.tsv
+    [ ! -e new.tsv ]
+}
+
+@test "differences are told in the words of the command line" {
+    left_alone "$DIR/base" 'run: --freeze is 1, was not given; choose' --freeze 1
+    left_alone "$DIR/base" 'run: --freeze is embeddings, was not given; choose' --freeze embeddings
+    left_alone "$DIR/base" 'run: --max-steps is 9, was not given; choose' --max-steps 9
+    left_alone "$DIR/base" 'run: --class-weights is balanced, was not given;' --class-weights balanced
+    left_alone "$DIR/base" 'run: the evaluation data (--eval-data) is not the same;' --eval-data "$DIR/train.tsv"
+    cp -a "$DIR/base" other
+    left_alone "$DIR/base" "run: the base model (-m) is not the same;" -m other/last
+    go "$TRAIN" ${ARGS/--eval-data*eval.tsv/} -o "$DIR/base" "$DIR/train.tsv"
+    status_is 2
+    err_has 'run: the evaluation data (--eval-data) is not the same; choose'
 }
 
 @test "a folder that cannot be made: exit 5" {

@@ -39,10 +39,13 @@ static void test_kept(void) {
     struct bs_error error = {0};
     int code = bs_run_folder_open(&folder, path, &error);
     char *checkpoint = bs_run_folder_checkpoint(&folder, 3);
-    check(!code && checkpoint && !bs_make_directories(checkpoint, &error),
+    char *json = checkpoint ? bs_path_join(checkpoint, "bs.json") : NULL;
+    check(!code && json && !bs_make_directories(checkpoint, &error) &&
+              !bs_file_write(json, bs_span_of("{}"), &error),
           "a checkpoint");
     bs_run_folder_close(&folder);
-    check(checkpoint && bs_is_directory(checkpoint), "stays");
+    check(json && bs_file_exists(json), "stays");
+    free(json);
     free(checkpoint);
     char *notes = bs_path_join(path, "notes");
     check(notes && !bs_file_write(notes, bs_span_of("mine"), &error) &&
@@ -51,6 +54,29 @@ static void test_kept(void) {
           "other things: %s", error.text);
     check(notes && bs_file_exists(notes), "stay too");
     free(notes);
+}
+
+/* Paths in the scratch folder; "out" is a link to "in". */
+static bool encloses(const char *folder, const char *inner) {
+    char *outer = bs_path_join(scratch, folder), *place = bs_path_join(scratch, inner);
+    bool encloses = outer && place && bs_run_folder_encloses(outer, place);
+    free(outer);
+    free(place);
+    return encloses;
+}
+
+static void test_places(void) {
+    struct bs_error error = {0};
+    char *deep = bs_path_join(scratch, "in/deep"), *link = bs_path_join(scratch, "out");
+    check(deep && link && !bs_make_directories(deep, &error) && !symlink("in", link),
+          "folders and a link");
+    check(encloses("in", "in") && encloses("in", "in/deep") && encloses("out", "in/deep"),
+          "what is there");
+    check(encloses("in", "in/new") && encloses("in", "out/deep/new"), "what is not yet");
+    check(!encloses("in/deep", "in") && !encloses("in", "inner") && !encloses("no", "in"),
+          "nothing else");
+    free(deep);
+    free(link);
 }
 
 /* A lock that was opened, and removed by its holder before it was free, protects nothing:
@@ -77,6 +103,7 @@ int main(void) {
     }
     test_one();
     test_kept();
+    test_places();
     test_vanished();
     check(!bs_remove_tree(scratch, &error), "cleaned up");
     free(path);

@@ -137,14 +137,14 @@ static void test_difference(void) {
     struct bs_error error = {0};
     s.learning_rate = 2e-3;
     check(run("whole", &s, false, 1, &error) == BS_USAGE &&
-              strstr(error.text, "learning_rate is 0.002, was 0.001"),
+              strstr(error.text, "--learning-rate is 0.002, was 0.001"),
           "another run: %s", error.text);
     s = settings_of_test();
     s.save_steps = 5;
     check(!run("whole", &s, false, 1, &error), "saving changes no number");
     train.labels[3] ^= 1;
     check(run("whole", &s, false, 1, &error) == BS_USAGE &&
-              strstr(error.text, "training_data"),
+              strstr(error.text, "the training data is not the same"),
           "other data: %s", error.text);
     train.labels[3] ^= 1;
 }

@@ -91,6 +91,7 @@ static void test_class_weights(void) {
     check(weights_are("b=2.5,a=0.5", (float[]){0.5F, 2.5F, 1}), "by name");
     check(!weights_are("d=1", (float[]){1, 1, 1}), "unknown name");
     check(!weights_are("a", (float[]){1, 1, 1}), "no weight");
+    check(!weights_are("a=1,a=2", (float[]){2, 1, 1}), "a name twice");
     check(!weights_are("a=0", (float[]){0, 1, 1}), "weight of zero");
 }
 

@@ -13,6 +13,9 @@
 #include "store/tensor_names.h"
 
 #include <dirent.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -161,9 +164,52 @@ static int check_folder(const char *path, struct bs_error *error) {
     return code;
 }
 
+static bool is_run(const char *folder) {
+    char path[PATH_MAX];
+    for (int i = 0; i < 2; i++) {
+        int size = snprintf(path, sizeof path, "%s/%s", folder, i ? "log.tsv" : "lock");
+        if (size >= (int)sizeof path || !bs_file_exists(path))
+            return false;
+    }
+    return true;
+}
+
+/* A run goes on only while nothing else lies in its folder. */
+static int check_outside(const char *output, char *folder, struct bs_error *error) {
+    for (; strcmp(folder, "/") != 0; folder = dirname(folder))
+        if (is_run(folder))
+            return bs_fail(error, BS_USAGE,
+                           "%s: lies in the training run %s; choose another -o", output,
+                           folder);
+    return BS_OK;
+}
+
+/* A link would be replaced, not what it points to. */
+static int check_place(const char *output, struct bs_error *error) {
+    struct stat there;
+    char *path = strdup(output);
+    if (!path)
+        return bs_fail_memory(error, strlen(output), output);
+    for (size_t size = strlen(path); size > 1 && path[size - 1] == '/';)
+        path[--size] = '\0';
+    int code = BS_OK;
+    if (!lstat(path, &there) && S_ISLNK(there.st_mode))
+        code = bs_fail(error, BS_USAGE,
+                       "%s: is a symbolic link; name its target, or choose another -o",
+                       output);
+    char *folder = code ? NULL : realpath(dirname(path), NULL);
+    if (folder)
+        code = check_outside(output, folder, error);
+    free(folder);
+    free(path);
+    return code;
+}
+
 static int check_output(const char *output, const char *model, enum layout layout,
                         struct bs_error *error) {
     struct stat there, source;
+    if (check_place(output, error))
+        return error->code;
     if (stat(output, &there))
         return BS_OK;
     if (!stat(model, &source) && there.st_dev == source.st_dev &&
@@ -184,6 +230,10 @@ static int check_output(const char *output, const char *model, enum layout layou
 
 static int check_settings(const struct bs_options *options,
                           const struct settings *settings, struct bs_error *error) {
+    if (settings->verify && (settings->layout != NO_LAYOUT || settings->output ||
+                             settings->require_given || options->n_paths > 0))
+        return bs_fail(error, BS_USAGE,
+                       "--verify writes nothing; leave --to, -o, --require and FILE out");
     if (settings->verify)
         return BS_OK;
     if (settings->layout == NO_LAYOUT)

@@ -35,6 +35,30 @@ static int check_base(const struct job *job, struct bs_error *error) {
     return BS_OK;
 }
 
+/* The folder of a run holds nothing else, and may be emptied. */
+static int check_places(const struct job *job, struct bs_error *error) {
+    const char *folder = job->own.output;
+    const char *model = bs_model_files_path(job->base);
+    const struct {
+        const char *option, *path;
+    } outputs[] = {{"--log", job->own.log}, {"--rejects", job->options.rejects}};
+    for (size_t i = 0; folder && i < sizeof outputs / sizeof *outputs; i++) {
+        const char *path = outputs[i].path;
+        if (path && strcmp(path, "-") != 0 && bs_run_folder_encloses(folder, path))
+            return bs_fail(
+                error, BS_USAGE,
+                "%s %s: lies in %s, which is for the run alone; write it elsewhere",
+                outputs[i].option, path, folder);
+    }
+    if (folder && bs_run_folder_encloses(folder, model))
+        return bs_fail(
+            error, BS_USAGE,
+            "%s: the base model lies in %s, which is for the run alone; choose another "
+            "-o, or copy the model first",
+            model, folder);
+    return BS_OK;
+}
+
 static int open_job(struct job *job, struct bs_error *error) {
     const struct bs_options *options = &job->options;
     if (train_options_check(options, &job->own, error) ||
@@ -50,7 +74,8 @@ static int open_job(struct job *job, struct bs_error *error) {
     bs_examples_init(&job->eval, config);
     if (bs_labels_fix(&job->labels, options->labels, options->n_labels, error))
         return error->code;
-    if (!job->own.check && bs_run_folder_open(&job->folder, job->own.output, error))
+    if ((!job->own.check && bs_run_folder_open(&job->folder, job->own.output, error)) ||
+        check_places(job, error))
         return error->code;
     return bs_rejects_open(&job->rejects, options->rejects, options->strict, error);
 }

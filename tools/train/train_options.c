@@ -196,7 +196,7 @@ void train_options_parse(int argc, char **argv, struct bs_options *options,
     own->settings.seed = options->seed;
 }
 
-static bool is_stdin(const char *path) {
+static bool is_dash(const char *path) {
     return path && strcmp(path, "-") == 0;
 }
 
@@ -205,6 +205,9 @@ int train_options_check(const struct bs_options *options, const struct train_opt
     bool evaluates = own->eval_data || own->settings.eval_fraction > 0;
     if (!own->output && !own->check)
         return bs_fail(error, BS_USAGE, "-o FOLDER is needed: where checkpoints go");
+    if (is_dash(own->log))
+        return bs_fail(error, BS_USAGE,
+                       "--log -: the report goes to standard output anyway; name a file");
     if (own->eval_data && own->settings.eval_fraction > 0)
         return bs_fail(error, BS_USAGE, "choose one of --eval-data and --eval-fraction");
     if (own->settings.patience > 0 && !evaluates)
@@ -214,8 +217,8 @@ int train_options_check(const struct bs_options *options, const struct train_opt
         return bs_fail(error, BS_USAGE, "choose one of --check and --restart");
     bool reads_stdin = options->n_paths == 0;
     for (size_t i = 0; i < options->n_paths; i++)
-        reads_stdin = reads_stdin || is_stdin(options->paths[i]);
-    if (reads_stdin && is_stdin(own->eval_data))
+        reads_stdin = reads_stdin || is_dash(options->paths[i]);
+    if (reads_stdin && is_dash(own->eval_data))
         return bs_fail(error, BS_USAGE,
                        "--eval-data and TRAIN cannot both be standard input");
     return BS_OK;
