@@ -61,12 +61,13 @@ static void end(struct bs_reader *reader) {
     reader->state = NULL;
 }
 
-static bool same_labels(const struct bs_stream_header *a,
-                        const struct bs_stream_header *b) {
-    bool same = a->n_labels == b->n_labels;
-    for (size_t i = 0; same && i < a->n_labels; i++)
-        same = strcmp(a->labels[i], b->labels[i]) == 0;
-    return same;
+/* Those of the first one, or none. */
+static bool labels_agree(const struct bs_stream_header *header,
+                         const struct bs_stream_header *first) {
+    bool same = header->n_labels == first->n_labels;
+    for (size_t i = 0; same && i < header->n_labels; i++)
+        same = strcmp(header->labels[i], first->labels[i]) == 0;
+    return same || header->n_labels == 0;
 }
 
 /* A header: the first one is kept, others must agree with it. */
@@ -85,7 +86,7 @@ static int check_header(struct bs_reader *reader, struct bs_stream_header *heade
             ? "tokenizer; make both again with the same -m"
         : header->max_length != first->max_length
             ? "max_length; make both again with the same --max-length"
-        : !same_labels(header, first) ? "labels; make both again with the same --labels"
+        : !labels_agree(header, first) ? "labels; make both again with the same --labels"
                                       : NULL;
     if (differs)
         return bs_fail(error, BS_DATA,
