@@ -27,6 +27,8 @@ static enum bs_code code_of_errno(int number, enum bs_code code) {
     case EDQUOT:
     case EFBIG:
     case EROFS:
+    case EMFILE:
+    case ENFILE:
         return BS_RESOURCE;
     case EINTR:
         return BS_INTERRUPTED;

@@ -46,8 +46,9 @@ struct bs_error {
 int bs_fail(struct bs_error *error, enum bs_code code, const char *format, ...)
     BS_PRINTF(3, 4) __attribute__((cold));
 
-/* The same with ": strerror(errno)" behind the text. ENOMEM, ENOSPC, EDQUOT, EFBIG
- * and EROFS become BS_RESOURCE whatever `code` says, EINTR becomes BS_INTERRUPTED. */
+/* The same with ": strerror(errno)" behind the text. ENOMEM, ENOSPC, EDQUOT,
+ * EFBIG, EROFS, EMFILE and ENFILE become BS_RESOURCE whatever `code` says, EINTR becomes
+ * BS_INTERRUPTED. */
 int bs_fail_errno(struct bs_error *error, enum bs_code code, const char *format, ...)
     BS_PRINTF(3, 4) __attribute__((cold));
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -34,11 +35,23 @@ static int read_all(int fd, const char *path, size_t limit, struct bs_buffer *by
     return BS_OK;
 }
 
+/* A FIFO would be waited for. */
+static int open_regular(const char *path, int *fd, struct bs_error *error) {
+    struct stat status;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
+    if (!fstat(*fd, &status) && S_ISREG(status.st_mode))
+        return BS_OK;
+    close(*fd);
+    return bs_fail(error, BS_DATA, "%s: not a regular file", path);
+}
+
 int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
                  struct bs_error *error) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
+    int fd;
+    if (open_regular(path, &fd, error))
+        return error->code;
     int code = read_all(fd, path, limit, bytes, error);
     close(fd);
     return code;
@@ -46,13 +59,13 @@ int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
 
 int bs_file_map(const char *path, struct bs_span *bytes, struct bs_error *error) {
     *bytes = (struct bs_span){NULL, 0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
+    int fd;
+    if (open_regular(path, &fd, error))
+        return error->code;
     int code = BS_OK;
     struct stat status;
-    if (fstat(fd, &status) || !S_ISREG(status.st_mode))
-        code = bs_fail(error, BS_DATA, "%s: not a regular file", path);
+    if (fstat(fd, &status))
+        code = bs_fail_errno(error, BS_DATA, "%s: cannot read", path);
     if (!code && status.st_size > 0) {
         size_t size = (size_t)status.st_size;
         void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -89,6 +102,11 @@ bool bs_is_same_file(const char *path, const char *other) {
         stat(other, &b))
         return strcmp(path, other) == 0;
     return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+bool bs_await(int fd, short events) {
+    struct pollfd poll_fd = {.fd = fd, .events = events};
+    return poll(&poll_fd, 1, -1) >= 0;
 }
 
 bool bs_is_directory(const char *path) {
@@ -205,6 +223,12 @@ static void output_free(struct bs_output *output) {
     free(output);
 }
 
+static bool is_open_at(int fd, const char *path) {
+    struct stat open, named;
+    return !fstat(fd, &open) && !stat(path, &named) && open.st_dev == named.st_dev &&
+           open.st_ino == named.st_ino;
+}
+
 static int open_temporary(struct bs_output *output, struct bs_error *error) {
     struct bs_buffer name = {0};
     if (!bs_buffer_printf(&name, "%s.XXXXXX", output->target))
@@ -254,7 +278,7 @@ int bs_output_open(struct bs_output **result, const char *path, struct bs_error 
         return bs_fail_memory(error, sizeof *output, "an output");
     output->fd = STDOUT_FILENO;
     int code = BS_OK;
-    if (path && strcmp(path, "-") != 0)
+    if (path && strcmp(path, "-") != 0 && !is_open_at(STDOUT_FILENO, path))
         code = open_path(output, path, error);
     if (code) {
         bs_output_abandon(output);
@@ -310,7 +334,9 @@ static int write_out(struct bs_output *output, const char *data, size_t size,
                      struct bs_error *error) {
     while (size > 0) {
         ssize_t n = write(output->fd, data, size);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EAGAIN)
+            (void)bs_await(output->fd, POLLOUT);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n < 0) {
             bs_fail_errno(error, BS_RESOURCE, "%s: cannot write", output_name(output));
@@ -349,9 +375,15 @@ int bs_output_write(struct bs_output *output, struct bs_span bytes,
 int bs_output_sync(struct bs_output *output, int64_t *size, struct bs_error *error) {
     if (bs_output_flush(output, error))
         return error->code;
+    struct stat status;
     off_t at = lseek(output->fd, 0, SEEK_CUR);
-    if (at < 0 || fdatasync(output->fd)) {
+    if (at < 0 || fdatasync(output->fd) || fstat(output->fd, &status)) {
         bs_fail_errno(error, BS_RESOURCE, "%s: cannot sync", output_name(output));
+        return output_failed(output, error);
+    }
+    if (status.st_size != at || (output->path && !is_open_at(output->fd, output->path))) {
+        bs_fail(error, BS_RESOURCE, "%s: was removed, replaced or written to by another",
+                output_name(output));
         return output_failed(output, error);
     }
     *size = at;
@@ -401,12 +433,6 @@ void bs_output_abandon(struct bs_output *output) {
     if (output->temporary)
         unlink(output->temporary);
     output_free(output);
-}
-
-static bool is_open_at(int fd, const char *path) {
-    struct stat open, named;
-    return !fstat(fd, &open) && !stat(path, &named) && open.st_dev == named.st_dev &&
-           open.st_ino == named.st_ino;
 }
 
 int bs_lock(const char *path, int *lock, struct bs_error *error) {

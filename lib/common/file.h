@@ -28,6 +28,10 @@ bool bs_file_exists(const char *path);
 bool bs_is_same_file(const char *path, const char *other);
 bool bs_is_directory(const char *path);
 
+/* Waits until a descriptor that does not block, as whoever gave it wants it, can be read
+ * (POLLIN) or written (POLLOUT). False if a signal came, with errno EINTR. */
+bool bs_await(int fd, short events);
+
 /* mkdir -p. */
 int bs_make_directories(const char *path, struct bs_error *error) BS_MUST_CHECK;
 
@@ -56,8 +60,8 @@ char *bs_path_join(const char *directory, const char *name) BS_MUST_CHECK;
  */
 struct bs_output;
 
-/* `path` NULL or "-": stdout. Links are followed. A device or a pipe is written in place,
- * as stdout is; a folder is BS_RESOURCE. */
+/* `path` NULL, "-" or what stdout is anyway (/dev/stdout): stdout. Links are followed. A
+ * device or a pipe is written in place, as stdout is; a folder is BS_RESOURCE. */
 int bs_output_open(struct bs_output **output, const char *path,
                    struct bs_error *error) BS_MUST_CHECK;
 /* A regular file that is written in place, behind its first `size` bytes; what it holds

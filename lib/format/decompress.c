@@ -1,9 +1,12 @@
 /* Between a file and the libraries that decompress. */
 #include "format/decompress.h"
 
+#include "common/file.h"
 #include "format/codec.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -76,7 +79,10 @@ static int read_block(struct bs_decompress *own, struct bs_error *error) {
     own->block.size = 0;
     if (!bs_buffer_reserve(&own->block, BLOCK))
         return bs_fail_memory(error, BLOCK, own->name);
-    ssize_t n = read(own->fd, own->block.data, BLOCK);
+    ssize_t n;
+    do
+        n = read(own->fd, own->block.data, BLOCK);
+    while (n < 0 && errno == EAGAIN && bs_await(own->fd, POLLIN));
     if (n < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot read", own->name);
     own->stored += n;

@@ -2,10 +2,12 @@
  * decompression; and finding lines in them. */
 #include "format/input.h"
 
+#include "common/file.h"
 #include "common/log.h"
 #include "format/decompress.h"
 #include "format/follow.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -51,7 +53,10 @@ static bool make_room(struct bs_input *input, size_t more) {
 }
 
 static int read_plain(struct bs_input *input, struct bs_error *error) {
-    ssize_t n = read(input->fd, input->data + input->end, input->capacity - input->end);
+    ssize_t n;
+    do
+        n = read(input->fd, input->data + input->end, input->capacity - input->end);
+    while (n < 0 && errno == EAGAIN && bs_await(input->fd, POLLIN));
     if (n < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot read", input->name);
     input->stored += n;

@@ -15,6 +15,8 @@
 #include "metric/metric.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef int set_option(struct bs_options *options, const char *value,
                        struct bs_error *error);
@@ -375,6 +377,22 @@ static void check_rejects(const struct bs_options *options, struct argp_state *s
             argp_error(state, "--rejects would replace the input %s", options->paths[i]);
 }
 
+/* Reading what one writes would never end. */
+static void check_output(const struct bs_options *options, struct argp_state *state) {
+    struct stat out, in;
+    bool named = options->output && strcmp(options->output, "-") != 0;
+    if (named || fstat(STDOUT_FILENO, &out) || !S_ISREG(out.st_mode))
+        return;
+    for (size_t i = 0; i < options->n_paths || i == 0; i++) {
+        const char *path = options->n_paths ? options->paths[i] : "-";
+        bool is_stdin = strcmp(path, "-") == 0;
+        bool is_there = !(is_stdin ? fstat(STDIN_FILENO, &in) : stat(path, &in));
+        if (is_there && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+            argp_error(state, "%s is input and output",
+                       is_stdin ? "standard input" : path);
+    }
+}
+
 static void check_all(const struct parse_state *parse, struct argp_state *state) {
     const struct bs_options *options = parse->options;
     unsigned required = parse->command->required;
@@ -389,6 +407,7 @@ static void check_all(const struct parse_state *parse, struct argp_state *state)
     if (options->split && !options->part)
         argp_error(state, "--split goes with --part NAME, the part to take");
     check_rejects(options, state);
+    check_output(options, state);
 }
 
 static void add_path(const struct parse_state *parse, char *path,

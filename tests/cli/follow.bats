@@ -327,6 +327,7 @@ stop() {
 
 @test "JSON lines keep their fields" {
     printf '{"text": "good", "n": %d}\n' 1 2 3 >log
+    : >out.jsonl
     "$BIN/bs-predict" -m "$TINY" --follow log -f jsonl -t jsonl --quiet >out.jsonl 2>err &
     pid=$!
     for ((i = 0; i < 200 && $(wc -l <out.jsonl) < 3; i++)); do sleep 0.05; done
@@ -449,6 +450,43 @@ stop() {
     reaches 9
     stop
     cmp <(texts) <(seq 1 9)
+}
+
+@test "an output that is replaced while it is written: exit 5, and the next one goes on" {
+    seq 1 3 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
+    pid=$!
+    reaches 3
+    mv out.tsv moved
+    echo 4 >>log
+    status=0
+    wait "$pid" || status=$?
+    status_is 5
+    err_has 'bs-predict: out.tsv: was removed, replaced or written to by another'
+    mv moved out.tsv
+    follow
+    reaches 4
+    stop
+    cmp <(texts) <(seq 1 4)
+}
+
+@test "a state that is a link stays one, and is locked where it lies" {
+    mkdir kept
+    ln -s kept/state state
+    seq 1 3 >log
+    follow
+    reaches 3
+    stop
+    [ -L state ]
+    [ -s kept/state ]
+    follow
+    echo 4 >>log
+    reaches 4
+    go tool predict -m "$TINY" --follow log --state kept/state -o other.tsv
+    status_is 2
+    err_has 'in use by another process'
+    stop
+    cmp <(texts) <(seq 1 4)
 }
 
 @test "a FIFO is no log, and LOG, state and output are three files" {

@@ -101,3 +101,66 @@ positive,1,2,3,4
     go tool predict -m "$TINY" -o out.tsv --rejects - - <rows.tsv
     status_is 0
 }
+
+@test "input and output are two files" {
+    printf 'text\tlabel\ngood film\tpositive\n' >rows.tsv
+    status=0
+    timeout 20 "$BIN/bs-predict" -m "$TINY" rows.tsv >>rows.tsv 2>err || status=$?
+    status_is 2
+    err_has 'bs-predict: rows.tsv is input and output'
+    status=0
+    timeout 20 "$BIN/bs-tokenize" -m "$TINY" -t jsonl <rows.tsv >>rows.tsv 2>err || status=$?
+    status_is 2
+    err_has 'bs-tokenize: standard input is input and output'
+    [ "$(wc -l <rows.tsv)" -eq 2 ]
+}
+
+@test "-o /dev/stdout is standard output, whatever that is" {
+    { echo head; tool predict -m "$TINY" --header no -o /dev/stdout <<<"good film"; echo tail; } >all
+    [ "$(cut -f 1 all)" = $'head\npositive\ntail' ]
+}
+
+@test "descriptors that do not block are waited for" {
+    mkdir -p set/positive
+    for i in $(seq 400); do echo "good film, $i" >"set/positive/$i"; done
+    tar cf set.tar set
+    cat >unblocked.pl <<'END'
+use Fcntl;
+my ($which, @command) = @ARGV;
+pipe(my $from, my $to) or die;
+my $mine = $which eq "in" ? $from : $to;
+fcntl($mine, F_SETFL, fcntl($mine, F_GETFL, 0) | O_NONBLOCK) or die;
+if (!fork) {
+    if ($which eq "in") { open STDIN, "<&", $from or die; close $to }
+    else { open STDOUT, ">&", $to or die; close $from }
+    exec @command;
+}
+if ($which eq "in") {
+    close $from;
+    while (read STDIN, my $bytes, 60000) { select undef, undef, undef, 0.05; syswrite $to, $bytes or die }
+    close $to;
+} else {
+    close $to;
+    select undef, undef, undef, 0.5;
+    while (sysread $from, my $bytes, 60000) { print $bytes }
+}
+wait;
+exit $? >> 8;
+END
+    go perl unblocked.pl in "$BIN/bs-tokenize" -m "$TINY" -f tree -t ids - <set.tar
+    status_is 0
+    has_lines out 400
+    for i in $(seq 5000); do echo "good film number $i"; done >texts
+    go perl unblocked.pl out "$BIN/bs-predict" -m "$TINY" --header no texts
+    status_is 0
+    has_lines out 5000
+}
+
+@test "a FIFO in a model is not waited for" {
+    make_model fifo
+    rm fifo/config.json
+    mkfifo fifo/config.json
+    go timeout 10 "$BIN/bs-tokenize" -m fifo <<<good
+    status_is 4
+    err_has 'fifo/config.json: not a regular file'
+}

@@ -241,3 +241,20 @@ bs-train: the training data has one class only, "positive"; two are needed'
         predictions.msgpack
     refuses 4 'train.tsv: not a stream of records (msgpack with a header)' -f msgpack train.tsv
 }
+
+@test "files that are written are none of those that are read: exit 2, all are kept" {
+    cp train.tsv train.kept
+    cp eval.tsv eval.kept
+    refuses 2 '--log would be written into the input train.tsv' --log train.tsv train.tsv
+    refuses 2 '--log would be written into the input eval.tsv' --log ./eval.tsv \
+        --eval-data eval.tsv train.tsv
+    refuses 2 '--log and --rejects are both both' --log both --rejects both train.tsv
+    refuses 2 '--rejects would replace the input eval.tsv' --rejects eval.tsv \
+        --eval-data eval.tsv train.tsv
+    train new --rejects train.tsv train.tsv
+    status_is 2
+    err_has 'bs-train: --rejects would replace the input train.tsv'
+    cmp train.tsv train.kept
+    cmp eval.tsv eval.kept
+    [ ! -e both ]
+}

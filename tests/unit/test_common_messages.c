@@ -13,7 +13,7 @@ static int code_with(int number, enum bs_code code, struct bs_error *error) {
 }
 
 static void test_codes(void) {
-    static const int resources[] = {ENOMEM, ENOSPC, EDQUOT, EFBIG, EROFS};
+    static const int resources[] = {ENOMEM, ENOSPC, EDQUOT, EFBIG, EROFS, EMFILE, ENFILE};
     struct bs_error error = {0};
     for (size_t i = 0; i < sizeof resources / sizeof *resources; i++)
         check(code_with(resources[i], BS_DATA, &error) == BS_RESOURCE &&

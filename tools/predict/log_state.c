@@ -4,8 +4,11 @@
 #include "common/file.h"
 #include "store/json.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { LARGEST = 4096 /* bytes */, LOCK_TRIES = 25 };
 
@@ -61,15 +64,31 @@ static int lock_state(struct log_state *state, struct bs_error *error) {
     return code;
 }
 
+/* A link stays one: its target is what is locked and replaced. NULL without memory. */
+static char *resolve(const char *path) {
+    char target[PATH_MAX], *resolved;
+    ssize_t size = readlink(path, target, sizeof target - 1);
+    const char *slash = strrchr(path, '/');
+    if (size <= 0)
+        return strdup(path);
+    target[size] = '\0';
+    if (target[0] == '/' || !slash)
+        return strdup(target);
+    int folder = (int)(slash - path);
+    return asprintf(&resolved, "%.*s/%s", folder, path, target) < 0 ? NULL : resolved;
+}
+
 int log_state_open(struct log_state *state, const char *path, struct bs_error *error) {
     struct bs_buffer bytes = {0};
-    *state = (struct log_state){.path = path, .lock = -1};
+    *state = (struct log_state){.path = resolve(path), .lock = -1};
+    if (!state->path)
+        return bs_fail_memory(error, strlen(path), path);
     if (lock_state(state, error))
         return error->code;
-    state->is_there = bs_file_exists(path);
+    state->is_there = bs_file_exists(state->path);
     if (!state->is_there)
         return BS_OK;
-    int code = bs_file_read(path, LARGEST, &bytes, error);
+    int code = bs_file_read(state->path, LARGEST, &bytes, error);
     if (!code)
         code = parse(state, bs_buffer_span(&bytes), error);
     bs_buffer_free(&bytes);
@@ -119,4 +138,6 @@ void log_state_close(struct log_state *state) {
     if (state->lock >= 0)
         bs_unlock(state->lock);
     state->lock = -1;
+    free(state->path);
+    state->path = NULL;
 }

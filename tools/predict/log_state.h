@@ -12,7 +12,7 @@
 #include "format/follow.h"
 
 struct log_state {
-    const char *path;          /* borrowed */
+    char *path;                /* where the file is or will be; NULL: nowhere */
     bool is_there;             /* the file was */
     struct bs_log_place place; /* behind the last line that was answered */
     int64_t output;            /* bytes of the output up to there; -1: it is no file */

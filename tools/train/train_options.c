@@ -1,6 +1,7 @@
 /* Options of bs-train: one row each, with the range of its value and where it goes. */
 #include "train_options.h"
 
+#include "common/file.h"
 #include "common/number.h"
 
 #include <stddef.h>
@@ -200,6 +201,23 @@ static bool is_dash(const char *path) {
     return path && strcmp(path, "-") == 0;
 }
 
+/* What is written is nothing that is read, and no two are one. */
+static int check_files(const struct bs_options *options, const struct train_options *own,
+                       struct bs_error *error) {
+    const char *log = own->log, *rejects = options->rejects, *eval = own->eval_data;
+    if (log && rejects && bs_is_same_file(log, rejects))
+        return bs_fail(error, BS_USAGE, "--log and --rejects are both %s", log);
+    if (eval && rejects && !is_dash(eval) && bs_is_same_file(eval, rejects))
+        return bs_fail(error, BS_USAGE, "--rejects would replace the input %s", eval);
+    if (log && eval && bs_is_same_file(log, eval))
+        return bs_fail(error, BS_USAGE, "--log would be written into the input %s", eval);
+    for (size_t i = 0; log && i < options->n_paths; i++)
+        if (bs_is_same_file(log, options->paths[i]))
+            return bs_fail(error, BS_USAGE, "--log would be written into the input %s",
+                           options->paths[i]);
+    return BS_OK;
+}
+
 int train_options_check(const struct bs_options *options, const struct train_options *own,
                         struct bs_error *error) {
     bool evaluates = own->eval_data || own->settings.eval_fraction > 0;
@@ -221,5 +239,5 @@ int train_options_check(const struct bs_options *options, const struct train_opt
     if (reads_stdin && is_dash(own->eval_data))
         return bs_fail(error, BS_USAGE,
                        "--eval-data and TRAIN cannot both be standard input");
-    return BS_OK;
+    return check_files(options, own, error);
 }
