@@ -87,7 +87,7 @@ static int check_header(struct bs_reader *reader, struct bs_stream_header *heade
         : header->max_length != first->max_length
             ? "max_length; make both again with the same --max-length"
         : !labels_agree(header, first) ? "labels; make both again with the same --labels"
-                                      : NULL;
+                                       : NULL;
     if (differs)
         return bs_fail(error, BS_DATA,
                        "%s: the header of the stream differs from the first one's (%s) "

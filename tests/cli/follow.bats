@@ -336,6 +336,24 @@ stop() {
     [ "$(wc -l <out.jsonl)" = 3 ]
 }
 
+@test "JSON lines as rows: their columns are those of the output, when it goes on, too" {
+    for format in tsv csv; do
+        printf '{"text":"good","host":"h1","n":"1"}\n' >log
+        rm -f state out.*
+        goes_on=("$BIN/bs-predict" -m "$TINY" -f jsonl -t "$format" --follow log --state state
+            -o "out.$format")
+        timeout -s TERM 1.5 "${goes_on[@]}" || true
+        printf '{"text":"bad","n":"2","level":"warn"}\n' >>log
+        timeout -s TERM 1.5 "${goes_on[@]}" 2>err || true
+        err_has 'field "level" has no column and is left out'
+        [ "$(tail -n 1 out.$format | tr '\t' , | cut -d , -f 3-)" = 'bad,,2' ]
+        [ "$(grep -c '^predicted' out.$format)" = 1 ]
+    done
+    go tool predict -m "$TINY" -f jsonl --header no --follow log --state state -o out.tsv
+    status_is 2
+    err_has '--state needs the header row'
+}
+
 @test "killed before anything was answered: it begins as if for the first time" {
     : >log
     follow

@@ -102,6 +102,7 @@ positive,1,2,3,4
     status_is 0
 }
 
+# shellcheck disable=SC2094 # that is what is tried
 @test "input and output are two files" {
     printf 'text\tlabel\ngood film\tpositive\n' >rows.tsv
     status=0

@@ -116,6 +116,12 @@ static bool waits_for_columns(const struct answer *answer,
            !first_sound(answer->open);
 }
 
+int answer_columns(struct answer *answer, const struct bs_span *names, size_t count,
+                   struct bs_error *error) {
+    answer->columns_known = true;
+    return bs_writer_columns(answer->writer, names, count, error);
+}
+
 /* Ours, then those of the first record there is, else of the header row. */
 static int set_columns(struct answer *answer, const struct window *window,
                        const struct bs_source_info *info, struct bs_error *error) {
@@ -137,9 +143,8 @@ static int set_columns(struct answer *answer, const struct window *window,
                        !record || record->fields[i].value.kind == BS_VALUE_TEXT))
             names[n++] = name;
     }
-    int code = bs_writer_columns(answer->writer, names, n, error);
+    int code = answer_columns(answer, names, n, error);
     free(names);
-    answer->columns_known = true;
     return code;
 }
 

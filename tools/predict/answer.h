@@ -33,6 +33,10 @@ int answer_new(struct answer **answer, struct bs_labeller *labeller,
                struct bs_error *error) BS_MUST_CHECK;
 void answer_free(struct answer *answer);
 
+/* The columns of the output, where records do not tell them: it goes on. */
+int answer_columns(struct answer *answer, const struct bs_span *names, size_t count,
+                   struct bs_error *error) BS_MUST_CHECK;
+
 /* Takes a block over, answers whenever the window is full, and all if the block says
  * that input pauses. */
 int answer_block(struct answer *answer, const struct bs_source_info *info,

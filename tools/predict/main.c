@@ -97,6 +97,26 @@ struct job {
     struct tagging tagging;
 };
 
+/* Of an output that goes on. */
+static int keep_columns(struct job *job, const struct bs_options *options,
+                        struct bs_error *error) {
+    struct bs_reader *rows;
+    struct bs_record row = {0};
+    const struct bs_span *names;
+    if (tagging_open_rows(&job->tagging, options, &rows, error))
+        return error->code;
+    if (!rows)
+        return BS_OK;
+    int code = bs_reader_next(rows, &row, error);
+    if (code == BS_OK || code == BS_END || code == BS_REJECTED) {
+        size_t count = bs_reader_columns(rows, &names);
+        code = answer_columns(job->answer, names, count, error);
+    }
+    bs_record_free(&row);
+    bs_reader_close(rows);
+    return code;
+}
+
 static int open_answer(struct job *job, const struct bs_options *options,
                        const struct settings *settings, int64_t max_length,
                        struct bs_error *error) {
@@ -113,7 +133,9 @@ static int open_answer(struct job *job, const struct bs_options *options,
     memcpy(header.tokenizer, bs_tokenizer_digest(job->labeller.tokenizer), 64);
     if (tagging_open_result(&job->tagging, options, &header, &job->result, error))
         return error->code;
-    return answer_new(&job->answer, &job->labeller, job->result.writer, &answer, error);
+    if (answer_new(&job->answer, &job->labeller, job->result.writer, &answer, error))
+        return error->code;
+    return keep_columns(job, options, error);
 }
 
 static int take_block(void *context, struct bs_token_block *block,

@@ -11,6 +11,10 @@ static const char *output_file(const struct bs_options *options) {
     return named ? options->output : NULL;
 }
 
+static bool makes_rows(const struct bs_options *options) {
+    return options->from == BS_FORMAT_JSONL && options->to != BS_FORMAT_JSONL;
+}
+
 static int check_files(const struct tagging *tagging, const char *output,
                        struct bs_error *error) {
     const struct {
@@ -44,6 +48,11 @@ int tagging_check(const struct tagging *tagging, const struct bs_options *option
     if (options->to == BS_FORMAT_MSGPACK)
         return bs_fail(error, BS_USAGE,
                        "--follow writes tsv, csv or jsonl: a record stream needs an end");
+    if (tagging->state_path && makes_rows(options) && options->header == BS_HEADER_NO)
+        return bs_fail(error, BS_USAGE,
+                       "--state needs the header row, since JSON lines need not tell the "
+                       "same columns when it goes on; leave out --header no, or write -t "
+                       "jsonl");
     return check_files(tagging, output_file(options), error);
 }
 
@@ -98,6 +107,16 @@ int tagging_open_result(struct tagging *tagging, const struct bs_options *option
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", options->output);
     state->output_inode = (uint64_t)there.st_ino;
     return state->path && !state->is_there ? log_state_write(state, error) : BS_OK;
+}
+
+int tagging_open_rows(const struct tagging *tagging, const struct bs_options *options,
+                      struct bs_reader **rows, struct bs_error *error) {
+    char *path = (char *)output_file(options);
+    struct bs_reader_options reading = {.format = options->to, .header = BS_HEADER_YES};
+    *rows = NULL;
+    if (!tagging->log || !path || !makes_rows(options) || tagging->state.output <= 0)
+        return BS_OK;
+    return bs_reader_open(rows, &path, 1, &reading, error);
 }
 
 int tagging_written(void *context, const struct bs_record *last, struct bs_error *error) {

@@ -33,6 +33,11 @@ int tagging_open_result(struct tagging *tagging, const struct bs_options *option
                         const struct bs_stream_header *header, struct bs_result *result,
                         struct bs_error *error) BS_MUST_CHECK;
 
+/* A reader of the output, if it goes on and JSON lines become its rows: those begun now
+ * need not tell the same columns. NULL: there is none. */
+int tagging_open_rows(const struct tagging *tagging, const struct bs_options *options,
+                      struct bs_reader **rows, struct bs_error *error) BS_MUST_CHECK;
+
 /* All answers up to `last` are written: puts them onto the disk, and then how far it
  * got. `context`: struct tagging. */
 int tagging_written(void *context, const struct bs_record *last,
