@@ -337,7 +337,7 @@ bool bs_writing_row(const struct bs_writer *writer, const struct bs_record *reco
     bool done = !wide || found;
     for (size_t i = 0; done && i < count; i++) {
         const struct bs_field *field = field_of_cell(writer, record, found, i);
-        if (!writer->columns && !bs_writing_keeps(writer, field))
+        if (!writer->columns && !bs_writing_keeps(writer, &record->fields[i]))
             continue;
         done = (first || bs_buffer_append_byte(bytes, separator)) &&
                bs_writing_text(field, &scratch, &text) && put_cell(bytes, text);
