@@ -14,6 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool is_open_at(int fd, const char *path) {
+    struct stat open, named;
+    return !fstat(fd, &open) && !stat(path, &named) && open.st_dev == named.st_dev &&
+           open.st_ino == named.st_ino;
+}
+
 static int read_all(int fd, const char *path, size_t limit, struct bs_buffer *bytes,
                     struct bs_error *error) {
     for (;;) {
@@ -102,6 +108,12 @@ bool bs_is_same_file(const char *path, const char *other) {
         stat(other, &b))
         return strcmp(path, other) == 0;
     return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+bool bs_is_stdout(const char *path) {
+    struct stat status;
+    return is_open_at(STDOUT_FILENO, path) && !fstat(STDOUT_FILENO, &status) &&
+           S_ISREG(status.st_mode);
 }
 
 bool bs_await(int fd, short events) {
@@ -221,12 +233,6 @@ static void output_free(struct bs_output *output) {
     free(output->target);
     free(output->path);
     free(output);
-}
-
-static bool is_open_at(int fd, const char *path) {
-    struct stat open, named;
-    return !fstat(fd, &open) && !stat(path, &named) && open.st_dev == named.st_dev &&
-           open.st_ino == named.st_ino;
 }
 
 static int open_temporary(struct bs_output *output, struct bs_error *error) {

@@ -23,9 +23,12 @@ void bs_file_unmap(struct bs_span bytes);
 void bs_file_forget(struct bs_span part);
 
 bool bs_file_exists(const char *path);
-/* Whether two paths name one file, which may not be there yet; "-" is standard input or
- * output. False of devices and pipes, which several may use. */
+/* Whether two paths name one file; of what is not there yet, whether they are spelled
+ * alike. "-" is standard input or output. False of devices and pipes, which several may
+ * use. */
 bool bs_is_same_file(const char *path, const char *other);
+/* Whether standard output is that file; false of devices and pipes. */
+bool bs_is_stdout(const char *path);
 bool bs_is_directory(const char *path);
 
 /* Waits until a descriptor that does not block, as whoever gave it wants it, can be read

@@ -137,10 +137,10 @@ static int find_roles(struct bs_reader *reader, bool named, struct roles *roles,
     }
     if (options->text || roles->column[0] < cells->count)
         return BS_OK;
-    if (named)
+    bool wants_text = !options->required || strcmp(options->required, BS_FIELD_TEXT) == 0;
+    if (named && wants_text)
         roles->column[0] = find_cell(cells, "sentence");
-    if (cells->count == 1 &&
-        (!options->required || !named || strcmp(options->required, BS_FIELD_TEXT) == 0))
+    if (cells->count == 1 && (!named || wants_text))
         roles->column[0] = 0;
     return BS_OK;
 }

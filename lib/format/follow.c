@@ -22,7 +22,7 @@
 static const double grace = 1, look_again = 0.25;
 static const int64_t nanoseconds = 1000000000;
 enum {
-    LATE = 60, /* seconds from when bytes are read to when their place is noted */
+    LATE = 60, /* seconds by which a copy may be older than what is known of its file */
     RENAMING_TRIES = 100, /* looks at a PATH that is just being renamed */
     TAIL = 64,            /* bytes by which a file is known again */
 };
@@ -389,24 +389,30 @@ static int open_next(struct bs_follow *follow, int *fd, bool *is_path,
     if (code != BS_END)
         return code;
     for (int i = 0; i < RENAMING_TRIES && stat(follow->path, &status); i++)
-        bs_follow_wait(follow, look_again);
+        if (!bs_follow_wait(follow, look_again))
+            return bs_fail(error, BS_INTERRUPTED, "%s: interrupted", follow->path);
     return open_current(follow, fd, is_path, error);
 }
 
 /* The next file, and where to begin in it. */
 static int open_any(struct bs_follow *follow, int *fd, int64_t *offset, bool *is_path,
                     struct bs_error *error) {
+    struct stat status;
     *offset = 0;
     *is_path = false;
     if (follow->n_segments > 0)
+        return open_next(follow, fd, is_path, error);
+    follow->done.st_mtim.tv_sec = follow->first.time_ns / nanoseconds;
+    follow->done.st_mtim.tv_nsec = follow->first.time_ns % nanoseconds;
+    /* Nothing of PATH was read, and nothing tells whether it was truncated since. */
+    if (follow->first.offset == 0 && !stat(follow->path, &status) &&
+        is_first(follow, follow->path, &status))
         return open_next(follow, fd, is_path, error);
     int code = open_first(follow, fd, error);
     if (code != BS_END) {
         *offset = follow->first.offset;
         return code;
     }
-    follow->done.st_mtim.tv_sec = follow->first.time_ns / nanoseconds;
-    follow->done.st_mtim.tv_nsec = follow->first.time_ns % nanoseconds;
     return open_next(follow, fd, is_path, error);
 }
 
@@ -469,6 +475,7 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
     follow->was_cut = follow->done.st_size < end || !holds_tail(follow, fd);
     if (follow->was_cut) {
         follow->cut = earlier;
+        follow->cut.st_mtim.tv_sec -= LATE; /* a line may have come after the copy */
         follow->cut.st_size = end;
         if (go_on_in_copy(follow, fd))
             return bs_follow_look(follow, fd, read);

@@ -67,12 +67,15 @@ static int read_plain(struct bs_input *input, struct bs_error *error) {
 /* A log has ended when it is done. */
 static int read_log(struct bs_input *input, struct bs_error *error) {
     enum bs_follow_state state;
-    while ((state = bs_follow_look(input->follow, input->fd, input->stored)) ==
-           BS_FOLLOW_WAIT)
-        if (!bs_follow_wait(input->follow, -1))
-            return bs_fail(error, BS_INTERRUPTED, "%s: interrupted", input->name);
     size_t before = input->end;
-    int code = state == BS_FOLLOW_DONE ? BS_END : read_plain(input, error);
+    int code;
+    do {
+        while ((state = bs_follow_look(input->follow, input->fd, input->stored)) ==
+               BS_FOLLOW_WAIT)
+            if (!bs_follow_wait(input->follow, -1))
+                return bs_fail(error, BS_INTERRUPTED, "%s: interrupted", input->name);
+        code = state == BS_FOLLOW_DONE ? BS_END : read_plain(input, error);
+    } while (code == BS_END && state == BS_FOLLOW_BYTES); /* cut since the look */
     if (!code)
         bs_follow_given(input->follow,
                         bs_span(input->data + before, input->end - before));

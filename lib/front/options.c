@@ -380,7 +380,8 @@ static void check_rejects(const struct bs_options *options, struct argp_state *s
 /* Reading what one writes would never end. */
 static void check_output(const struct bs_options *options, struct argp_state *state) {
     struct stat out, in;
-    bool named = options->output && strcmp(options->output, "-") != 0;
+    bool named = options->output && strcmp(options->output, "-") != 0 &&
+                 !bs_is_stdout(options->output);
     if (named || fstat(STDOUT_FILENO, &out) || !S_ISREG(out.st_mode))
         return;
     for (size_t i = 0; i < options->n_paths || i == 0; i++) {

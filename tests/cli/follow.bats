@@ -223,6 +223,20 @@ stop() {
     cmp <(texts) <(seq 1 12)
 }
 
+@test "a log of which nothing was answered before it was copied and cut" {
+    : >log
+    follow
+    for _ in $(seq 100); do [ ! -s state ] || break; sleep 0.1; done
+    stop
+    seq 1 5 >log
+    cp log log.1
+    seq 6 8 >log
+    follow
+    reaches 8
+    stop
+    cmp <(texts) <(seq 1 8)
+}
+
 @test "a log that was cut and then rotated is read before the new one" {
     seq 1 10 >log
     follow
@@ -349,6 +363,13 @@ stop() {
         [ "$(tail -n 1 out.$format | tr '\t' , | cut -d , -f 3-)" = 'bad,,2' ]
         [ "$(grep -c '^predicted' out.$format)" = 1 ]
     done
+    rm -f state out.tsv
+    printf '{"text":"good","sentence":"s1"}\n' >log
+    goes_on=("$BIN/bs-predict" -m "$TINY" -f jsonl --drop text --follow log --state state -o out.tsv)
+    timeout -s TERM 1.5 "${goes_on[@]}" || true
+    printf '{"text":"bad","sentence":"s2"}\n' >>log
+    timeout -s TERM 1.5 "${goes_on[@]}" || true
+    [ "$(cut -f 3 out.tsv)" = $'sentence\ns1\ns2' ]
     go tool predict -m "$TINY" -f jsonl --header no --follow log --state state -o out.tsv
     status_is 2
     err_has '--state needs the header row'
@@ -519,6 +540,13 @@ stop() {
     go tool predict -m "$TINY" --follow log --state s -o s
     status_is 2
     err_has 'bs-predict: --state and -o are one file, s'
+    go tool predict -m "$TINY" --follow log --state s -o s.lock
+    status_is 2
+    err_has 'bs-predict: --state and -o are one file, s.lock'
+    status=0
+    timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log 2>err >>log || status=$?
+    status_is 2
+    err_has 'bs-predict: log is input and output'
     [ "$(cat log)" = line ]
 }
 

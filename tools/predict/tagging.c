@@ -3,6 +3,8 @@
 
 #include "common/file.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 /* -o, if it is a file. */
@@ -15,13 +17,23 @@ static bool makes_rows(const struct bs_options *options) {
     return options->from == BS_FORMAT_JSONL && options->to != BS_FORMAT_JSONL;
 }
 
+/* Of the state, what its replacement and its lock are called as well. */
 static int check_files(const struct tagging *tagging, const char *output,
                        struct bs_error *error) {
+    const char *state = tagging->state_path;
+    char fresh[PATH_MAX], lock[PATH_MAX];
+    snprintf(fresh, sizeof fresh, "%s.new", state ? state : "");
+    snprintf(lock, sizeof lock, "%s.lock", state ? state : "");
     const struct {
         const char *name, *path;
-    } files[] = {
-        {"--follow", tagging->log}, {"--state", tagging->state_path}, {"-o", output}};
-    for (int i = 0; i < 3; i++)
+    } files[] = {{"--follow", tagging->log},
+                 {"--state", state},
+                 {"--state", state ? fresh : NULL},
+                 {"--state", state ? lock : NULL},
+                 {"-o", output}};
+    if (!output && bs_is_stdout(tagging->log))
+        return bs_fail(error, BS_USAGE, "%s is input and output", tagging->log);
+    for (int i = 0; i < 5; i++)
         for (int k = 0; k < i; k++)
             if (files[i].path && files[k].path &&
                 bs_is_same_file(files[i].path, files[k].path))
@@ -112,7 +124,8 @@ int tagging_open_result(struct tagging *tagging, const struct bs_options *option
 int tagging_open_rows(const struct tagging *tagging, const struct bs_options *options,
                       struct bs_reader **rows, struct bs_error *error) {
     char *path = (char *)output_file(options);
-    struct bs_reader_options reading = {.format = options->to, .header = BS_HEADER_YES};
+    struct bs_reader_options reading = {
+        .format = options->to, .header = BS_HEADER_YES, .required = BS_FIELD_PREDICTED};
     *rows = NULL;
     if (!tagging->log || !path || !makes_rows(options) || tagging->state.output <= 0)
         return BS_OK;
