@@ -528,6 +528,7 @@ stop() {
     cmp <(texts) <(seq 1 4)
 }
 
+# shellcheck disable=SC2094 # that is what is tried
 @test "a FIFO is no log, and LOG, state and output are three files" {
     mkfifo fifo
     go timeout 5 "$BIN/bs-predict" -m "$TINY" --follow fifo
