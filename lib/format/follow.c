@@ -109,8 +109,7 @@ static bool comes_before(const char *path, const struct stat *status, const char
     return order ? order < 0 : birth_of(AT_FDCWD, path) < birth_of(AT_FDCWD, found);
 }
 
-/* Of regular files that are rotated siblings, the first in time for which `wanted` holds;
- * its path is left in `found`. BS_END if there is none, as far as can be seen. */
+/* What is asked of a file, and who looks for one. */
 typedef bool sibling_test(const struct bs_follow *follow, const char *path,
                           const struct stat *status);
 
@@ -118,6 +117,8 @@ typedef int finder(const struct bs_follow *follow, sibling_test *wanted,
                    char found[PATH_MAX], struct stat *found_status,
                    struct bs_error *error);
 
+/* Of regular files that are rotated siblings, the first in time for which `wanted` holds;
+ * its path is left in `found`. BS_END if there is none, as far as can be seen. */
 static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
                         char found[PATH_MAX], struct stat *found_status,
                         struct bs_error *error) {
