@@ -41,8 +41,7 @@ static int read_all(int fd, const char *path, size_t limit, struct bs_buffer *by
     return BS_OK;
 }
 
-/* A FIFO would be waited for. */
-static int open_regular(const char *path, int *fd, struct bs_error *error) {
+int bs_open_regular(const char *path, int *fd, struct bs_error *error) {
     struct stat status;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
@@ -56,7 +55,7 @@ static int open_regular(const char *path, int *fd, struct bs_error *error) {
 int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
                  struct bs_error *error) {
     int fd;
-    if (open_regular(path, &fd, error))
+    if (bs_open_regular(path, &fd, error))
         return error->code;
     int code = read_all(fd, path, limit, bytes, error);
     close(fd);
@@ -66,7 +65,7 @@ int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
 int bs_file_map(const char *path, struct bs_span *bytes, struct bs_error *error) {
     *bytes = (struct bs_span){NULL, 0};
     int fd;
-    if (open_regular(path, &fd, error))
+    if (bs_open_regular(path, &fd, error))
         return error->code;
     int code = BS_OK;
     struct stat status;

@@ -14,6 +14,10 @@
 int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
                  struct bs_error *error) BS_MUST_CHECK;
 
+/* Opens a file to read it; what is none, such as a FIFO, which would be waited for, is
+ * BS_DATA. */
+int bs_open_regular(const char *path, int *fd, struct bs_error *error) BS_MUST_CHECK;
+
 /* A read-only mapping; an empty file gives {NULL, 0}. */
 int bs_file_map(const char *path, struct bs_span *bytes,
                 struct bs_error *error) BS_MUST_CHECK;

@@ -2,6 +2,7 @@
  * looked at now and then where that tells nothing (network file systems). */
 #include "format/follow.h"
 
+#include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
 
@@ -265,17 +266,6 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool 
                                  follow->path);
 }
 
-static int open_path(const char *path, int *fd, struct bs_error *error) {
-    struct stat status;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* it may be a FIFO */
-    if (*fd < 0)
-        return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
-    if (!fstat(*fd, &status) && S_ISREG(status.st_mode))
-        return BS_OK;
-    close(*fd);
-    return bs_fail(error, BS_DATA, "%s: is no regular file, which --follow needs", path);
-}
-
 /* Opens what was found, unless it was renamed or removed meanwhile: then what is found
  * next. */
 static int open_found(const struct bs_follow *follow, finder *find, sibling_test *wanted,
@@ -287,7 +277,7 @@ static int open_found(const struct bs_follow *follow, finder *find, sibling_test
         code = find(follow, wanted, path, &found, error);
         if (code)
             return code;
-        code = open_path(path, fd, error);
+        code = bs_open_regular(path, fd, error);
         if (!code && !fstat(*fd, &opened) && same_file(&opened, &found))
             return BS_OK;
         if (!code)
@@ -370,7 +360,7 @@ static int open_current(struct bs_follow *follow, int *fd, bool *is_path,
                         struct bs_error *error) {
     struct bs_error ignored;
     int earlier;
-    if (open_path(follow->path, fd, error))
+    if (bs_open_regular(follow->path, fd, error))
         return error->code;
     *is_path = open_found(follow, find_sibling, is_later, &earlier, &ignored);
     if (*is_path)
@@ -552,7 +542,7 @@ static int begin_path(struct bs_follow *follow, struct bs_error *error) {
     struct timespec now;
     struct stat status = {0};
     int fd;
-    if (open_path(follow->path, &fd, error))
+    if (bs_open_regular(follow->path, &fd, error))
         return error->code;
     int code = fstat(fd, &status)
                    ? bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path)

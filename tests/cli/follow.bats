@@ -533,7 +533,7 @@ stop() {
     mkfifo fifo
     go timeout 5 "$BIN/bs-predict" -m "$TINY" --follow fifo
     status_is 4
-    err_has 'bs-predict: fifo: is no regular file, which --follow needs'
+    err_has 'bs-predict: fifo: not a regular file'
     echo line >log
     go tool predict -m "$TINY" --follow log -o log
     status_is 2
@@ -580,5 +580,5 @@ stop() {
     [ ! -e new.tsv ]
     go tool predict -m "$TINY" --follow . --state state -o new.tsv
     status_is 4
-    err_has 'is no regular file'
+    err_has 'not a regular file'
 }
