@@ -370,7 +370,7 @@ stop() {
     printf '{"text":"bad","sentence":"s2"}\n' >>log
     timeout -s TERM 1.5 "${goes_on[@]}" || true
     [ "$(cut -f 3 out.tsv)" = $'sentence\ns1\ns2' ]
-    go tool predict -m "$TINY" -f jsonl --header no --follow log --state state -o out.tsv
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" -f jsonl --header no --follow log --state state -o out.tsv
     status_is 2
     err_has '--state needs the header row'
 }
@@ -493,7 +493,7 @@ stop() {
 
 @test "an output that is replaced while it is written: exit 5, and the next one goes on" {
     seq 1 3 >log
-    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
+    timeout 20 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
     pid=$!
     reaches 3
     mv out.tsv moved
@@ -521,7 +521,7 @@ stop() {
     follow
     echo 4 >>log
     reaches 4
-    go tool predict -m "$TINY" --follow log --state kept/state -o other.tsv
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state kept/state -o other.tsv
     status_is 2
     err_has 'in use by another process'
     stop
@@ -535,13 +535,13 @@ stop() {
     status_is 4
     err_has 'bs-predict: fifo: not a regular file'
     echo line >log
-    go tool predict -m "$TINY" --follow log -o log
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log -o log
     status_is 2
     err_has 'bs-predict: --follow and -o are one file, log'
-    go tool predict -m "$TINY" --follow log --state s -o s
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state s -o s
     status_is 2
     err_has 'bs-predict: --state and -o are one file, s'
-    go tool predict -m "$TINY" --follow log --state s -o s.lock
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state s -o s.lock
     status_is 2
     err_has 'bs-predict: --state and -o are one file, s.lock'
     status=0
@@ -555,7 +555,7 @@ stop() {
     seq 1 3 >log
     follow
     reaches 3
-    go tool predict -m "$TINY" --follow log --state state -o other.tsv
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o other.tsv
     status_is 2
     err_has 'state.lock: in use by another process'
     stop
@@ -566,19 +566,19 @@ stop() {
     each_is_wrong predict '--state state log' '--follow log log' \
         '--follow log -f tsv' '--follow log -t msgpack' '--follow log --rejects r.jsonl'
     echo 'what somebody else wrote' >out.tsv
-    go tool predict -m "$TINY" --follow log --state state -o out.tsv
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv
     status_is 2
     err_has 'out.tsv: holds answers already'
     echo '{"offset": 3}' >state
-    go tool predict -m "$TINY" --follow log --state state -o out.tsv
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv
     status_is 4
     err_has 'state: is no state of bs-predict --follow'
     rm state
-    go tool predict -m "$TINY" --follow none --state state -o new.tsv
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow none --state state -o new.tsv
     status_is 4
     err_has 'none: cannot open'
     [ ! -e new.tsv ]
-    go tool predict -m "$TINY" --follow . --state state -o new.tsv
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow . --state state -o new.tsv
     status_is 4
     err_has 'not a regular file'
 }
