@@ -74,6 +74,15 @@ positive,1,2,3,4
 ,5,6,7,8'
 }
 
+@test "a column that a stream cannot hold under its name is left out of it, with a warning" {
+    printf 'text,ids,label\ngood film,7,a\nbad,8,b\n' >rows.csv
+    go tool predict -m "$TINY" -t msgpack rows.csv
+    status_is 0
+    err_is 'bs-predict: field "ids" is left out of msgpack, where it is a list of whole numbers below 2147483648 (line 2)'
+    out_has 'good film'
+    fails grep -q ids out
+}
+
 @test "a header row without rows: its columns, as with rows" {
     printf 'comment,text\n' >rows.csv
     go tool predict -m "$TINY" --text comment rows.csv
