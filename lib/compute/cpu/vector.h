@@ -37,7 +37,9 @@
 #define BS_DOT2 1
 #endif
 
+#ifndef BS_INLINE
 #define BS_INLINE static inline __attribute__((always_inline, unused))
+#endif
 
 /* Name of a kernel in this instruction set: bs_cpu_NAME_ISA. */
 #define BS_KERNEL_PASTE(name, isa)  bs_cpu_##name##_##isa
