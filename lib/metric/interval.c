@@ -57,9 +57,14 @@ static struct bs_interval interval(double *values, size_t n) {
                                 percentile(values, defined, 0.975)};
 }
 
-int bs_bootstrap(struct bs_measure *measure, size_t n_values, int resamples,
-                 uint64_t seed, struct bs_interval *intervals, struct bs_error *error) {
-    size_t n = measure->n_records, count = (size_t)resamples;
+static bool is_stopped(const struct bs_metric_options *options) {
+    return options->stop && options->stop();
+}
+
+int bs_bootstrap(struct bs_measure *measure, size_t n_values,
+                 const struct bs_metric_options *options, struct bs_interval *intervals,
+                 struct bs_error *error) {
+    size_t n = measure->n_records, count = (size_t)options->resamples;
     size_t all_values = BS_SCORE_CLASSES + 3 * measure->n_classes;
     if (n > UINT32_MAX)
         return bs_fail(error, BS_DATA, "too many records for the bootstrap");
@@ -67,18 +72,18 @@ int bs_bootstrap(struct bs_measure *measure, size_t n_values, int resamples,
     double *values = bs_alloc(all_values, sizeof *values);
     double *kept = bs_alloc(n_values, count * sizeof *kept); /* [n_values, count] */
     bool ready = weights && values && kept;
-    for (size_t r = 0; ready && r < count; r++) {
-        draw(weights, (uint32_t)n, seed, (uint32_t)r);
+    for (size_t r = 0; ready && r < count && !is_stopped(options); r++) {
+        draw(weights, (uint32_t)n, options->seed, (uint32_t)r);
         bs_measure_run(measure, weights, values);
         for (size_t v = 0; v < n_values; v++)
             kept[v * count + r] = values[v];
     }
-    for (size_t v = 0; ready && v < n_values; v++)
+    for (size_t v = 0; ready && v < n_values && !is_stopped(options); v++)
         intervals[v] = interval(kept + v * count, count);
     free(weights);
     free(values);
     free(kept);
     if (!ready)
         return bs_fail_memory(error, n_values * count * sizeof *kept, "the bootstrap");
-    return BS_OK;
+    return is_stopped(options) ? bs_fail(error, BS_INTERRUPTED, "interrupted") : BS_OK;
 }

@@ -3,6 +3,7 @@
 #define BS_METRIC_INTERVAL_H
 
 #include "metric/measure.h"
+#include "metric/metric.h"
 
 struct bs_interval {
     double low, high;
@@ -14,11 +15,12 @@ struct bs_interval bs_wilson(double right, double n);
 
 /*
  * Percentiles 2.5 and 97.5 (interpolated, as NumPy's) of the first `n_values` scores
- * over `resamples` resamples of the records; NAN for a score that is never defined.
- * Resample r depends on the seed and r alone. BS_RESOURCE without memory.
+ * over options->resamples resamples of the records; NAN for a score that is never
+ * defined. Resample r depends on the seed and r alone. BS_RESOURCE without memory,
+ * BS_INTERRUPTED if stopped.
  */
-int bs_bootstrap(struct bs_measure *measure, size_t n_values, int resamples,
-                 uint64_t seed, struct bs_interval *intervals,
+int bs_bootstrap(struct bs_measure *measure, size_t n_values,
+                 const struct bs_metric_options *options, struct bs_interval *intervals,
                  struct bs_error *error) BS_MUST_CHECK;
 
 #endif

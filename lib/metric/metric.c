@@ -376,8 +376,7 @@ static int fill_table(struct bs_metrics *metrics, const struct bs_metric_options
         intervals[i] = (struct bs_interval){NAN, NAN};
     table->no_confusion = options->confusion && !of_classes;
     if (done && options->resamples > 0)
-        code = bs_bootstrap(measure, n_values, options->resamples, options->seed,
-                            intervals, error);
+        code = bs_bootstrap(measure, n_values, options, intervals, error);
     if (done && !code) {
         bs_measure_run(measure, NULL, values);
         add_wilson(measure, intervals);

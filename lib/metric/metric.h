@@ -91,11 +91,13 @@ struct bs_metric_table {
 struct bs_metric_options {
     int resamples; /* of the bootstrap; 0: no intervals of that kind */
     uint64_t seed;
-    bool confusion; /* adds confusion:GOLD:PREDICTED for all pairs, see below */
+    bool confusion;    /* adds confusion:GOLD:PREDICTED for all pairs, see below */
+    int (*stop)(void); /* asked now and then: not 0 ends it; NULL: never */
 };
 
-/* Scores at least one record (BS_DATA if there are none). For more than 1,000 classes
- * f1:C gets no interval, and there is no confusion matrix: pairs would fill memory. */
+/* Scores at least one record (BS_DATA if there are none; BS_INTERRUPTED if stopped). For
+ * more than 1,000 classes f1:C gets no interval, and there is no confusion matrix: pairs
+ * would fill memory. */
 int bs_metrics_score(struct bs_metrics *metrics, const struct bs_metric_options *options,
                      struct bs_metric_table *table, struct bs_error *error) BS_MUST_CHECK;
 void bs_metric_table_free(struct bs_metric_table *table);

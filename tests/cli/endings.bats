@@ -310,6 +310,20 @@ met_by() {
     done
 }
 
+@test "a signal is heard while bs-eval resamples" {
+    { echo 'predicted	label'; yes 'a	a' | head -n 20000; } >rows.tsv
+    for signal in INT:130 TERM:143 HUP:129; do
+        launch eval -q --resamples 100000 --rejects began -o new rows.tsv
+        wait_until 60 [ -e began ]
+        kill -"${signal%:*}" "$pid"
+        ends "${signal#*:}"
+        out_is ''
+        err_is ''
+        [ ! -e new ]
+        rm began
+    done
+}
+
 @test "a signal is heard while nobody reads the output" {
     mkfifo nobody
     # One thread: on more the main one would sleep while the model is made ready.

@@ -21,6 +21,13 @@ static void test_wilson(void) {
     check(near(all.low, 0.8388748, 1e-7) && all.high == 1, "Wilson: 20 of 20");
 }
 
+static int bootstrap(struct bs_measure *measure, int resamples, uint64_t seed,
+                     struct bs_interval *intervals) {
+    struct bs_metric_options options = {.resamples = resamples, .seed = seed};
+    struct bs_error error;
+    return bs_bootstrap(measure, BS_SCORE_CLASSES, &options, intervals, &error);
+}
+
 /* The mean of n losses has a standard error of s / sqrt(n). */
 static void test_bootstrap(void) {
     enum { N = 400 };
@@ -36,11 +43,10 @@ static void test_bootstrap(void) {
         .records = records, .n_records = N, .n_classes = 2, .log_loss = true};
     struct bs_interval first[BS_SCORE_CLASSES], again[BS_SCORE_CLASSES],
         other[BS_SCORE_CLASSES];
-    struct bs_error error;
     bool begun = bs_measure_begin(&measure);
-    check(begun && !bs_bootstrap(&measure, BS_SCORE_CLASSES, 2000, 1, first, &error) &&
-              !bs_bootstrap(&measure, BS_SCORE_CLASSES, 2000, 1, again, &error) &&
-              !bs_bootstrap(&measure, BS_SCORE_CLASSES, 2000, 2, other, &error),
+    check(begun && !bootstrap(&measure, 2000, 1, first) &&
+              !bootstrap(&measure, 2000, 1, again) &&
+              !bootstrap(&measure, 2000, 2, other),
           "three bootstraps");
     double mean = sum / N, half = 1.96 * sqrt((squares / N - mean * mean) / N);
     struct bs_interval loss = first[BS_SCORE_LOG_LOSS];
@@ -55,6 +61,26 @@ static void test_bootstrap(void) {
     check(first[BS_SCORE_ACCURACY].low == 1 && first[BS_SCORE_ACCURACY].high == 1,
           "what does not vary has a narrow interval");
     check(isnan(first[BS_SCORE_AUC].low), "what is not asked for has none");
+    bs_measure_end(&measure);
+}
+
+static int times_asked;
+
+static int stop_at_third(void) {
+    return ++times_asked >= 3;
+}
+
+static void test_stop(void) {
+    struct bs_scored record = {0, 0, NAN, NAN, NAN};
+    struct bs_measure measure = {.records = &record, .n_records = 1, .n_classes = 1};
+    struct bs_metric_options options = {.resamples = 1000000, .stop = stop_at_third};
+    struct bs_interval intervals[BS_SCORE_CLASSES];
+    struct bs_error error;
+    check(bs_measure_begin(&measure) &&
+              bs_bootstrap(&measure, BS_SCORE_CLASSES, &options, intervals, &error) ==
+                  BS_INTERRUPTED &&
+              times_asked < 10,
+          "a bootstrap that is told to stop does");
     bs_measure_end(&measure);
 }
 
@@ -94,10 +120,8 @@ static void test_percentiles(void) {
     struct bs_measure measure = {
         .records = records, .n_records = 9, .n_classes = 1, .log_loss = true};
     struct bs_interval one[BS_SCORE_CLASSES], two[BS_SCORE_CLASSES];
-    struct bs_error error;
-    if (!bs_measure_begin(&measure) ||
-        bs_bootstrap(&measure, BS_SCORE_CLASSES, 1, 5, one, &error) ||
-        bs_bootstrap(&measure, BS_SCORE_CLASSES, 2, 5, two, &error))
+    if (!bs_measure_begin(&measure) || bootstrap(&measure, 1, 5, one) ||
+        bootstrap(&measure, 2, 5, two))
         abort();
     double value = one[BS_SCORE_LOG_LOSS].low;
     struct bs_interval both = two[BS_SCORE_LOG_LOSS];
@@ -119,10 +143,9 @@ static void test_undefined(void) {
     struct bs_measure measure = {
         .records = records, .n_records = 4, .n_classes = 2, .two_classes = true};
     struct bs_interval intervals[BS_SCORE_CLASSES];
-    struct bs_error error;
     bool good = bs_measure_begin(&measure);
     for (uint64_t seed = 0; seed < 20 && good; seed++)
-        good = !bs_bootstrap(&measure, BS_SCORE_CLASSES, 100, seed, intervals, &error) &&
+        good = !bootstrap(&measure, 100, seed, intervals) &&
                intervals[BS_SCORE_AUC].low == 1 && intervals[BS_SCORE_AUC].high == 1;
     check(good, "what some resamples leave undefined is of the others");
     bs_measure_end(&measure);
@@ -434,6 +457,7 @@ static void test_names(void) {
 int main(void) {
     test_wilson();
     test_bootstrap();
+    test_stop();
     test_weights();
     test_percentiles();
     test_undefined();

@@ -101,7 +101,7 @@ static int write_report(const struct bs_metric_table *table, const char *path,
         code = bs_output_open(&output, path, error);
     if (!code) {
         code = bs_output_write(output, bs_buffer_span(&text), error);
-        if (code)
+        if (!bs_tool_keeps_output(code))
             bs_output_abandon(output);
         else
             code = bs_output_commit(output, error);
@@ -123,7 +123,8 @@ static int score(struct bs_metrics *metrics, const struct bs_options *options,
                  const struct settings *settings, struct bs_error *error) {
     struct bs_metric_options scoring = {.resamples = (int)settings->resamples,
                                         .seed = options->seed,
-                                        .confusion = settings->confusion};
+                                        .confusion = settings->confusion,
+                                        .stop = bs_tool_signal};
     struct bs_metric_table table;
     struct bs_error verdict = {0};
     if (bs_metrics_count(metrics) == 0)
