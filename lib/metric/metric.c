@@ -1,6 +1,7 @@
 /* Collecting records, and the table of scores by name. */
 #include "metric/metric.h"
 
+#include "common/number.h"
 #include "metric/interval.h"
 #include "metric/name_table.h"
 
@@ -56,10 +57,11 @@ static int check_names(struct bs_span gold, const struct bs_prediction *predicti
 }
 
 static int check_probability(double probability, struct bs_error *error) {
-    if (isnan(probability) || (probability >= 0 && probability <= 1))
+    char text[32];
+    if (probability >= 0 && probability <= 1)
         return BS_OK;
-    return bs_fail(error, BS_DATA, "a probability must be from 0 to 1, not %g",
-                   probability);
+    bs_format_real(probability, text);
+    return bs_fail(error, BS_DATA, "a probability must be from 0 to 1, not %s", text);
 }
 
 static int check_twice(const struct bs_prediction *prediction, struct bs_error *error) {
@@ -87,9 +89,8 @@ static int take_probabilities(struct bs_span gold, const struct bs_prediction *p
     for (size_t i = 0; i < n; i++) {
         const char *name = prediction->names[i];
         double probability = prediction->probabilities[i];
-        if (isnan(probability) || check_probability(probability, error))
-            return bs_fail(error, BS_DATA, "a probability must be from 0 to 1, not %g",
-                           probability);
+        if (check_probability(probability, error))
+            return error->code;
         if (bs_span_is(gold, name))
             record->gold_probability = probability;
         if (bs_span_is(prediction->label, name))
@@ -143,13 +144,14 @@ int bs_metrics_add(struct bs_metrics *metrics, struct bs_span gold,
         return error->code;
     if (!make_room(metrics))
         return bs_fail_memory(error, metrics->capacity * sizeof record, "metrics");
-    if (predicted && check_probability(prediction->probability, error))
+    bool known = predicted && !isnan(prediction->probability);
+    if (known && check_probability(prediction->probability, error))
         return error->code;
     if (predicted && prediction->names) {
         if (take_probabilities(gold, prediction, &record, error))
             return error->code;
     }
-    if (predicted && !isnan(prediction->probability))
+    if (known)
         record.confidence = prediction->probability;
     if (gold.size)
         record.gold = bs_name_number(&metrics->names, gold);

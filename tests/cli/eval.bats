@@ -195,6 +195,16 @@ value() {
     cmp report whole
 }
 
+@test "a value that misses by less than the digits of the report is told in full" {
+    printf 'predicted\tlabel\na\ta\nb\tb\na\tb\n' >p.tsv
+    go eval_ -q --require 'accuracy>=0.666667' p.tsv
+    status_is 1
+    err_is 'bs-eval: required accuracy>=0.666667, but it is 0.6666666666666666'
+    go eval_ -q --require 'accuracy<0.666667' --require 'accuracy>0.666667' p.tsv
+    status_is 1
+    err_is 'bs-eval: required accuracy>0.666667, but it is 0.666667'
+}
+
 @test "a requirement on no metric is exit 2, before anything is written" {
     go eval_ --require 'f1:maybe>0' -o report "$GOLDEN/two.jsonl"
     status_is 2
@@ -213,7 +223,7 @@ value() {
 {"predicted":["a"],"label":"a"}
 {"label":"a"}
 {"predicted":"a","label":"a","probability":"high"}
-{"predicted":"a","label":"a","probability":1.5}
+{"predicted":"a","label":"a","probability":1.0000001}
 {"predicted":"a","label":"a","probabilities":{"a":-1}}
 {"predicted":"a","label":"a\u0000b"}
 {"predicted":"a","label":"a","probability":0.9,"probabilities":{"a":0.1,"b":0.9}}
@@ -230,7 +240,7 @@ bs-eval: p.jsonl: line 3: field "label" is missing
 bs-eval: p.jsonl: line 4: field "predicted" is not a text or a number
 bs-eval: p.jsonl: line 5: field "predicted" is missing
 bs-eval: p.jsonl: line 6: field "probability" is not a number
-bs-eval: p.jsonl: line 7: a probability must be from 0 to 1, not 1.5
+bs-eval: p.jsonl: line 7: a probability must be from 0 to 1, not 1.0000001
 bs-eval: p.jsonl: line 8: a probability must be from 0 to 1, not -1
 bs-eval: p.jsonl: line 9: a label holds a zero byte
 bs-eval: p.jsonl: line 10: "probability" is 0.9, but "probabilities" has 0.1 for the predicted label

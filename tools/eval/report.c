@@ -6,6 +6,9 @@
 
 #include <float.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+enum { NUMBER = 64 };
 
 /* The last comparison counts: a label may contain one. */
 int requirement_parse(const char *text, struct requirement *requirement,
@@ -33,9 +36,18 @@ static bool is_met(const struct requirement *requirement, double value) {
                                                        : value < requirement->value);
 }
 
+/* As in the report, unless that would meet the requirement. */
+static void show_miss(const struct requirement *requirement, double value,
+                      char number[NUMBER]) {
+    snprintf(number, NUMBER, "%.6f", value);
+    if (is_met(requirement, strtod(number, NULL)))
+        bs_format_real(value, number);
+}
+
 int requirements_check(const struct requirement *requirements, size_t count,
                        const struct bs_metric_table *table, struct bs_error *error) {
     int code = BS_OK;
+    char number[NUMBER];
     for (size_t i = 0; i < count; i++)
         if (!bs_metric_find(table, requirements[i].name))
             return bs_fail(error, BS_USAGE, "--require %s: there is no such metric here",
@@ -44,15 +56,16 @@ int requirements_check(const struct requirement *requirements, size_t count,
         const struct bs_metric *metric = bs_metric_find(table, requirements[i].name);
         if (is_met(&requirements[i], metric->value))
             continue;
-        code = bs_fail(error, BS_NEGATIVE, "required %s, but it is %.6f",
-                       requirements[i].text, metric->value);
+        show_miss(&requirements[i], metric->value, number);
+        code = bs_fail(error, BS_NEGATIVE, "required %s, but it is %s",
+                       requirements[i].text, number);
         bs_log_error(error);
     }
     return code;
 }
 
 static bool append_metric(struct bs_buffer *text, const struct bs_metric *metric) {
-    char number[64];
+    char number[NUMBER];
     snprintf(number, sizeof number, metric->counts ? "%.0f" : "%.6f", metric->value);
     const char *shown = strcmp(number, "-0.000000") == 0 ? number + 1 : number;
     return bs_buffer_printf(text, "%s\t%s\n", metric->name, shown);
