@@ -201,6 +201,9 @@ static int set_seed(struct bs_options *o, const char *value, struct bs_error *er
 }
 
 static int set_labels(struct bs_options *o, const char *value, struct bs_error *error) {
+    bs_names_free(o->labels, o->n_labels);
+    o->labels = NULL;
+    o->n_labels = 0;
     if (bs_names_parse(value, "--labels", &o->labels, &o->n_labels, error))
         return error->code;
     for (size_t i = 0; i < o->n_labels; i++)

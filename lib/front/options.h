@@ -91,7 +91,7 @@ struct bs_options {
     const char *device;            /* --device NAME; "auto" */
     int threads;                   /* --threads N; bs_processor_count() */
     uint64_t seed;                 /* --seed N; 42 */
-    char **labels;                 /* --labels A,B,...; repeated ones add; NULL */
+    char **labels;                 /* --labels A,B,...; NULL */
     size_t n_labels;
     const char *split, *part; /* --split NAME=WEIGHT,... --part NAME; both or none */
     bool quiet, verbose;
