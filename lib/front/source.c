@@ -110,7 +110,7 @@ static int check_header(const struct bs_source *source, const char *file,
     if (header->kind != BS_STREAM_TOKENS)
         return bs_fail(error, BS_DATA,
                        "%s: a stream of predictions where text or tokens are expected; "
-                       "bs-eval reads those",
+                       "bs-eval without --model reads those",
                        file);
     const char *digest = bs_tokenizer_digest(source->options.tokenizer);
     if (source->options.text_only || strcmp(header->tokenizer, digest) == 0)

@@ -174,7 +174,7 @@ END
 }
 
 @test "a stream of the wrong kind: exit 4, with the remedy" {
-    why='predictions: a stream of predictions where text or tokens are expected; bs-eval reads those'
+    why='predictions: a stream of predictions where text or tokens are expected; bs-eval without --model reads those'
     tokenized --overwrite predictions
     gives 4 '' "$why"
     answered predictions

@@ -237,7 +237,7 @@ bs-train: the training data has one class only, "positive"; two are needed'
     refuses 4 'flipped.msgpack: records 1-10: checksum mismatch: the stream is damaged' \
         flipped.msgpack
     tool predict -m "$TINY" -t msgpack -o predictions.msgpack train.tsv
-    refuses 4 'predictions.msgpack: a stream of predictions where text or tokens are expected; bs-eval reads those' \
+    refuses 4 'predictions.msgpack: a stream of predictions where text or tokens are expected; bs-eval without --model reads those' \
         predictions.msgpack
     refuses 4 'train.tsv: not a stream of records (msgpack with a header)' -f msgpack train.tsv
 }
