@@ -101,18 +101,53 @@ bool bs_file_exists(const char *path) {
     return stat(path, &status) == 0;
 }
 
+static int directory_of(const char *path, char directory[PATH_MAX],
+                        struct bs_error *error) {
+    const char *slash = strrchr(path, '/');
+    size_t size = slash ? (size_t)(slash - path) : 0;
+    if (size >= PATH_MAX)
+        return bs_fail(error, BS_RESOURCE, "%.200s: path too long", path);
+    memcpy(directory, path, size);
+    directory[size] = '\0';
+    if (size == 0) {
+        directory[0] = slash ? '/' : '.';
+        directory[1] = '\0';
+    }
+    return BS_OK;
+}
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Of what is not there yet. */
+static bool is_same_place(const char *path, const char *other) {
+    char a[PATH_MAX], b[PATH_MAX];
+    struct stat in, in_other;
+    struct bs_error ignored;
+    if (strcmp(last_part(path), last_part(other)) != 0 ||
+        directory_of(path, a, &ignored) || directory_of(other, b, &ignored))
+        return false;
+    if (stat(a, &in) || stat(b, &in_other))
+        return strcmp(path, other) == 0;
+    return in.st_dev == in_other.st_dev && in.st_ino == in_other.st_ino;
+}
+
 bool bs_is_same_file(const char *path, const char *other) {
     struct stat a, b;
-    if (strcmp(path, "-") == 0 || strcmp(other, "-") == 0 || stat(path, &a) ||
-        stat(other, &b))
+    if (strcmp(path, "-") == 0 || strcmp(other, "-") == 0)
         return strcmp(path, other) == 0;
+    bool is_there = !stat(path, &a), other_is_there = !stat(other, &b);
+    if (!is_there || !other_is_there)
+        return is_there == other_is_there && is_same_place(path, other);
     return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 bool bs_is_stdout(const char *path) {
     struct stat status;
     return is_open_at(STDOUT_FILENO, path) && !fstat(STDOUT_FILENO, &status) &&
-           S_ISREG(status.st_mode);
+           !S_ISCHR(status.st_mode);
 }
 
 bool bs_await(int fd, short events) {
@@ -160,21 +195,6 @@ char *bs_path_join(const char *directory, const char *name) {
     if (!bs_buffer_printf(&path, "%s/%s", directory, name))
         return NULL;
     return path.data;
-}
-
-static int directory_of(const char *path, char directory[PATH_MAX],
-                        struct bs_error *error) {
-    const char *slash = strrchr(path, '/');
-    size_t size = slash ? (size_t)(slash - path) : 0;
-    if (size >= PATH_MAX)
-        return bs_fail(error, BS_RESOURCE, "%.200s: path too long", path);
-    memcpy(directory, path, size);
-    directory[size] = '\0';
-    if (size == 0) {
-        directory[0] = slash ? '/' : '.';
-        directory[1] = '\0';
-    }
-    return BS_OK;
 }
 
 int bs_sync_directory(const char *path, struct bs_error *error) {
@@ -245,10 +265,42 @@ static int open_temporary(struct bs_output *output, struct bs_error *error) {
         output->temporary = NULL;
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", output->path);
     }
+    return BS_OK;
+}
+
+static int set_mode(const struct bs_output *output, mode_t mode, struct bs_error *error) {
+    if (fchmod(output->fd, mode))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", output->path);
+    return BS_OK;
+}
+
+/* Whoever may read the file that is replaced may read the new one. */
+static int take_access(const struct bs_output *output, const struct stat *replaced,
+                       struct bs_error *error) {
+    if (fchown(output->fd, replaced->st_uid, replaced->st_gid))
+        bs_detail("%s: gets another owner: %s", output->path, strerror(errno));
+    return set_mode(output, replaced->st_mode & 0777, error);
+}
+
+static int set_default_mode(const struct bs_output *output, struct bs_error *error) {
     mode_t mask = umask(0);
     umask(mask);
-    if (fchmod(output->fd, 0666 & ~mask))
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", output->path);
+    return set_mode(output, 0666 & ~mask, error);
+}
+
+/* Standard output or error, if `path` is what that is anyway, else -1. */
+static int standard_stream(const char *path) {
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (is_open_at(fd, path) && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
+            return fd;
+    return -1;
+}
+
+/* Written at the place where the stream stands, and closed without closing it. */
+static int open_standard(struct bs_output *output, int stream, struct bs_error *error) {
+    output->fd = fcntl(stream, F_DUPFD_CLOEXEC, 0);
+    if (output->fd < 0)
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", output->path);
     return BS_OK;
 }
 
@@ -263,10 +315,13 @@ static int open_in_place(struct bs_output *output, struct bs_error *error) {
 static int open_path(struct bs_output *output, const char *path, struct bs_error *error) {
     struct stat there;
     bool is_there = stat(path, &there) == 0;
+    int stream = standard_stream(path);
     output->fd = -1;
     output->path = strdup(path);
     if (!output->path)
         return bs_fail_memory(error, strlen(path), path);
+    if (stream >= 0)
+        return open_standard(output, stream, error);
     if (is_there && S_ISDIR(there.st_mode))
         return bs_fail(error, BS_RESOURCE, "%s: is a folder, not a file", path);
     if (is_there && !S_ISREG(there.st_mode))
@@ -274,7 +329,10 @@ static int open_path(struct bs_output *output, const char *path, struct bs_error
     output->target = is_there ? realpath(path, NULL) : strdup(path);
     if (!output->target)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot resolve", path);
-    return open_temporary(output, error);
+    if (open_temporary(output, error))
+        return error->code;
+    return is_there ? take_access(output, &there, error)
+                    : set_default_mode(output, error);
 }
 
 int bs_output_open(struct bs_output **result, const char *path, struct bs_error *error) {
@@ -283,7 +341,7 @@ int bs_output_open(struct bs_output **result, const char *path, struct bs_error 
         return bs_fail_memory(error, sizeof *output, "an output");
     output->fd = STDOUT_FILENO;
     int code = BS_OK;
-    if (path && strcmp(path, "-") != 0 && !is_open_at(STDOUT_FILENO, path))
+    if (path && strcmp(path, "-") != 0)
         code = open_path(output, path, error);
     if (code) {
         bs_output_abandon(output);

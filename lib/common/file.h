@@ -27,11 +27,10 @@ void bs_file_unmap(struct bs_span bytes);
 void bs_file_forget(struct bs_span part);
 
 bool bs_file_exists(const char *path);
-/* Whether two paths name one file; of what is not there yet, whether they are spelled
- * alike. "-" is standard input or output. False of devices and pipes, which several may
- * use. */
+/* Whether two paths name one file, there or yet to be made. "-" is standard input or
+ * output. False of devices and pipes, which several may use. */
 bool bs_is_same_file(const char *path, const char *other);
-/* Whether standard output is that file; false of devices and pipes. */
+/* Whether standard output is that file or pipe; false of devices. */
 bool bs_is_stdout(const char *path);
 bool bs_is_directory(const char *path);
 
@@ -67,8 +66,9 @@ char *bs_path_join(const char *directory, const char *name) BS_MUST_CHECK;
  */
 struct bs_output;
 
-/* `path` NULL, "-" or what stdout is anyway (/dev/stdout): stdout. Links are followed. A
- * device or a pipe is written in place, as stdout is; a folder is BS_RESOURCE. */
+/* `path` NULL or "-": stdout. Links are followed. What stdout or stderr is anyway
+ * (/dev/stdout), a device or a pipe is written in place; a folder is BS_RESOURCE. A file
+ * that replaces another takes its permissions, and its owner where that is allowed. */
 int bs_output_open(struct bs_output **output, const char *path,
                    struct bs_error *error) BS_MUST_CHECK;
 /* A regular file that is written in place, behind its first `size` bytes; what it holds

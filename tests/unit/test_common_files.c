@@ -127,6 +127,26 @@ static void test_rename(void) {
           "nothing cannot be");
 }
 
+static void test_same(void) {
+    char absolute[sizeof scratch + 8];
+    snprintf(absolute, sizeof absolute, "%s/none", scratch);
+    if (bs_make_directories("same", &error) || symlink("same", "alias") ||
+        link("seven", "same/seven"))
+        abort();
+    check(bs_is_same_file("seven", "./seven") && bs_is_same_file("seven", "same/seven") &&
+              !bs_is_same_file("seven", "empty"),
+          "one file by two names");
+    check(bs_is_same_file("none", "./none") && bs_is_same_file(absolute, "none") &&
+              bs_is_same_file("same/none", "alias/none"),
+          "one that is yet to be made");
+    check(!bs_is_same_file("none", "other") && !bs_is_same_file("none", "same/none") &&
+              !bs_is_same_file("seven", "none") && !bs_is_same_file("no/x", "nor/x"),
+          "others");
+    check(bs_is_same_file("-", "-") && !bs_is_same_file("-", "./-") &&
+              !bs_is_same_file("/dev/null", "/dev/null"),
+          "standard input, and what several may use");
+}
+
 /* ---- outputs ---------------------------------------------------------------------- */
 
 static struct bs_output *open_output(const char *path) {
@@ -191,6 +211,10 @@ static void test_names(void) {
               holds("bare", bs_span_of("x")),
           "a name without a folder");
     check(mode_under(022) == 0644 && mode_under(077) == 0600, "the mode is umask's");
+    put("kept", "x");
+    check(!chmod("kept", 0604) && !bs_file_write("kept", bs_span_of("y"), &error) &&
+              !stat("kept", &status) && (status.st_mode & 07777) == 0604,
+          "of a file that is replaced it is kept");
     if (symlink("file", "out/link"))
         abort();
     check(!bs_file_write("out/link", bs_span_of("through"), &error) &&
@@ -202,6 +226,23 @@ static void test_names(void) {
               fails(bs_output_open(&output, "none/file", &error), BS_RESOURCE,
                     "none/file: cannot create"),
           "a folder is no output, nor can one be made in none");
+}
+
+/* What is said between two outputs stands behind the first. */
+static void test_streams(void) {
+    int kept = dup(STDERR_FILENO);
+    fflush(stderr);
+    int fd = open("errors", O_WRONLY | O_CREAT, 0666);
+    if (kept < 0 || fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+        abort();
+    bool good = !bs_file_write("errors", bs_span_of("one "), &error) &&
+                write(STDERR_FILENO, "two ", 4) == 4 &&
+                !bs_file_write("./errors", bs_span_of("three"), &error);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(fd);
+    check(good && holds("errors", bs_span_of("one two three")),
+          "what standard error is is written in place");
 }
 
 static void test_failures(void) {
@@ -298,9 +339,11 @@ int main(void) {
     test_folders();
     test_remove();
     test_rename();
+    test_same();
     test_whole();
     test_order();
     test_names();
+    test_streams();
     test_failures();
     test_pipe();
     test_lock();
