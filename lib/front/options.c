@@ -13,7 +13,9 @@
 #include "common/version.h"
 #include "format/stream_header.h"
 #include "metric/metric.h"
+#include "store/model_files.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -366,26 +368,62 @@ static void check_format(const struct parse_state *parse, struct argp_state *sta
                list.data, bs_format_name(parse->options->to));
 }
 
+static bool is_stdout(const char *path) {
+    return !path || strcmp(path, "-") == 0 || bs_is_stdout(path);
+}
+
 /* Rejected records go where nothing else is written or read. */
 static void check_rejects(const struct bs_options *options, struct argp_state *state) {
-    const char *output = options->output ? options->output : "-";
-    if (!options->rejects)
+    const char *output = options->output, *rejects = options->rejects;
+    if (!rejects)
         return;
-    if (bs_is_same_file(options->rejects, output))
-        argp_error(state, "--rejects and the output are both %s",
-                   strcmp(output, "-") == 0 ? "standard output" : output);
+    if (is_stdout(rejects) && is_stdout(output))
+        argp_error(state, "--rejects and the output are both standard output");
+    if (output && bs_is_same_file(rejects, output))
+        argp_error(state, "--rejects and the output are both %s", output);
     for (size_t i = 0; i < options->n_paths; i++)
         if (strcmp(options->paths[i], "-") != 0 &&
-            bs_is_same_file(options->rejects, options->paths[i]))
+            bs_is_same_file(rejects, options->paths[i]))
             argp_error(state, "--rejects would replace the input %s", options->paths[i]);
+}
+
+/* A training folder stands for its best checkpoint or its last. */
+static bool is_of_model(const char *path, const char *model) {
+    static const char *const folders[] = {"", "best/", "last/"};
+    static const char *const others[] = {"config.json", "bs.json", "model.safetensors"};
+    const char *names[BS_TOKENIZER_FILES + 3];
+    char file[PATH_MAX];
+    memcpy(names, bs_tokenizer_file_names, sizeof bs_tokenizer_file_names);
+    memcpy(names + BS_TOKENIZER_FILES, others, sizeof others);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            snprintf(file, sizeof file, "%s/%s%s", model, folders[i], names[k]);
+            if (bs_is_same_file(path, file))
+                return true;
+        }
+    return bs_is_same_file(path, model);
+}
+
+int bs_options_check_output(const struct bs_options *options, const char *option,
+                            const char *path, struct bs_error *error) {
+    if (!path || !options->model || !is_of_model(path, options->model))
+        return BS_OK;
+    return bs_fail(error, BS_USAGE, "%s %s is a file of the model %s; choose another",
+                   option, path, options->model);
+}
+
+static void check_model(const struct bs_options *options, struct argp_state *state) {
+    struct bs_error error;
+    if (bs_options_check_output(options, "-o", options->output, &error) ||
+        bs_options_check_output(options, "--rejects", options->rejects, &error))
+        argp_error(state, "%s", error.text);
 }
 
 /* Reading what one writes would never end. */
 static void check_output(const struct bs_options *options, struct argp_state *state) {
     struct stat out, in;
-    bool named = options->output && strcmp(options->output, "-") != 0 &&
-                 !bs_is_stdout(options->output);
-    if (named || fstat(STDOUT_FILENO, &out) || !S_ISREG(out.st_mode))
+    if (!is_stdout(options->output) || fstat(STDOUT_FILENO, &out) ||
+        !S_ISREG(out.st_mode))
         return;
     for (size_t i = 0; i < options->n_paths || i == 0; i++) {
         const char *path = options->n_paths ? options->paths[i] : "-";
@@ -412,6 +450,7 @@ static void check_all(const struct parse_state *parse, struct argp_state *state)
         argp_error(state, "--split goes with --part NAME, the part to take");
     check_rejects(options, state);
     check_output(options, state);
+    check_model(options, state);
 }
 
 static void add_path(const struct parse_state *parse, char *path,

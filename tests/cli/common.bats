@@ -195,6 +195,148 @@ make_node() {
     err_is 'bs-tokenize: folder: is a folder, not a file'
 }
 
+# refused COMMAND ARGUMENTS...: exit 2, the reason is like the last argument, and nothing
+# but it was written.
+refused() {
+    local reason=${*: -1}
+    go tool "${@:1:$#-1}"
+    status_is 2
+    out_is ''
+    err_has "$reason"
+    [ ! -e zz ]
+    [ ! -e run ]
+}
+
+some_files() {
+    printf 'label\ttext\npositive\tgood film\nnegative\nnegative\tbad film\n' >rows.tsv
+    printf 'predicted\tlabel\na\ta\nb\n' >p.tsv
+    head -n 2 rows.tsv >one.tsv
+    # Each has one record that is rejected.
+    tokenize="tokenize -q -m $TINY -t ids rows.tsv"
+    predict="predict -q -m $TINY rows.tsv"
+    eval='eval -q p.tsv'
+    label="eval -q -m $TINY rows.tsv"
+    train="train -q -m $TINY -o run --max-steps 1 rows.tsv"
+}
+
+@test "two outputs are not one file, by whatever names: exit 2" {
+    some_files
+    ln -s . here
+    for command in "$tokenize" "$predict" "$eval" "$label"; do
+        for other in zz ./zz "$PWD/zz" here/zz; do
+            # shellcheck disable=SC2086
+            refused $command -o zz --rejects "$other" '--rejects and the output are both zz'
+        done
+    done
+    for other in zz ./zz "$PWD/zz" here/zz; do
+        # shellcheck disable=SC2086
+        refused $train --log zz --rejects "$other" '--log and --rejects are both zz'
+    done
+}
+
+@test "what goes to standard output is not mixed: exit 2; beside it there is room" {
+    some_files
+    for command in "$tokenize" "$predict" "$eval" "$label" "$train"; do
+        for other in - /dev/stdout out "$PWD/out"; do
+            # shellcheck disable=SC2086
+            refused $command --rejects "$other" \
+                '--rejects and the output are both standard output'
+        done
+        # shellcheck disable=SC2086
+        tool $command --rejects /dev/stdout 2>err | cat >out
+        [ "${PIPESTATUS[0]}" -eq 2 ]
+        out_is ''
+    done
+    for other in - /dev/stdout out "$PWD/out"; do
+        # shellcheck disable=SC2086
+        refused $train --log "$other" 'the report goes to standard output anyway'
+    done
+    # shellcheck disable=SC2086
+    refused $train --log err 'messages go there'
+    for command in "$tokenize" "$predict" "$eval" "$label"; do
+        # shellcheck disable=SC2086
+        go tool $command -o file --rejects /dev/stdout
+        status_is 3
+        err_is ''
+        [ "$(wc -l <out)" -eq 1 ]
+        [ -s file ]
+        # A device may be both.
+        status=0
+        # shellcheck disable=SC2086
+        tool $command --rejects /dev/null >/dev/null 2>err || status=$?
+        : >out
+        status_is 3
+        err_is ''
+    done
+}
+
+@test "an output to what standard error is goes between the messages" {
+    some_files
+    for command in "$tokenize" "$predict" "$eval" "$label"; do
+        for other in /dev/stderr err ./err; do
+            # shellcheck disable=SC2086
+            go tool ${command/ -q / } --rejects "$other"
+            status_is 3
+            err_has 'line 3: has 1 column, the header has 2'
+            err_has '"reason":"has 1 column, the header has 2"'
+        done
+    done
+    go tool eval p.tsv -o /dev/stderr
+    status_is 3
+    out_is ''
+    err_has 'p.tsv: line 3: has 1 column, the header has 2'
+    err_has 'accuracy	1.000000'
+}
+
+@test "nothing that is read of the model is written to: exit 2" {
+    some_files
+    cp -r "$TINY" model
+    cp -r "$TINY" before
+    mkdir training
+    cp -r "$TINY" training/checkpoint-1
+    ln -s checkpoint-1 training/last
+    tool export -q -m model -t bundle -o bundle
+    cp bundle bundle.before
+    ln -s bundle alias
+    for command in 'tokenize -o' 'tokenize --rejects' 'predict -o' 'predict --rejects' \
+        'eval -o' 'eval --rejects' 'train -o run --log' 'train -o run --rejects'; do
+        for pair in bundle:bundle bundle:./bundle bundle:alias alias:bundle \
+            model:model/config.json model:model/model.safetensors \
+            model:./model/tokenizer.json model:model/bs.json \
+            training:training/last/vocab.txt training:training/checkpoint-1/vocab.txt; do
+            output=${pair#*:}
+            # shellcheck disable=SC2086
+            refused $command "$output" -m "${pair%:*}" rows.tsv \
+                "${command##* } $output is a file of the model ${pair%:*}"
+        done
+    done
+    refused predict -m model --follow rows.tsv --state model/config.json \
+        '--state model/config.json is a file of the model model'
+    cmp bundle bundle.before
+    diff -r model before
+    diff -r training/last before
+    # What is not the model's may lie beside it, and be written again.
+    for _ in 1 2; do
+        go tool predict -q -m model -o model/predictions.tsv one.tsv
+        status_is 0
+    done
+}
+
+@test "a file that is replaced keeps its permissions" {
+    some_files
+    for command in "$tokenize" "$predict" "$eval" "$label"; do
+        echo earlier >file
+        echo earlier >rejected
+        chmod 600 file
+        chmod 640 rejected
+        # shellcheck disable=SC2086
+        go tool $command -o file --rejects rejected
+        status_is 3
+        [ "$(stat -c %a file rejected | paste -sd ' ')" = '600 640' ]
+        fails grep -q earlier file
+    done
+}
+
 @test "--rejects that cannot be written: exit 5, and no -o file" {
     make_node full 7
     printf 'label\ttext\npos\tgood\nneg\n' >few.tsv

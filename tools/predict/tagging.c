@@ -65,6 +65,8 @@ int tagging_check(const struct tagging *tagging, const struct bs_options *option
                        "--state needs the header row, since JSON lines need not tell the "
                        "same columns when it goes on; leave out --header no, or write -t "
                        "jsonl");
+    if (bs_options_check_output(options, "--state", tagging->state_path, error))
+        return error->code;
     return check_files(tagging, output_file(options), error);
 }
 

@@ -215,7 +215,10 @@ static int check_files(const struct bs_options *options, const struct train_opti
         if (bs_is_same_file(log, options->paths[i]))
             return bs_fail(error, BS_USAGE, "--log would be written into the input %s",
                            options->paths[i]);
-    return BS_OK;
+    if (log && bs_is_same_file(log, "/dev/stderr"))
+        return bs_fail(error, BS_USAGE,
+                       "--log %s: messages go there; name a file of its own", log);
+    return bs_options_check_output(options, "--log", log, error);
 }
 
 int train_options_check(const struct bs_options *options, const struct train_options *own,
@@ -223,9 +226,11 @@ int train_options_check(const struct bs_options *options, const struct train_opt
     bool evaluates = own->eval_data || own->settings.eval_fraction > 0;
     if (!own->output && !own->check)
         return bs_fail(error, BS_USAGE, "-o FOLDER is needed: where checkpoints go");
-    if (is_dash(own->log))
-        return bs_fail(error, BS_USAGE,
-                       "--log -: the report goes to standard output anyway; name a file");
+    if (own->log && (is_dash(own->log) || bs_is_stdout(own->log)))
+        return bs_fail(
+            error, BS_USAGE,
+            "--log %s: the report goes to standard output anyway; name another file",
+            own->log);
     if (own->eval_data && own->settings.eval_fraction > 0)
         return bs_fail(error, BS_USAGE, "choose one of --eval-data and --eval-fraction");
     if (own->settings.patience > 0 && !evaluates)
