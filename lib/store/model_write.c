@@ -25,6 +25,7 @@ static const char suffix[] = ".partial-XXXXXX";
 struct bs_model_writing {
     char *path;      /* final name */
     char *temporary; /* the name until then */
+    mode_t mode;     /* of it, then */
 };
 
 /* The tensors under the names that are written; `values` holds converted ones. */
@@ -179,9 +180,11 @@ static int fill_bundle(struct bs_model_writing *writing,
         bs_tensors_image_make(&image, renamed->tensors, parts->n_tensors, error))
         return error->code;
     int code = write_config(&config, parts, renamed, error);
+    mode_t mask = umask(077); /* until it has its mode it is nobody else's */
     if (!code)
         code = write_sections(writing->temporary, parts, bs_buffer_span(&config), &image,
                               error);
+    umask(mask);
     bs_buffer_free(&config);
     bs_tensors_image_free(&image);
     return code;
@@ -195,7 +198,15 @@ static char *without_slashes(const char *path) {
     return bs_span_string(bs_span(path, size));
 }
 
-static struct bs_model_writing *writing_new(const char *path) {
+/* That of what is replaced, which need not be for everybody. */
+static mode_t mode_of(const char *path, mode_t fresh) {
+    struct stat there;
+    mode_t mask = umask(0);
+    umask(mask);
+    return stat(path, &there) == 0 ? there.st_mode & 07777 : fresh & ~mask;
+}
+
+static struct bs_model_writing *writing_new(const char *path, mode_t fresh) {
     struct bs_model_writing *writing = bs_alloc(1, sizeof *writing);
     struct bs_buffer name = {0};
     if (!writing)
@@ -203,6 +214,7 @@ static struct bs_model_writing *writing_new(const char *path) {
     writing->path = without_slashes(path);
     if (writing->path && bs_buffer_printf(&name, "%s%s", writing->path, suffix)) {
         writing->temporary = name.data;
+        writing->mode = mode_of(writing->path, fresh);
         return writing;
     }
     free(writing->path);
@@ -217,13 +229,8 @@ static void writing_free(struct bs_model_writing *writing) {
 }
 
 static int make_folder(struct bs_model_writing *writing, struct bs_error *error) {
-    mode_t mask = umask(0);
-    umask(mask);
     if (!mkdtemp(writing->temporary))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", writing->path);
-    if (chmod(writing->temporary, 0777 & ~mask))
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode",
-                             writing->path);
     return BS_OK;
 }
 
@@ -235,10 +242,23 @@ static int make_file(struct bs_model_writing *writing, struct bs_error *error) {
     return BS_OK;
 }
 
+static int fill(struct bs_model_writing *writing, bool bundle,
+                const struct bs_model_parts *parts, struct bs_error *error) {
+    struct renamed renamed = {0};
+    int code = rename_all(&renamed, parts, error);
+    if (!code)
+        code = bundle ? fill_bundle(writing, parts, &renamed, error)
+                      : fill_folder(writing, parts, &renamed, error);
+    renamed_free(&renamed);
+    if (!code && chmod(writing->temporary, writing->mode))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode",
+                             writing->path);
+    return code;
+}
+
 static int begin(struct bs_model_writing **result, const char *path, bool bundle,
                  const struct bs_model_parts *parts, struct bs_error *error) {
-    struct bs_model_writing *writing = writing_new(path);
-    struct renamed renamed = {0};
+    struct bs_model_writing *writing = writing_new(path, bundle ? 0666 : 0777);
     if (!writing) {
         bs_fail_memory(error, strlen(path), path);
         return BS_RESOURCE;
@@ -248,11 +268,7 @@ static int begin(struct bs_model_writing **result, const char *path, bool bundle
         writing_free(writing);
         return code;
     }
-    code = rename_all(&renamed, parts, error);
-    if (!code)
-        code = bundle ? fill_bundle(writing, parts, &renamed, error)
-                      : fill_folder(writing, parts, &renamed, error);
-    renamed_free(&renamed);
+    code = fill(writing, bundle, parts, error);
     if (code)
         bs_model_write_abandon(writing);
     else

@@ -42,7 +42,8 @@ int bs_model_write_file(struct bs_model_writing *writing, const char *name,
                         struct bs_span bytes, struct bs_error *error) BS_MUST_CHECK;
 
 /* Gives the folder its name; a directory of that name is replaced and removed (for
- * files: see bs_output). Frees `writing`, also on failure, when nothing is left. */
+ * files: see bs_output). Frees `writing`, also on failure, when nothing is left. What
+ * replaces something has its permissions, as they were at bs_model_write_begin. */
 int bs_model_write_commit(struct bs_model_writing *writing,
                           struct bs_error *error) BS_MUST_CHECK;
 void bs_model_write_abandon(struct bs_model_writing *writing);

@@ -243,6 +243,26 @@ words() {
     cmp <(tool predict -m y <<<good) <(tool predict -m other <<<good)
 }
 
+@test "what replaces an export has its permissions" {
+    umask 022
+    go export_model --to hf -o x
+    go export_model --to bundle -o y
+    [ "$(stat -c %a x y | xargs)" = '755 644' ]
+    chmod 700 x
+    chmod 600 y
+    go export_model --to hf -o x
+    status_is 0
+    go export_model --to bundle -o y
+    status_is 0
+    [ "$(stat -c %a x y | xargs)" = '700 600' ]
+    umask 077
+    chmod 755 x
+    chmod 644 y
+    go export_model --to hf -o x
+    go export_model --to int8 -o y
+    [ "$(stat -c %a x y | xargs)" = '755 644' ]
+}
+
 @test "texts of FILE are compared instead of the built-in ones" {
     printf 'text\nfine film\nbad film\nthe awful film\n' >texts.tsv
     go export_model --to bundle -o x --max-length 4 texts.tsv
