@@ -313,10 +313,12 @@ static int set_all(json_t *json, const struct bs_model_config *config,
     for (size_t i = 0; i < 2; i++)
         if (json_object_get(json, type_keys[i]))
             failed |= json_object_set_new(json, type_keys[i], json_string(float_type));
+    failed |= json_object_set_new(json, "architectures",
+                                  json_pack("[s]", config->num_labels > 0
+                                                       ? "BertForSequenceClassification"
+                                                       : "BertModel"));
     if (config->num_labels == 0)
         return failed;
-    failed |= json_object_set_new(json, "architectures",
-                                  json_pack("[s]", "BertForSequenceClassification"));
     failed |= json_object_set_new(json, "problem_type",
                                   json_string("single_label_classification"));
     /* Both would contradict id2label. */

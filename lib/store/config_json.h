@@ -28,7 +28,8 @@ void bs_model_config_free(struct bs_model_config *config);
 /* config.json of a classifier with config's labels: the base's JSON with architectures
  * ["BertForSequenceClassification"], id2label, label2id and problem_type, and
  * `float_type` ("float32") where the base names one; every other key is kept in its
- * place. Without labels (num_labels 0) only the float type changes. Overwrites `out`. */
+ * place. Without labels (num_labels 0) only the float type changes, and architectures,
+ * which become ["BertModel"]: other heads are not written. Overwrites `out`. */
 int bs_config_write(const struct bs_model_config *config, struct bs_span base_json,
                     const char *float_type, struct bs_buffer *out,
                     struct bs_error *error) BS_MUST_CHECK;

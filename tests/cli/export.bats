@@ -291,6 +291,19 @@ words() {
     err_has 'bs-train'
 }
 
+@test "config.json names the kind of model that was written" {
+    make_model base no-classifier
+    sed -i 's/BertForSequenceClassification/BertForMaskedLM/' base/config.json
+    go tool export -m base --to hf -o x
+    status_is 0
+    [ "$(grep -A 2 architectures x/config.json | tr -d ' \n')" = '"architectures":["BertModel"],' ]
+    cp -r "$TINY" other
+    sed -i 's/BertForSequenceClassification/BertForMaskedLM/' other/config.json
+    go tool export -m other --to hf -o x
+    status_is 0
+    [ "$(grep -A 2 architectures x/config.json | tr -d ' \n')" = '"architectures":["BertForSequenceClassification"],' ]
+}
+
 @test "a training folder means its best" {
     mkdir run
     cp -r "$TINY" run/checkpoint-7
