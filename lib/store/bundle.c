@@ -4,7 +4,6 @@
 #include "common/file.h"
 #include "common/hash.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -43,8 +42,9 @@ static uint32_t header_crc(const struct header *header) {
 
 bool bs_bundle_is(const char *path) {
     char begin[sizeof magic];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    struct bs_error ignored;
+    int fd;
+    if (bs_open_regular(path, &fd, &ignored))
         return false;
     ssize_t n = read(fd, begin, sizeof begin);
     close(fd);

@@ -108,16 +108,25 @@ static int map_member(struct bs_model_files *files, int member, struct bs_error 
     return code;
 }
 
+/* Files that cannot be seen would be said to be missing, or no bundle. */
+static int check_access(const char *path, struct bs_error *error) {
+    if (!bs_file_exists(path))
+        return bs_fail(error, BS_DATA, "%s: no such model: neither a folder nor a bundle",
+                       path);
+    if (access(path, bs_is_directory(path) ? X_OK : R_OK))
+        return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
+    return BS_OK;
+}
+
 static int open_members(struct bs_model_files *files, struct bs_error *error) {
+    if (check_access(files->path, error))
+        return error->code;
     if (bs_is_directory(files->path)) {
         for (int i = 0; i < MEMBERS; i++)
             if (map_member(files, i, error))
                 return error->code;
         return BS_OK;
     }
-    if (!bs_file_exists(files->path))
-        return bs_fail(error, BS_DATA, "%s: no such model: neither a folder nor a bundle",
-                       files->path);
     if (!bs_bundle_is(files->path))
         return bs_fail(error, BS_DATA,
                        "%s: neither a model directory nor a bundle of bs-export",

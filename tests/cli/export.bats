@@ -338,6 +338,13 @@ words() {
     nothing_left y
 }
 
+@test "a pipe is no model" {
+    mkfifo x
+    go timeout 60 "$BIN/bs-export" -m x --verify
+    status_is 4
+    err_is 'bs-export: x: neither a model directory nor a bundle of bs-export'
+}
+
 @test "cut and foreign files are no models" {
     go export_model --to bundle -o x
     for size in 7 31 100 1000 30000; do

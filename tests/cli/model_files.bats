@@ -221,6 +221,20 @@ CONFIG=lying/config.json
     refused 'texts: neither a model directory nor a bundle of bs-export' texts
 }
 
+@test "a model that this user may not read: that is said" {
+    chmod 000 lying bundle
+    for model in lying bundle; do
+        for command in 'predict texts' 'tokenize -t ids texts' 'export --verify'; do
+            # shellcheck disable=SC2086
+            go_as_user "$BIN"/bs-$command -m $model
+            status_is 4
+            out_is ''
+            err_is "bs-${command%% *}: $model: cannot open: Permission denied"
+        done
+    done
+    chmod 755 lying
+}
+
 @test "only a pickle: the remedy is said" {
     mv $FILE lying/pytorch_model.bin
     refused 'lying: has only pytorch_model.bin, which cannot be read safely; convert it once, in Python: AutoModel.from_pretrained(DIR).save_pretrained(DIR)'
