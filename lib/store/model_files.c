@@ -8,6 +8,7 @@
 #include "store/json.h"
 #include "store/model_digest.h"
 #include "store/model_files_light.h"
+#include "store/model_finite.h"
 #include "store/tensor_names.h"
 
 #include <limits.h>
@@ -271,8 +272,35 @@ struct bs_span bs_model_files_bs_json(const struct bs_model_files *files) {
     return files->members[BS_JSON];
 }
 
+/* No tool looks into it, so nobody else would see. */
+static int check_bs_json(const struct bs_model_files *files, struct bs_error *error) {
+    json_t *object = NULL;
+    if (!files->members[BS_JSON].data)
+        return BS_OK;
+    char *path = bs_path_join(files->path, member_name(BS_JSON));
+    if (!path)
+        return bs_fail_memory(error, strlen(files->path), files->path);
+    int code = bs_json_object_as_reals(&object, files->members[BS_JSON], path, error);
+    json_decref(object);
+    free(path);
+    return code;
+}
+
+static int check_weights(const struct bs_model_files *files, struct bs_error *error) {
+    char *path =
+        files->bundle ? strdup(files->path) : bs_path_join(files->path, weights_name);
+    if (!path)
+        return bs_fail_memory(error, strlen(files->path), files->path);
+    int code = bs_model_check_finite(&files->config, files->tensors, path, error);
+    free(path);
+    return code;
+}
+
 int bs_model_files_verify(const struct bs_model_files *files, struct bs_error *error) {
-    return files->bundle ? bs_bundle_verify(files->bundle, error) : BS_OK;
+    if ((files->bundle && bs_bundle_verify(files->bundle, error)) ||
+        check_bs_json(files, error))
+        return error->code;
+    return check_weights(files, error);
 }
 
 int bs_model_files_digest(struct bs_model_files *files, const char **digest,

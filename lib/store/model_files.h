@@ -50,8 +50,10 @@ struct bs_span bs_model_files_config_json(const struct bs_model_files *files);
 /* bs.json; data NULL if there is none. */
 struct bs_span bs_model_files_bs_json(const struct bs_model_files *files);
 
-/* Reads all of a bundle and compares its checksums; BS_DATA names the section that is
- * damaged. A directory has no checksums and passes. */
+/* Reads all of a model but the tokenizer, which bs_model_files_tokenizer reads: a
+ * bundle's checksums must fit, bs.json be JSON, every weight a finite number. BS_DATA
+ * names the section, the file or the tensor that is damaged. A directory has no
+ * checksums: a changed number passes. */
 int bs_model_files_verify(const struct bs_model_files *files,
                           struct bs_error *error) BS_MUST_CHECK;
 

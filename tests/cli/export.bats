@@ -320,6 +320,11 @@ words() {
     err_is ''
 }
 
+# header: how many bytes of model.safetensors are before the weights.
+header() {
+    perl -e 'read STDIN, $_, 8; print 8 + unpack "Q<"' <"$TINY/model.safetensors"
+}
+
 # ---- bad models and full disks ------------------------------------------------------
 
 @test "--verify finds a changed weight that opening a bundle does not" {
@@ -336,6 +341,47 @@ words() {
     go tool export -m x --to hf -o y
     status_is 4
     nothing_left y
+}
+
+@test "--verify of a directory reads all that a tool would" {
+    go export_model --verify
+    status_is 0
+    out_is ''
+    err_is "bs-export: $TINY: can be read, all of it; a directory has no checksums to compare"
+    # damaged FILE MESSAGE: x/FILE is; nothing is exported that holds it.
+    damaged() {
+        go tool export -m x --verify
+        status_is 4
+        out_is ''
+        err_has "bs-export: x$1: $2"
+        go tool export -m x --to hf -o y
+        status_is 4
+        err_has "bs-export: x$1: $2"
+        nothing_left y
+        rm -rf x
+        cp -r "$TINY" x
+    }
+    cp -r "$TINY" x
+    for at in 8 100000 300000; do # of the weights; the first are embeddings
+        perl -e 'print "\xff" x 400' |
+            dd of=x/model.safetensors bs=1 seek=$(($(header) + at)) conv=notrunc status=none
+        damaged /model.safetensors 'tensor "bert.'
+    done
+    rm x/vocab.txt
+    damaged '' 'neither tokenizer.json nor vocab.txt is there'
+    : >x/vocab.txt
+    damaged /vocab.txt 'the token [UNK] is missing'
+    echo '{garbage' >x/tokenizer.json
+    damaged /tokenizer.json 'not valid JSON'
+    echo '{garbage' >x/tokenizer_config.json
+    damaged /tokenizer_config.json 'not valid JSON'
+    for json in '{' '' '[]'; do
+        printf %s "$json" >x/bs.json
+        damaged /bs.json 'not '
+    done
+    echo '{"seed": 18446744073709551615}' >x/bs.json
+    go tool export -m x --verify
+    status_is 0
 }
 
 @test "a pipe is no model" {

@@ -451,6 +451,15 @@ static void make_mixed(struct model *model) {
     }
 }
 
+/* Bits of halves of F32, of which no half is infinite or no number. */
+static void make_finite(struct model *model) {
+    uint16_t halves[2 * MAX_FLOATS];
+    memcpy(halves, model->values, sizeof halves);
+    for (int i = 0; i < 2 * MAX_FLOATS; i++)
+        halves[i] &= 0xBBFF;
+    memcpy(model->values, halves, sizeof halves);
+}
+
 static char *make_bundle(struct bs_model_files *base, const struct model *model) {
     struct bs_error error = {0};
     struct bs_model_writing *writing = NULL;
@@ -466,6 +475,7 @@ static void test_bundle(void) {
     struct bs_error error = {0};
     struct model model;
     make_mixed(&model);
+    make_finite(&model);
     char *path = save(&model, "mixed");
     struct bs_model_files *base = open_it(path, &error);
     char *bundle = make_bundle(base, &model);
@@ -487,6 +497,37 @@ static void test_bundle(void) {
     bs_model_files_close(base);
     free(bundle);
     free(path);
+}
+
+/* Checksums tell nothing of weights that were damaged before. */
+static void test_not_finite(void) {
+    static const char *const names[] = {"embeddings.word_embeddings.weight",
+                                        "encoder.layer.1.output.dense.weight",
+                                        "classifier.bias"};
+    for (size_t i = 0; i < 3; i++) {
+        struct bs_error error = {0};
+        struct model model;
+        make_model(&model, true);
+        struct bs_tensor *tensor = &model.tensors[place_of(&model, names[i])];
+        uint32_t bits = i == 0 ? 0x7F800000 : 0xFFFFFFFF;
+        memcpy((char *)tensor->bytes.data + tensor->bytes.size - sizeof bits, &bits,
+               sizeof bits);
+        char *path = save(&model, "damaged");
+        struct bs_model_files *base = open_it(path, &error);
+        check(base && bs_model_files_verify(base, &error) == BS_DATA &&
+                  strstr(error.text, "damaged/model.safetensors: tensor ") &&
+                  strstr(error.text, names[i]),
+              "not finite: %s", error.text);
+        char *bundle = make_bundle(base, &model);
+        struct bs_model_files *files = open_it(bundle, &error);
+        check(files && bs_model_files_verify(files, &error) == BS_DATA &&
+                  strstr(error.text, "x.bundle: tensor ") && strstr(error.text, names[i]),
+              "nor in a bundle: %s", error.text);
+        bs_model_files_close(files);
+        bs_model_files_close(base);
+        free(bundle);
+        free(path);
+    }
 }
 
 /* Without the syncs of bs_file_write, which would take most of the test's time. */
@@ -666,6 +707,7 @@ int main(void) {
     test_write();
     test_failed_write();
     test_bundle();
+    test_not_finite();
     test_damaged_bundle();
     test_forged_bundle();
     test_damaged_section();
