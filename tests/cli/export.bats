@@ -208,6 +208,17 @@ words() {
     out_is ''
     err_matches '^bs-export: x: not written: [0-9]+ of 3000 labels are those of the model in fp32, a share of 0\.[0-9]+, but 1 is required$'
     nothing_left x
+    # Two of three, as near to what is required as can be.
+    tool export -q -m "$TINY" --to int8 -o int8 --require 0
+    paste <(tool predict -m "$TINY" texts) <(tool predict -m int8 texts) >both
+    awk -F '\t' '$1 == $4 && n++ < 2 || $1 != $4 && m++ < 1 { print $3 }' both >three
+    [ "$(wc -l <three)" -eq 3 ]
+    for share in 0.666667 0.9999999; do
+        go export_model --to int8 -o x --require $share three
+        status_is 1
+        err_is "bs-export: x: not written: 2 of 3 labels are those of the model in fp32, a share of 0.666666, but $share is required"
+    done
+    nothing_left x
     each_is_wrong export_model '--to bundle -o x --require 0.5' '--to int8 -o x --require 2' \
         '--to int8 -o x --require most'
     nothing_left x

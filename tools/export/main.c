@@ -258,17 +258,20 @@ static int judge_labels(const struct bs_options *options, const struct settings 
     int code = compare_labels(options, files, copy, &agreement, error);
     if (!bs_tool_keeps_output(code))
         return code;
-    double share = (double)agreement.equal / (double)agreement.texts;
-    if (share < settings->require)
+    int64_t millionths = agreement.equal * 1000000 / agreement.texts;
+    double shown = (double)millionths / 1e6;
+    char required[32];
+    bs_format_real(settings->require, required);
+    if ((double)agreement.equal / (double)agreement.texts < settings->require)
         return bs_fail(error, BS_NEGATIVE,
                        "%s: not written: %lld of %lld labels are those of the model in "
-                       "fp32, a share of %.6g, but %g is required",
+                       "fp32, a share of %.6g, but %s is required",
                        options->output, (long long)agreement.equal,
-                       (long long)agreement.texts, share, settings->require);
+                       (long long)agreement.texts, shown, required);
     bs_note("%s: %lld of %lld labels are those of %s in fp32, a share of %.6g; "
             "probabilities differ by %.4f in the mean",
             options->output, (long long)agreement.equal, (long long)agreement.texts,
-            options->model, share, agreement.difference);
+            options->model, shown, agreement.difference);
     return code;
 }
 
