@@ -274,6 +274,15 @@ words() {
     [ "$(stat -c %a x y | xargs)" = '755 644' ]
 }
 
+@test "a tokenizer with more ids than the model has is said once, with the model's name" {
+    cp -r "$TINY" many
+    echo more >>many/vocab.txt
+    go tool export -m many --to bundle -o x
+    status_is 0
+    err_is 'bs-export: many: the tokenizer has ids up to 84, the model knows 84; texts with such ids will be rejected
+bs-export: x: written and read back; logits of 12 texts are those of many'
+}
+
 @test "texts of FILE are compared instead of the built-in ones" {
     printf 'text\nfine film\nbad film\nthe awful film\n' >texts.tsv
     go export_model --to bundle -o x --max-length 4 texts.tsv
@@ -400,6 +409,17 @@ header() {
     go timeout 60 "$BIN/bs-export" -m x --verify
     status_is 4
     err_is 'bs-export: x: neither a model directory nor a bundle of bs-export'
+}
+
+@test "logits that are not finite: which model's is said" {
+    cp -r "$TINY" large
+    # Finite: the sums are not.
+    perl -e 'print pack("f<", 3e38) x 100' |
+        dd of=large/model.safetensors bs=1 seek=$(($(wc -c <"$TINY/model.safetensors") - 520)) conv=notrunc status=none
+    go tool export -m large --to bundle -o x
+    status_is 4
+    err_has "bs-export: large: the model's logits are not finite"
+    nothing_left x
 }
 
 @test "cut and foreign files are no models" {

@@ -33,6 +33,7 @@ static const char *const samples[] = {
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 
 struct side {
+    const char *name; /* for messages */
     struct bs_model *model;
     struct bs_infer *infer;
     float *logits;
@@ -75,18 +76,19 @@ static int open_side(struct comparison *c, int number, const struct bs_model_fil
     return bs_infer_new(&side->infer, side->model, infer, error);
 }
 
-/* Both tokenizers must give the same ids; one of them is enough then. */
+/* The files of both tokenizers must be the same; one of them is enough then. */
 static int open_tokenizer(struct comparison *c, const struct bs_model_files *model,
                           const struct bs_model_files *copy, struct bs_error *error) {
-    struct bs_tokenizer *other = NULL;
-    if (bs_model_files_tokenizer(model, &c->tokenizer, error) ||
-        bs_model_files_tokenizer(copy, &other, error))
+    for (int i = 0; i < BS_TOKENIZER_FILES; i++) {
+        enum bs_tokenizer_file which = (enum bs_tokenizer_file)i;
+        struct bs_span ours = bs_model_files_tokenizer_file(model, which);
+        struct bs_span theirs = bs_model_files_tokenizer_file(copy, which);
+        if (!ours.data != !theirs.data || !bs_span_equal(ours, theirs))
+            return bs_fail(error, BS_DATA, "%s: does not have the model's %s", c->output,
+                           bs_tokenizer_file_names[i]);
+    }
+    if (bs_model_files_tokenizer(model, &c->tokenizer, error))
         return error->code;
-    int same = strcmp(bs_tokenizer_digest(c->tokenizer), bs_tokenizer_digest(other));
-    bs_tokenizer_free(other);
-    if (same != 0)
-        return bs_fail(error, BS_DATA, "%s: does not tokenize as the model does",
-                       c->output);
     return bs_tokenizer_worker_new(&c->worker, c->tokenizer, false, error);
 }
 
@@ -138,7 +140,7 @@ static int compare_logits(struct comparison *c, int64_t count, struct bs_error *
                          error) ||
             bs_infer_check_logits(c->sides[i].logits, count * c->config->num_labels,
                                   error))
-            return error->code;
+            return bs_error_prefix(error, "%s: ", c->sides[i].name);
     c->texts += count;
     if (c->agreement) {
         count_equal(c, count);
@@ -217,7 +219,8 @@ static int compare_samples(struct comparison *c, struct bs_error *error) {
         bs_encoding_free(&encodings[i]);
     if (!code && count == 0)
         return bs_fail(error, BS_DATA,
-                       "the model takes none of the sample texts; give a FILE of texts");
+                       "%s: takes none of the sample texts; give a FILE of texts",
+                       c->sides[0].name);
     return code;
 }
 
@@ -250,6 +253,8 @@ static int compare(struct comparison *c, const struct bs_options *options,
                    struct bs_model_files *model, struct bs_model_files *copy,
                    const char *device, struct bs_error *error) {
     size_t K = (size_t)c->config->num_labels;
+    c->sides[0].name = options->model;
+    c->sides[1].name = options->output;
     c->probabilities = bs_alloc(2 * K, sizeof *c->probabilities);
     if (!c->probabilities)
         return bs_fail_memory(error, 2 * K * sizeof *c->probabilities, "labels");
