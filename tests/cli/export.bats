@@ -53,14 +53,72 @@ nothing_left() {
     [ "$(cat x/thesis.txt)" = precious ]
     go export_model --to bundle -o x
     status_is 2
-    err_has 'is a folder'
+    err_has 'names a folder'
     go export_model --to hf -o "$TINY"
     status_is 2
     err_has 'is the model itself'
     echo text >y
-    go export_model --to hf -o y
-    status_is 2
-    err_has 'is a file'
+    for wrong in y y/; do
+        go export_model --to hf -o $wrong
+        status_is 2
+        err_is "bs-export: $wrong: is a file; --to hf writes a folder"
+    done
+    [ "$(cat y)" = text ]
+}
+
+@test "a folder in which a model's file is a folder or a link is left alone" {
+    mkdir -p x/vocab.txt y
+    echo precious >x/vocab.txt/thesis.txt
+    ln -s "$TINY/vocab.txt" y/vocab.txt
+    for wrong in x y; do
+        go export_model --to hf -o $wrong
+        status_is 2
+        out_is ''
+        err_is "bs-export: $wrong: is there and holds \"vocab.txt\", which bs-export did not write; choose another -o"
+    done
+    [ "$(cat x/vocab.txt/thesis.txt)" = precious ]
+    [ -L y/vocab.txt ]
+}
+
+@test "a folder that comes to hold other things while an export is made is left alone" {
+    begin "$TINY" hf 7
+    mkdir x
+    echo precious >x/thesis.txt
+    exec 7>&-
+    ends 2
+    cp err7 err
+    err_has 'x: is there and holds "thesis.txt"'
+    [ "$(cat x/thesis.txt)" = precious ]
+    [ -z "$(compgen -G 'x.*')" ]
+}
+
+@test "a name that a result cannot get is refused before there is one" {
+    # The texts would be waited for.
+    mkfifo texts
+    exec 7<>texts
+    wrong() {
+        go timeout 60 "$BIN/bs-export" -m own -t "$1" -o "$2" texts
+        status_is 2
+        out_is ''
+        err_is "bs-export: $3"
+    }
+    cp -r "$TINY" own
+    for layout in hf bundle int8; do
+        wrong $layout '' '-o PATH is needed, the folder or file to write'
+        for name in tokenizer.json bs.json config.json vocab.txt/; do
+            wrong $layout own/$name "own/$name: is what a file of a model's folder is called; choose another -o"
+        done
+        for name in . own/.. own/../; do
+            wrong $layout $name "$name: cannot be replaced; choose another -o"
+        done
+    done
+    go export_model -t bundle -o x
+    for name in new/ x/; do
+        wrong bundle $name "$name: names a folder; a bundle is a file"
+    done
+    exec 7>&-
+    diff -r own "$TINY"
+    [ ! -e new ]
 }
 
 @test "a symbolic link is not replaced" {
@@ -104,8 +162,14 @@ nothing_left() {
     go tool export -m own --to bundle -o own/model.safetensors
     status_is 2
     out_is ''
-    err_is 'bs-export: own/model.safetensors: is there and is no bundle; choose another -o'
+    err_has 'own/model.safetensors: is what a file of a model'
     cmp own/model.safetensors "$TINY/model.safetensors"
+    echo text >y
+    go tool export -m own --to bundle -o y
+    status_is 2
+    out_is ''
+    err_is 'bs-export: y: is there and is no bundle; choose another -o'
+    [ "$(cat y)" = text ]
 }
 
 @test "a bundle is one file that predicts the same bytes" {

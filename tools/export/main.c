@@ -7,22 +7,15 @@
 #include "common/number.h"
 #include "compare.h"
 #include "front/tool.h"
-#include "store/bundle.h"
+#include "place.h"
 #include "store/model_write.h"
 #include "store/quantize.h"
 #include "store/tensor_names.h"
 
-#include <dirent.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { OPTION_VERIFY = BS_OPTION_OWN, OPTION_REQUIRE };
-
-enum layout { NO_LAYOUT, HUGGING_FACE, BUNDLE, INT8 };
 
 struct settings {
     const char *output;
@@ -131,103 +124,6 @@ static int list_tensors(struct tensors *tensors, const struct bs_model_files *fi
     return BS_OK;
 }
 
-/* Files of a model directory as bs-export writes it. */
-static bool is_ours(const char *name) {
-    static const char *const names[] = {".", "..", "config.json", "bs.json",
-                                        "model.safetensors"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    for (int i = 0; i < BS_TOKENIZER_FILES; i++)
-        if (strcmp(name, bs_tokenizer_file_names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* A folder with anything else in it is not removed, nor one that is protected. */
-static int check_folder(const char *path, struct bs_error *error) {
-    DIR *folder = opendir(path);
-    if (!folder)
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", path);
-    if (access(path, W_OK | X_OK)) {
-        closedir(folder);
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot be replaced", path);
-    }
-    int code = BS_OK;
-    for (struct dirent *entry; !code && (entry = readdir(folder));)
-        if (!is_ours(entry->d_name))
-            code = bs_fail(error, BS_USAGE,
-                           "%s: is there and holds \"%s\", which bs-export does not "
-                           "write; choose another -o",
-                           path, entry->d_name);
-    closedir(folder);
-    return code;
-}
-
-static bool is_run(const char *folder) {
-    char path[PATH_MAX];
-    for (int i = 0; i < 2; i++) {
-        int size = snprintf(path, sizeof path, "%s/%s", folder, i ? "log.tsv" : "lock");
-        if (size >= (int)sizeof path || !bs_file_exists(path))
-            return false;
-    }
-    return true;
-}
-
-/* A run goes on only while nothing else lies in its folder. */
-static int check_outside(const char *output, char *folder, struct bs_error *error) {
-    for (; strcmp(folder, "/") != 0; folder = dirname(folder))
-        if (is_run(folder))
-            return bs_fail(error, BS_USAGE,
-                           "%s: lies in the training run %s; choose another -o", output,
-                           folder);
-    return BS_OK;
-}
-
-/* A link would be replaced, not what it points to. */
-static int check_place(const char *output, struct bs_error *error) {
-    struct stat there;
-    char *path = strdup(output);
-    if (!path)
-        return bs_fail_memory(error, strlen(output), output);
-    for (size_t size = strlen(path); size > 1 && path[size - 1] == '/';)
-        path[--size] = '\0';
-    int code = BS_OK;
-    if (!lstat(path, &there) && S_ISLNK(there.st_mode))
-        code = bs_fail(error, BS_USAGE,
-                       "%s: is a symbolic link; name its target, or choose another -o",
-                       output);
-    char *folder = code ? NULL : realpath(dirname(path), NULL);
-    if (folder)
-        code = check_outside(output, folder, error);
-    free(folder);
-    free(path);
-    return code;
-}
-
-static int check_output(const char *output, const char *model, enum layout layout,
-                        struct bs_error *error) {
-    struct stat there, source;
-    if (check_place(output, error))
-        return error->code;
-    if (stat(output, &there))
-        return BS_OK;
-    if (!stat(model, &source) && there.st_dev == source.st_dev &&
-        there.st_ino == source.st_ino)
-        return bs_fail(error, BS_USAGE, "%s: is the model itself; choose another -o",
-                       output);
-    if (layout == HUGGING_FACE && S_ISDIR(there.st_mode))
-        return check_folder(output, error);
-    if (layout == HUGGING_FACE)
-        return bs_fail(error, BS_USAGE, "%s: is a file; --to hf writes a folder", output);
-    if (S_ISDIR(there.st_mode))
-        return bs_fail(error, BS_USAGE, "%s: is a folder; a bundle is a file", output);
-    if (!S_ISREG(there.st_mode) || (there.st_size > 0 && !bs_bundle_is(output)))
-        return bs_fail(error, BS_USAGE,
-                       "%s: is there and is no bundle; choose another -o", output);
-    return BS_OK;
-}
-
 static int check_settings(const struct bs_options *options,
                           const struct settings *settings, struct bs_error *error) {
     if (settings->verify && (settings->layout != NO_LAYOUT || settings->output ||
@@ -245,12 +141,13 @@ static int check_settings(const struct bs_options *options,
                        "--to int8 compares labels on the CPU, where int8 is for; leave "
                        "--device %s out",
                        options->device);
-    if (!options->output || strcmp(options->output, "-") == 0)
+    if (!options->output || !*options->output || strcmp(options->output, "-") == 0)
         return bs_fail(error, BS_USAGE, "-o PATH is needed, the folder or file to write");
     return BS_OK;
 }
 
-/* How many labels of `copy` are those of the model, said, and judged. */
+/* How many labels of `copy` are those of the model, said, and judged. The share is cut
+ * off: one that is not enough looks so. */
 static int judge_labels(const struct bs_options *options, const struct settings *settings,
                         struct bs_model_files *files, struct bs_model_files *copy,
                         struct bs_error *error) {
@@ -325,12 +222,15 @@ static int write_model(const struct bs_options *options, const struct settings *
         return code;
     }
     struct bs_error failure;
-    if (bs_model_write_commit(writing, &failure)) {
-        *error = failure;
-        return error->code;
+    if (place_check(options->output, settings->layout, bs_model_files_path(files),
+                    &failure))
+        bs_model_write_abandon(writing);
+    else if (bs_model_write_commit(writing, &failure) == BS_OK) {
+        report(options, settings->layout, texts);
+        return code;
     }
-    report(options, settings->layout, texts);
-    return code;
+    *error = failure;
+    return error->code;
 }
 
 static int write_int8(const struct bs_options *options, const struct settings *settings,
@@ -386,8 +286,8 @@ static int run(const struct bs_options *options, const struct settings *settings
         return error->code;
     int code = BS_OK;
     if (!settings->verify)
-        code = check_output(options->output, bs_model_files_path(files), settings->layout,
-                            error);
+        code = place_check(options->output, settings->layout, bs_model_files_path(files),
+                           error);
     if (!code)
         code = export_model(options, settings, files, error);
     bs_model_files_close(files);
