@@ -48,8 +48,7 @@ void bs_infer_free(struct bs_infer *infer);
 int bs_infer_run(struct bs_infer *infer, const struct bs_sequence *sequences, int64_t n,
                  float *logits, struct bs_error *error) BS_MUST_CHECK;
 
-/* BS_DATA if one of `count` logits is not finite: such a model answers nothing. For
- * tools; training has a rule of its own for losses. */
+/* BS_DATA if one of `count` logits is not finite: such a model answers nothing. */
 int bs_infer_check_logits(const float *logits, int64_t count,
                           struct bs_error *error) BS_MUST_CHECK;
 

@@ -8,6 +8,7 @@
 #include "store/model_write.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The report row of this very step, or nothing. */
@@ -37,6 +38,16 @@ static int write_parts(struct run *run, const char *path, struct bs_span json,
     return bs_model_write_commit(writing, error);
 }
 
+/* The loss tells of weights a step later, and never of those that nothing asked for. */
+static int check_weights(const struct bs_model_tensors *tensors, struct bs_error *error) {
+    const char *name = bs_model_tensors_not_finite(tensors);
+    char what[200];
+    if (!name)
+        return BS_OK;
+    snprintf(what, sizeof what, "weights of %s are", name);
+    return run_fail_not_finite(what, error);
+}
+
 static int write_checkpoint(struct run *run, const char *path, struct bs_error *error) {
     struct bs_buffer json = {0};
     struct bs_model_tensors *tensors = NULL;
@@ -46,6 +57,8 @@ static int write_checkpoint(struct run *run, const char *path, struct bs_error *
         code = bs_fail_memory(error, json.size, "bs.json");
     if (!code)
         code = bs_model_tensors_new(&tensors, run->model, error);
+    if (!code)
+        code = check_weights(tensors, error);
     if (!code)
         code = write_parts(run, path, bs_buffer_span(&json), tensors, error);
     bs_model_tensors_free(tensors);

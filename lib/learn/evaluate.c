@@ -76,6 +76,15 @@ static int fill(struct portion *portion, struct run *run, int64_t first, int64_t
     return BS_OK;
 }
 
+/* Scores of what is no number would be made up. */
+static int check_logits(const struct portion *portion, int64_t n_labels,
+                        struct bs_error *error) {
+    struct bs_error ignored;
+    return bs_infer_check_logits(portion->logits, portion->count * n_labels, &ignored)
+               ? run_fail_not_finite("logits of the evaluation are", error)
+               : BS_OK;
+}
+
 static int evaluate(struct run *run, struct portion *portion, int64_t end,
                     struct bs_score_counts *counts, struct bs_error *error) {
     const struct bs_examples *eval = run->training->eval;
@@ -84,7 +93,8 @@ static int evaluate(struct run *run, struct portion *portion, int64_t end,
             return BS_END;
         if (fill(portion, run, i, end, error) ||
             bs_infer_run(run->infer, portion->sequences, portion->count, portion->logits,
-                         error))
+                         error) ||
+            check_logits(portion, run->config.num_labels, error))
             return error->code;
         bs_scores_add(counts, portion->logits, eval->labels + i, portion->count);
     }

@@ -56,12 +56,16 @@ int run_read_loss(struct run *run, struct bs_error *error) BS_MUST_CHECK;
 /* What the sum goes on from. */
 void run_restart_loss(struct run *run, double sum, int64_t count);
 
+/* BS_DEVICE: "WHAT not finite", and what follows; the step is the caller's to say. */
+int run_fail_not_finite(const char *what, struct bs_error *error);
+
 /* Scores of at most `limit` evaluation examples (-1: all). BS_END if `stop` came
- * first. */
+ * first; BS_DEVICE, too, if a logit is not finite. */
 int run_evaluate(struct run *run, int64_t limit, struct bs_scores *scores,
                  struct bs_error *error) BS_MUST_CHECK;
 
-/* Writes checkpoint-STEP and settles the folder. */
+/* Writes checkpoint-STEP and settles the folder; BS_DEVICE, and neither, if a weight is
+ * not finite. */
 int run_save(struct run *run, struct bs_error *error) BS_MUST_CHECK;
 /* Reads `last` and its weights if it is this run's; BS_USAGE if it is another's;
  * BS_END, nothing loaded, if there is none. A finished run has no model. */

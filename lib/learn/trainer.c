@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -116,8 +115,7 @@ static double value_of(enum bs_best_metric metric, const struct bs_scores *score
 static void note_best(struct run *run, const struct bs_scores *scores) {
     struct bs_train_state *state = &run->state;
     double value = value_of(run->settings->metric, scores);
-    run->improved =
-        isfinite(value) && (state->best_step == 0 || value > state->best_value);
+    run->improved = state->best_step == 0 || value > state->best_value;
     if (run->improved) {
         state->best_step = state->step;
         state->best_value = value;

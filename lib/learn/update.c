@@ -100,15 +100,21 @@ int run_update(struct run *run, struct bs_error *error) {
     return BS_OK;
 }
 
+int run_fail_not_finite(const char *what, struct bs_error *error) {
+    return bs_fail(error, BS_DEVICE,
+                   "%s not finite; nothing was saved from there on (a lower "
+                   "--learning-rate may help)",
+                   what);
+}
+
 int run_read_loss(struct run *run, struct bs_error *error) {
     struct bs_step_result result;
     if (bs_read_step(bs_pass_queue(run->pass), &result, error))
         return error->code;
-    if (result.first_bad_update >= 0)
-        return bs_fail(error, BS_DEVICE,
-                       "step %" PRId64 ": loss or gradient is not finite; nothing was "
-                       "saved from there on (a lower --learning-rate may help)",
-                       result.first_bad_update + 1);
+    if (result.first_bad_update >= 0) {
+        run_fail_not_finite("loss or gradient is", error);
+        return bs_error_prefix(error, "step %" PRId64 ": ", result.first_bad_update + 1);
+    }
     run->state.loss_sum = result.loss_total;
     if (run->settings->precision == BS_PRECISION_FP16)
         run->state.loss_scale = result.loss_scale;

@@ -303,6 +303,16 @@ const struct bs_tensor *bs_model_tensors_list(const struct bs_model_tensors *ten
     return tensors->list;
 }
 
+const char *bs_model_tensors_not_finite(const struct bs_model_tensors *tensors) {
+    for (size_t i = 0; i < tensors->count; i++) {
+        struct bs_span bytes = tensors->list[i].bytes;
+        const float *values = (const float *)(const void *)bytes.data;
+        if (!all_finite(values, (int64_t)(bytes.size / sizeof *values)))
+            return tensors->list[i].name;
+    }
+    return NULL;
+}
+
 void bs_model_tensors_free(struct bs_model_tensors *tensors) {
     if (!tensors)
         return;

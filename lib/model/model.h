@@ -101,6 +101,8 @@ int bs_model_tensors_new(struct bs_model_tensors **tensors, const struct bs_mode
                          struct bs_error *error) BS_MUST_CHECK;
 const struct bs_tensor *bs_model_tensors_list(const struct bs_model_tensors *tensors,
                                               size_t *count);
+/* The name of the first tensor with a value that is not finite; NULL if there is none. */
+const char *bs_model_tensors_not_finite(const struct bs_model_tensors *tensors);
 void bs_model_tensors_free(struct bs_model_tensors *tensors);
 
 /* ---- passes --------------------------------------------------------------------- */

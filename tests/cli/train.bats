@@ -353,9 +353,44 @@ differs() {
     train burst --learning-rate 1e37 --max-grad-norm 0 --warmup-steps 0 --weight-decay 0 \
         --save-steps 1 --epochs 40 "$DIR/train.tsv"
     [ "$status" -eq 6 ]
-    [[ $stderr =~ step\ ([0-9]+):\ loss\ or\ gradient\ is\ not\ finite ]]
+    [[ $stderr =~ step\ ([0-9]+):\ .*\ not\ finite ]]
     bad=${BASH_REMATCH[1]}
     for checkpoint in "$DIR"/burst/checkpoint-*; do
         [ ! -e "$checkpoint" ] || [ "${checkpoint##*-}" -lt "$bad" ]
     done
+}
+
+# diverges RATE WHAT ARGUMENTS...: one step at this rate, and nothing is kept of it.
+diverges() {
+    local rate=$1 what=$2
+    shift 2
+    go "$TRAIN" $ARGS -o diverged --learning-rate "$rate" --max-grad-norm 0 --warmup-steps 0 \
+        --max-steps 1 "$@" "$DIR/train.tsv"
+    status_is 6
+    err_has "bs-train: after step 1: $what"
+    err_has ' are not finite; nothing was saved from there on'
+    fails grep -i nan out
+    [ ! -e diverged ]
+}
+
+@test "weights that the last step made no numbers: exit 6, no scores, nothing saved" {
+    cd "$BATS_TEST_TMPDIR"
+    for device in cpu ref; do
+        diverges 1e38 'weights of ' --device $device
+        diverges 1e38 'weights of ' --device $device --save-steps 1
+        diverges 1e38 'logits of the evaluation' --device $device --eval-data "$DIR/eval.tsv"
+        # Finite weights, whose products are not.
+        diverges 1e30 'logits of the evaluation' --device $device --eval-data "$DIR/eval.tsv"
+    done
+}
+
+@test "weights that went wrong before a save: what was saved earlier holds" {
+    cd "$BATS_TEST_TMPDIR"
+    go "$TRAIN" $ARGS -o run --learning-rate 1e38 --warmup-steps 1 --max-steps 5 --save-steps 1 \
+        "$DIR/train.tsv"
+    status_is 6
+    err_has 'bs-train: after step 2: weights of '
+    [ "$(readlink run/last)" = checkpoint-1 ]
+    go tool predict -m run/last "$DIR/eval.tsv"
+    status_is 0
 }
