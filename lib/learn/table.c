@@ -37,8 +37,9 @@ bool bs_table_heading(struct bs_buffer *text) {
 static bool align_field(struct bs_buffer *text, int column, struct bs_span field) {
     if (field.size == 0)
         field = bs_span("-", 1);
-    return bs_buffer_printf(text, "%*.*s", columns[column].width, (int)field.size,
-                            field.data);
+    bool wide = column > 0 && field.size >= (size_t)columns[column].width;
+    return bs_buffer_printf(text, "%s%*.*s", wide ? " " : "", columns[column].width,
+                            (int)field.size, field.data);
 }
 
 bool bs_table_align(struct bs_buffer *text, struct bs_span rows) {

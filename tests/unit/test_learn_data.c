@@ -400,6 +400,14 @@ static void test_table(void) {
                          "    1000       0.062500         0.250000  1.000000  0.500000   "
                          "0.000000  0.000000\n"),
           "aligned");
+    text.size = 0;
+    check(
+        bs_table_align(&text,
+                       bs_span_of("3\t55288687.750000\t123456789012.500000\t\t\t\t\n")) &&
+            bs_span_is(bs_buffer_span(&text),
+                       "       3 55288687.750000 123456789012.500000         -         -"
+                       "          -         -\n"),
+        "wide figures stay apart");
     bs_buffer_free(&rows);
     bs_buffer_free(&text);
 }
