@@ -131,12 +131,15 @@ static void format_value(enum kind kind, const void *value, char text[32]) {
     }
 }
 
-/* A value may hold what would break the line it stands on. */
-static void keep_one_line(char *line, size_t size) {
-    char *value = memchr(line, '\t', size);
-    for (char *c = value + 1; c < line + size - 1; c++)
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
+/* A text may hold what would break the line it stands on. */
+static bool describe_text(struct bs_buffer *text, const char *value) {
+    bool good = true;
+    for (; *value && good; value++) {
+        unsigned char c = (unsigned char)*value;
+        good = c < ' ' || c == '\\' ? bs_buffer_printf(text, "\\x%02x", c)
+                                    : bs_buffer_append_byte(text, *value);
+    }
+    return good;
 }
 
 bool bs_train_settings_describe(const struct bs_train_settings *settings,
@@ -149,10 +152,9 @@ bool bs_train_settings_describe(const struct bs_train_settings *settings,
             string = *(const char *const *)value;
         else if (table[i].kind != TEXT)
             format_value(table[i].kind, value, formatted), string = formatted;
-        size_t before = text->size;
-        if (!bs_buffer_printf(text, "%s\t%s\n", table[i].name, string))
+        if (!bs_buffer_printf(text, "%s\t", table[i].name) ||
+            !describe_text(text, string) || !bs_buffer_append_byte(text, '\n'))
             return false;
-        keep_one_line(text->data + before, text->size - before);
     }
     return true;
 }

@@ -64,7 +64,8 @@ int bs_freeze_parse(const char *text, int64_t *freeze,
 
 /*
  * Appends one line `NAME TAB VALUE` for each setting that changes numbers, in a fixed
- * order; the first part of a run's identity. False without memory.
+ * order; the first part of a run's identity. A control character or backslash in a value
+ * is written as \xHH. False without memory.
  */
 bool bs_train_settings_describe(const struct bs_train_settings *settings,
                                 struct bs_buffer *text) BS_MUST_CHECK;

@@ -109,7 +109,9 @@ static void test_description(void) {
     check(describes(&s, "schedule\tlinear\n"), "names");
     check(describes(&s, "class_weights\tnone\n"), "absent text");
     s.class_weights = "a\tb\n=2";
-    check(describes(&s, "class_weights\ta b =2\n"), "values stay on their line");
+    check(describes(&s, "class_weights\ta\\x09b\\x0a=2\n"), "values stay on their line");
+    s.class_weights = "a\\x09b=2";
+    check(describes(&s, "class_weights\ta\\x5cx09b=2\n"), "and are told apart");
 }
 
 int main(void) {
