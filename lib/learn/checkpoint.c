@@ -1,6 +1,7 @@
 /* Saving a run, and going on from what was saved. */
 #include "learn/run.h"
 
+#include "common/hash.h"
 #include "common/log.h"
 #include "common/version.h"
 #include "learn/identity.h"
@@ -22,6 +23,30 @@ static struct bs_span row_of_step(const struct run *run) {
     return bs_span(rows.data + begin, rows.size - begin);
 }
 
+enum { CRC_PIECE = 1 << 20 }; /* of the file, in memory at once */
+
+static int weights_crc(const char *folder, int64_t *crc, struct bs_error *error) {
+    struct bs_span bytes;
+    char *path = bs_path_join(folder, "model.safetensors");
+    if (!path)
+        return bs_fail_memory(error, strlen(folder), "a path");
+    int code = bs_file_map(path, &bytes, error);
+    free(path);
+    if (code)
+        return code;
+    uint32_t sum = 0;
+    for (size_t at = 0; at < bytes.size; at += CRC_PIECE) {
+        size_t left = bytes.size - at;
+        struct bs_span piece =
+            bs_span(bytes.data + at, left < CRC_PIECE ? left : CRC_PIECE);
+        sum = bs_crc32(sum, piece.data, piece.size);
+        bs_file_forget(piece);
+    }
+    bs_file_unmap(bytes);
+    *crc = sum;
+    return BS_OK;
+}
+
 static int write_parts(struct run *run, const char *path, struct bs_span json,
                        const struct bs_model_tensors *tensors, struct bs_error *error) {
     struct bs_model_writing *writing;
@@ -30,8 +55,9 @@ static int write_parts(struct run *run, const char *path, struct bs_span json,
     parts.tensors = bs_model_tensors_list(tensors, &parts.n_tensors);
     if (bs_model_write_begin(&writing, path, &parts, error))
         return error->code;
-    if (bs_train_state_write(&run->state, run->model, bs_model_write_folder(writing),
-                             error)) {
+    const char *folder = bs_model_write_folder(writing);
+    if (weights_crc(folder, &run->state.weights_crc, error) ||
+        bs_train_state_write(&run->state, run->model, folder, error)) {
         bs_model_write_abandon(writing);
         return error->code;
     }
@@ -140,6 +166,19 @@ static int check_checkpoint(const char *path, struct bs_error *error) {
     return code;
 }
 
+static int check_last(const struct run *run, const char *last, struct bs_error *error) {
+    int64_t crc = 0, wanted = run->state.weights_crc;
+    if (check_checkpoint(last, error) || (wanted && weights_crc(last, &crc, error)))
+        return error->code;
+    return wanted && crc != wanted
+               ? bs_fail(
+                     error, BS_DATA,
+                     "%s/model.safetensors: damaged; put it back, or --restart begins "
+                     "the run anew",
+                     last)
+               : BS_OK;
+}
+
 static int check_best(const struct run *run, struct bs_error *error) {
     const struct bs_run_folder *folder = run->training->folder;
     if (run->state.best_step == 0)
@@ -159,7 +198,7 @@ static int resume_from(struct run *run, const char *last, struct bs_error *error
         return error->code;
     int code = check_identity(run, error);
     if (!code)
-        code = check_checkpoint(last, error);
+        code = check_last(run, last, error);
     if (!code)
         code = check_best(run, error);
     if (!code)

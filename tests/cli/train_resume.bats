@@ -432,6 +432,46 @@ left_alone() {
     finishes run --restart
 }
 
+@test "damaged weights are told, of a run under way and of a finished one; --restart helps" {
+    hold run 0
+    kill -KILL $pid
+    ends 137
+    exec 7>&-
+    cp -a "$DIR/base" finished
+    for folder in run finished; do
+        # One bit of a number, which stays finite.
+        perl -e 'open my $f, "+<:raw", $ARGV[0] or die; seek $f, -1000, 2; read $f, my $byte, 1;
+            seek $f, -1000, 2; print $f chr(1 ^ ord $byte)' $folder/last/model.safetensors
+        cp -a $folder kept
+        go "$TRAIN" $ARGS -o $folder "$DIR/train.tsv"
+        status_is 4
+        out_is ''
+        err_has "bs-train: $folder/last/model.safetensors: damaged; put it back, or --restart begins the run anew"
+        diff -r --no-dereference kept $folder
+        finishes $folder --restart
+        rm -r kept
+    done
+}
+
+@test "a run whose state does not know the weights' checksum, as of before, goes on" {
+    hold run 0
+    kill -KILL $pid
+    ends 137
+    exec 7>&-
+    perl -MCompress::Zlib -0777 -pi -e 's/^weights_crc\t.*\n//m or die; substr $_, -4, 4, "";
+        $_ .= pack "V", crc32($_)' run/last/optimizer.bin
+    finishes run
+}
+
+@test "class weights that differ in a control character make different runs" {
+    printf '{"text":"word%s","label":"%s"}\n' 1 'a\tb' 2 'a\nb' 3 'a\tb' >odd.jsonl
+    go "$TRAIN" -m "$TINY" --max-steps 1 --warmup-steps 0 --class-weights $'a\tb=2' -o run odd.jsonl
+    status_is 0
+    go "$TRAIN" -m "$TINY" --max-steps 1 --warmup-steps 0 --class-weights $'a\nb=2' -o run odd.jsonl
+    status_is 2
+    err_has 'run: holds a different run: --class-weights is a\x0ab=2, was a\x09b=2; choose'
+}
+
 @test "in bf16 too: stopped and gone on with, the same bytes" {
     "$TRAIN" $ARGS --precision bf16 -o "$DIR/whole16" "$DIR/train.tsv" >/dev/null 2>&1
     hold "$DIR/parts16" 0 --precision bf16
