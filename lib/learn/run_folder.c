@@ -2,6 +2,7 @@
 #include "learn/run_folder.h"
 
 #include "learn/state.h"
+#include "learn/table.h"
 #include "store/model_write.h"
 
 #include <ctype.h>
@@ -67,21 +68,46 @@ static bool is_partial_log(const char *name) {
     return true;
 }
 
-/* Gone when a run is at rest. */
-static bool is_temporary(const char *name) {
-    return strcmp(name, ".link-last") == 0 || strcmp(name, ".link-best") == 0 ||
-           strcmp(name, new_log) == 0 || is_partial_log(name);
+static bool is_new_log(const char *name) {
+    return strcmp(name, new_log) == 0 || is_partial_log(name);
+}
+
+static bool is_new_link(const char *name) {
+    return strcmp(name, ".link-last") == 0 || strcmp(name, ".link-best") == 0;
 }
 
 static bool is_link_name(const char *name) {
     return strcmp(name, "last") == 0 || strcmp(name, "best") == 0;
 }
 
-/* What a run makes, and nothing that only looks like it. */
+/* Of an entry itself, S_IFREG and the like; 0: it is gone. */
+static mode_t type_of(const char *folder, const char *name) {
+    char path[PATH_MAX];
+    struct stat status;
+    int size = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return size < (int)sizeof path && !lstat(path, &status) ? status.st_mode & S_IFMT : 0;
+}
+
+static bool is_link(const char *folder, const char *name) {
+    return type_of(folder, name) == S_IFLNK;
+}
+
+/* What a run makes, and nothing that only looks like it. What is gone was another
+ * run's, which is there now. */
 static bool is_ours(const char *folder, const char *name) {
-    return strcmp(name, "lock") == 0 || strcmp(name, "log.tsv") == 0 ||
-           is_link_name(name) || is_temporary(name) || is_partial(name) ||
-           is_checkpoint(folder, name);
+    switch (type_of(folder, name)) {
+    case 0:
+        return true;
+    case S_IFREG:
+        return strcmp(name, "lock") == 0 || strcmp(name, "log.tsv") == 0 ||
+               is_new_log(name);
+    case S_IFLNK:
+        return is_link_name(name) || is_new_link(name) || is_checkpoint(folder, name);
+    case S_IFDIR:
+        return is_partial(name) || is_checkpoint(folder, name);
+    default:
+        return false;
+    }
 }
 
 /* Calls `visit` for every entry until it fails. */
@@ -101,22 +127,34 @@ static int each_entry(const char *path,
     return code;
 }
 
-static bool is_link(const char *folder, const char *name) {
-    char path[PATH_MAX];
-    struct stat status;
-    int size = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return size < (int)sizeof path && !lstat(path, &status) && S_ISLNK(status.st_mode);
+/* Other people call files log.tsv, too; the heading tells. */
+static int has_heading(const char *folder, bool *has, struct bs_error *error) {
+    struct bs_span heading = bs_span_of(bs_table_header), bytes;
+    char *path = bs_path_join(folder, "log.tsv");
+    if (!path)
+        return bs_fail_memory(error, strlen(folder), "a path");
+    int code = bs_file_map(path, &bytes, error);
+    free(path);
+    if (code)
+        return code;
+    *has = bytes.size == 0 || (bytes.size >= heading.size &&
+                               memcmp(bytes.data, heading.data, heading.size) == 0);
+    bs_file_unmap(bytes);
+    return BS_OK;
 }
 
 static int check_entry(const char *folder, const char *name, void *context,
                        struct bs_error *error) {
     (void)context;
+    bool ours = is_ours(folder, name);
     if (is_link_name(name) && !is_link(folder, name))
         return bs_fail(error, BS_USAGE,
                        "%s/%s: is no link to a checkpoint, which a run has here; take it "
                        "away (to copy a run: cp -a), or choose another folder",
                        folder, name);
-    if (is_ours(folder, name))
+    if (ours && strcmp(name, "log.tsv") == 0 && has_heading(folder, &ours, error))
+        return error->code;
+    if (ours)
         return BS_OK;
     return bs_fail(error, BS_USAGE,
                    "%s: holds \"%s\", which is not of a run of bs-train; choose another "
@@ -330,7 +368,7 @@ struct kept {
 static int tidy_entry(const char *folder, const char *name, void *context,
                       struct bs_error *error) {
     const struct kept *kept = context;
-    if (is_temporary(name))
+    if (is_new_log(name) || is_new_link(name))
         return remove_entry(folder, name, error);
     if (!is_checkpoint(folder, name) || strcmp(name, kept->last) == 0 ||
         strcmp(name, kept->best) == 0)

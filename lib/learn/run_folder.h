@@ -9,8 +9,10 @@
  *
  * The state in `last` is what counts: links, log and old checkpoints are put in order
  * by it after every save and before a run goes on, so that a process may be killed
- * between any two of these steps. Other checkpoints than those two are removed. What
- * the folder holds beside all this is never touched: a run does not begin there.
+ * between any two of these steps; what is in order is not written again. Other
+ * checkpoints than those two are removed. What the folder holds beside all this, or under
+ * one of these names without being such a file, link or folder, is never touched: a run
+ * does not begin there.
  */
 #ifndef BS_LEARN_RUN_FOLDER_H
 #define BS_LEARN_RUN_FOLDER_H

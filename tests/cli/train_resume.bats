@@ -220,6 +220,29 @@ left_alone() {
     left_alone run 'run: holds "checkpoint-mine"' --restart
 }
 
+@test "what is called as in a run and is something else is other things" {
+    for option in --quiet --restart; do
+        mkdir -p new/log.tsv/sub
+        echo precious >new/log.tsv/sub/mine
+        left_alone new 'new: holds "log.tsv", which is not of a run of bs-train' $option
+        rm -r new
+        mkdir new
+        printf 'step\tvalue\n1\t2\n' >new/log.tsv
+        left_alone new 'new: holds "log.tsv", which is not of a run of bs-train' $option
+        rm -r new
+        for name in lock .new-log.tsv .link-last; do
+            mkdir -p "new/$name"
+            echo precious >"new/$name/mine"
+            left_alone new "new: holds \"$name\", which" $option
+            rm -r new
+        done
+        mkdir new
+        echo precious >new/checkpoint-9.partial-aB3dE6
+        left_alone new 'new: holds "checkpoint-9.partial-aB3dE6", which' $option
+        rm -r new
+    done
+}
+
 @test "what a killed run leaves under names of its own goes away" {
     mkdir run
     touch run/lock run/log.tsv run/.new-log.tsv run/.new-log.tsv.aB3dE6
