@@ -498,9 +498,17 @@ void bs_output_abandon(struct bs_output *output) {
     output_free(output);
 }
 
+/* On a file system that takes no writes, one that is there will do. */
+static int open_lock(const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EROFS && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        errno = EROFS;
+    return fd;
+}
+
 int bs_lock(const char *path, int *lock, struct bs_error *error) {
     for (;;) {
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        int fd = open_lock(path);
         if (fd < 0)
             return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", path);
         if (flock(fd, LOCK_EX | LOCK_NB)) {

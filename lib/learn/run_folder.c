@@ -283,14 +283,25 @@ int bs_run_folder_state(const struct bs_run_folder *folder, char **path,
     return *path ? BS_OK : bs_fail_memory(error, strlen(folder->path), "a path");
 }
 
+static bool holds_text(const char *path, struct bs_span text) {
+    struct bs_span bytes;
+    struct bs_error ignored;
+    if (bs_file_map(path, &bytes, &ignored))
+        return false;
+    bool same = bs_span_equal(bytes, text);
+    bs_file_unmap(bytes);
+    return same;
+}
+
 /* By way of a name that is nobody else's: "log.tsv.XXXXXX" might be kept by people. */
 int bs_run_folder_write_log(const struct bs_run_folder *folder, struct bs_span text,
                             struct bs_error *error) {
     char *path = bs_run_folder_file(folder, "log.tsv");
     char *new = bs_run_folder_file(folder, new_log);
-    int code = path && new ? bs_file_write(new, text, error)
-                           : bs_fail_memory(error, strlen(folder->path), "a path");
-    if (!code)
+    int code = BS_OK;
+    if (!path || !new)
+        code = bs_fail_memory(error, strlen(folder->path), "a path");
+    else if (!holds_text(path, text) && !(code = bs_file_write(new, text, error)))
         code = bs_rename_durable(new, path, error);
     free(new);
     free(path);
@@ -341,6 +352,12 @@ int bs_run_folder_clear(const struct bs_run_folder *folder, struct bs_error *err
     return each_entry(folder->path, clear_entry, NULL, error);
 }
 
+static bool points_to(const char *link, const char *target) {
+    char there[40];
+    ssize_t size = readlink(link, there, sizeof there);
+    return size >= 0 && bs_span_is(bs_span(there, (size_t)size), target);
+}
+
 /* Points `name` to a checkpoint, at once. */
 static int set_link(const struct bs_run_folder *folder, const char *name, int64_t step,
                     struct bs_error *error) {
@@ -352,6 +369,8 @@ static int set_link(const struct bs_run_folder *folder, const char *name, int64_
     int code = BS_OK;
     if (!path || !temporary)
         code = bs_fail_memory(error, strlen(folder->path), "a path");
+    else if (points_to(path, target))
+        code = BS_OK;
     else if ((unlink(temporary) && errno != ENOENT) || symlink(target, temporary))
         code = bs_fail_errno(error, BS_RESOURCE, "%s: cannot make a link", temporary);
     else
