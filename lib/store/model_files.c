@@ -22,6 +22,7 @@ const char *const bs_tokenizer_file_names[BS_TOKENIZER_FILES] = {
     [BS_TOKENIZER_CONFIG] = "tokenizer_config.json",
     [BS_TOKENIZER_VOCABULARY] = "vocab.txt",
     [BS_TOKENIZER_SPECIAL] = "special_tokens_map.json",
+    [BS_TOKENIZER_ADDED] = "added_tokens.json",
 };
 
 /* The small files: those above, then these two. */

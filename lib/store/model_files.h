@@ -41,6 +41,7 @@ enum bs_tokenizer_file {
     BS_TOKENIZER_CONFIG,     /* tokenizer_config.json */
     BS_TOKENIZER_VOCABULARY, /* vocab.txt */
     BS_TOKENIZER_SPECIAL,    /* special_tokens_map.json */
+    BS_TOKENIZER_ADDED,      /* added_tokens.json */
     BS_TOKENIZER_FILES
 };
 extern const char *const bs_tokenizer_file_names[BS_TOKENIZER_FILES];
@@ -57,8 +58,8 @@ struct bs_span bs_model_files_bs_json(const struct bs_model_files *files);
 int bs_model_files_verify(const struct bs_model_files *files,
                           struct bs_error *error) BS_MUST_CHECK;
 
-/* A tokenizer from tokenizer.json if present, else from tokenizer_config.json and
- * vocab.txt. The caller frees it. For a directory without weights see
+/* A tokenizer from tokenizer.json if present, else from vocab.txt and the files that go
+ * with it. The caller frees it. For a directory without weights see
  * bs_tokenizer_load. */
 int bs_model_files_tokenizer(const struct bs_model_files *files,
                              struct bs_tokenizer **tokenizer,

@@ -24,6 +24,51 @@ int bs_vocabulary_new(const struct bs_tokenizer_reading *reading, size_t count) 
     return BS_OK;
 }
 
+static size_t hash(struct bs_span token) {
+    uint64_t value = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < token.size; i++)
+        value = (value ^ (uint8_t)token.data[i]) * 1099511628211u;
+    return (size_t)(value ^ value >> 32);
+}
+
+/* Where a token stands in the index, or belongs. */
+static size_t place_of(const struct bs_tokenizer_parsed *parsed, struct bs_span token) {
+    const struct bs_span *vocabulary = parsed->settings.vocabulary;
+    size_t place = hash(token) & (parsed->n_places - 1);
+    while (parsed->places[place] &&
+           !bs_span_equal(vocabulary[parsed->places[place] - 1], token))
+        place = (place + 1) & (parsed->n_places - 1);
+    return place;
+}
+
+int bs_vocabulary_index(const struct bs_tokenizer_reading *reading) {
+    struct bs_tokenizer_parsed *parsed = reading->parsed;
+    struct bs_tokenizer_settings *settings = &parsed->settings;
+    parsed->n_places = 16;
+    while (parsed->n_places < 2 * settings->vocabulary_size)
+        parsed->n_places *= 2;
+    parsed->places = bs_alloc(parsed->n_places, sizeof *parsed->places);
+    if (!parsed->places)
+        return bs_fail_memory(reading->error, parsed->n_places * sizeof *parsed->places,
+                              reading->path);
+    for (size_t i = 0; i < settings->vocabulary_size; i++) {
+        if (!settings->vocabulary[i].data)
+            continue;
+        uint32_t *place = &parsed->places[place_of(parsed, settings->vocabulary[i])];
+        if (*place)
+            settings->vocabulary[*place - 1] = bs_span(NULL, 0);
+        else
+            parsed->next_id++;
+        *place = (uint32_t)i + 1;
+    }
+    return BS_OK;
+}
+
+int32_t bs_vocabulary_find(const struct bs_tokenizer_parsed *parsed,
+                           struct bs_span content) {
+    return content.size ? (int32_t)parsed->places[place_of(parsed, content)] - 1 : -1;
+}
+
 /* The place of an added token in the list, or -1. */
 static int64_t find_added(const struct bs_tokenizer_parsed *parsed,
                           struct bs_span content) {
@@ -44,8 +89,6 @@ static int append_added(const struct bs_tokenizer_reading *reading,
                         struct bs_added_token token) {
     struct bs_tokenizer_parsed *parsed = reading->parsed;
     struct bs_tokenizer_settings *settings = &parsed->settings;
-    if (find_added(parsed, token.content) >= 0)
-        return BS_OK;
     if (settings->n_added == parsed->added_capacity) {
         size_t capacity = parsed->added_capacity ? 2 * parsed->added_capacity : 16;
         void *grown = bs_realloc(settings->added, capacity, sizeof *settings->added);
@@ -58,47 +101,50 @@ static int append_added(const struct bs_tokenizer_reading *reading,
     if (!note_added(parsed, token.content))
         return bs_fail_memory(reading->error, token.content.size, reading->path);
     settings->added[settings->n_added++] = token;
+    if (token.id >= parsed->next_id)
+        parsed->next_id = token.id + 1;
     return BS_OK;
 }
 
-int bs_read_added_token(const struct bs_tokenizer_reading *reading, const json_t *object,
-                        int64_t id) {
-    const json_t *number = json_object_get(object, "id");
-    bool special = bs_json_flag(object, "special", false);
-    struct bs_added_token token = {
-        .content = bs_json_span(json_object_get(object, "content")),
+struct bs_added_token bs_added_token_of(const json_t *value, bool special) {
+    if (json_is_string(value))
+        return (struct bs_added_token){.content = bs_json_span(value), .special = true};
+    special = special || bs_json_flag(value, "special", false);
+    return (struct bs_added_token){
+        .content = bs_json_span(json_object_get(value, "content")),
         .special = special,
-        .lstrip = bs_json_flag(object, "lstrip", false),
-        .rstrip = bs_json_flag(object, "rstrip", false),
-        .single_word = bs_json_flag(object, "single_word", false),
-        .normalized = bs_json_flag(object, "normalized", !special),
+        .lstrip = bs_json_flag(value, "lstrip", false),
+        .rstrip = bs_json_flag(value, "rstrip", false),
+        .single_word = bs_json_flag(value, "single_word", false),
+        .normalized = bs_json_flag(value, "normalized", !special),
     };
-    if (json_is_integer(number))
-        id = json_integer_value(number);
-    if (id < 0 || id >= BS_MAX_TOKENS || token.content.size == 0)
+}
+
+int bs_add_token(const struct bs_tokenizer_reading *reading, struct bs_added_token token,
+                 int64_t stated) {
+    struct bs_span content = token.content;
+    if (content.size == 0 || find_added(reading->parsed, content) >= 0)
+        return BS_OK;
+    int32_t known = bs_vocabulary_find(reading->parsed, content);
+    token.id = known >= 0 ? known : reading->parsed->next_id;
+    if (stated >= 0 && stated != token.id)
         return bs_fail(reading->error, BS_DATA,
-                       "%s: an added token has no usable \"id\" or \"content\"",
-                       reading->path);
-    token.id = (int32_t)id;
+                       "%s: the added token \"%.*s\" has the id %lld, but %s %d; correct "
+                       "that file",
+                       reading->path, (int)(content.size < 60 ? content.size : 60),
+                       content.data, (long long)stated,
+                       known >= 0 ? "the vocabulary gives it" : "the next free one is",
+                       (int)token.id);
+    if (token.id >= BS_MAX_TOKENS)
+        return bs_fail(reading->error, BS_DATA, "%s: more than %d tokens", reading->path,
+                       BS_MAX_TOKENS);
     return append_added(reading, token);
 }
 
-int bs_add_special_token(const struct bs_tokenizer_reading *reading,
-                         struct bs_span content, int32_t id) {
-    return append_added(
-        reading, (struct bs_added_token){.content = content, .id = id, .special = true});
-}
-
 int32_t bs_find_token(const struct bs_tokenizer_parsed *parsed, struct bs_span content) {
-    const struct bs_tokenizer_settings *settings = &parsed->settings;
     int64_t added = find_added(parsed, content);
-    if (added >= 0)
-        return settings->added[added].id;
-    for (size_t i = 0; i < settings->vocabulary_size; i++)
-        if (settings->vocabulary[i].data &&
-            bs_span_equal(settings->vocabulary[i], content))
-            return (int32_t)i;
-    return -1;
+    return added >= 0 ? parsed->settings.added[added].id
+                      : bs_vocabulary_find(parsed, content);
 }
 
 int64_t bs_tokenizer_settings_ids(const struct bs_tokenizer_settings *settings) {
@@ -109,13 +155,13 @@ int64_t bs_tokenizer_settings_ids(const struct bs_tokenizer_settings *settings) 
     return ids;
 }
 
-static int read_config(const struct bs_tokenizer_reading *reading, struct bs_span bytes,
-                       json_t **config) {
+int bs_read_tokenizer_config(const struct bs_tokenizer_reading *reading,
+                             struct bs_span bytes, json_t **config) {
     *config = NULL;
     if (!bytes.data)
         return BS_OK;
     int code = bs_json_object_as_reals(config, bytes, reading->path, reading->error);
-    reading->parsed->json[1] = *config;
+    reading->parsed->json[BS_TOKENIZER_CONFIG] = *config;
     return code;
 }
 
@@ -133,24 +179,22 @@ static int parse(struct bs_tokenizer_parsed *parsed,
                  const struct bs_span files[BS_TOKENIZER_FILES], const char *path,
                  char *const names[BS_TOKENIZER_FILES], struct bs_error *error) {
     struct bs_tokenizer_reading config_file = {parsed, names[BS_TOKENIZER_CONFIG], error};
+    struct bs_tokenizer_reading file = {parsed, names[BS_TOKENIZER_JSON], error};
     json_t *config;
-    if (read_config(&config_file, files[BS_TOKENIZER_CONFIG], &config))
+    if (!files[BS_TOKENIZER_JSON].data && files[BS_TOKENIZER_VOCABULARY].data)
+        return bs_read_vocabulary(parsed, files, names, error);
+    if (bs_read_tokenizer_config(&config_file, files[BS_TOKENIZER_CONFIG], &config))
         return error->code;
-    if (files[BS_TOKENIZER_JSON].data) {
-        struct bs_tokenizer_reading file = {parsed, names[BS_TOKENIZER_JSON], error};
-        if (bs_read_tokenizer_json(&file, files[BS_TOKENIZER_JSON]))
-            return error->code;
-        warn_of_conflict(&parsed->settings, config, path);
-        return BS_OK;
-    }
-    if (!files[BS_TOKENIZER_VOCABULARY].data)
+    if (!files[BS_TOKENIZER_JSON].data)
         return bs_fail(
             error, BS_DATA,
             "%s: neither tokenizer.json nor vocab.txt is there; copy them from "
             "the model it was made of",
             path);
-    struct bs_tokenizer_reading file = {parsed, names[BS_TOKENIZER_VOCABULARY], error};
-    return bs_read_vocabulary(&file, files[BS_TOKENIZER_VOCABULARY], config);
+    if (bs_read_tokenizer_json(&file, files[BS_TOKENIZER_JSON]))
+        return error->code;
+    warn_of_conflict(&parsed->settings, config, path);
+    return BS_OK;
 }
 
 int bs_tokenizer_parse(struct bs_tokenizer_parsed *parsed,
@@ -178,8 +222,10 @@ int bs_tokenizer_parse(struct bs_tokenizer_parsed *parsed,
 void bs_tokenizer_parsed_free(struct bs_tokenizer_parsed *parsed) {
     free(parsed->settings.vocabulary);
     free(parsed->settings.added);
-    json_decref(parsed->json[0]);
-    json_decref(parsed->json[1]);
+    free(parsed->places);
+    for (int i = 0; i < BS_TOKENIZER_FILES; i++)
+        json_decref(parsed->json[i]);
+    json_decref(parsed->named);
     json_decref(parsed->added_places);
     *parsed = (struct bs_tokenizer_parsed){0};
 }

@@ -1,6 +1,7 @@
 /*
  * The files that say how to tokenize, turned into settings: tokenizer.json if it is
- * there, else vocab.txt with tokenizer_config.json. Only BERT's kind of tokenizer is
+ * there, else vocab.txt with tokenizer_config.json, special_tokens_map.json and
+ * added_tokens.json. Only BERT's kind of tokenizer is
  * understood; others are refused by name.
  */
 #ifndef BS_STORE_TOKENIZER_FILES_H
@@ -11,7 +12,12 @@
 /* Settings with all that they point into, except `files`. */
 struct bs_tokenizer_parsed {
     struct bs_tokenizer_settings settings;
-    void *json[2]; /* parsed files that own strings */
+    void *json[BS_TOKENIZER_FILES]; /* parsed files that own strings */
+    void *named;                    /* usual names of tokens, likewise */
+    uint32_t *places;               /* of the vocabulary by hash: id + 1; 0: free */
+    size_t n_places;                /* a power of two */
+    int32_t next_id; /* for a token that the vocabulary lacks: at first as many as there
+                        are tokens in it, as the reference counts */
     size_t added_capacity;
     void *added_places; /* of added tokens in their list, by content */
 };

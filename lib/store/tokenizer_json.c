@@ -43,7 +43,7 @@ static int read_vocabulary(const struct bs_tokenizer_reading *reading,
                            reading->path, place->data, token);
         *place = bs_span_of(token);
     }
-    return BS_OK;
+    return bs_vocabulary_index(reading);
 }
 
 static int read_model(const struct bs_tokenizer_reading *reading, const json_t *model) {
@@ -149,9 +149,18 @@ static int read_post_processor(const struct bs_tokenizer_reading *reading,
 
 static int read_added_tokens(const struct bs_tokenizer_reading *reading,
                              const json_t *list) {
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (bs_read_added_token(reading, json_array_get(list, i), -1))
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *object = json_array_get(list, i);
+        const json_t *id = json_object_get(object, "id");
+        struct bs_added_token token = bs_added_token_of(object, false);
+        int64_t stated = json_is_integer(id) ? json_integer_value(id) : -1;
+        if (stated < 0 || !token.content.data)
+            return bs_fail(reading->error, BS_DATA,
+                           "%s: an added token has no usable \"id\" or \"content\"",
+                           reading->path);
+        if (bs_add_token(reading, token, stated))
             return reading->error->code;
+    }
     return BS_OK;
 }
 
@@ -175,7 +184,7 @@ int bs_read_tokenizer_json(const struct bs_tokenizer_reading *reading,
     json_t *json;
     if (bs_json_object(&json, bytes, reading->path, reading->error))
         return reading->error->code;
-    reading->parsed->json[0] = json;
+    reading->parsed->json[BS_TOKENIZER_JSON] = json;
     const json_t *model = json_object_get(json, "model");
     const json_t *splitter = json_object_get(json, "pre_tokenizer");
     if (read_model(reading, model) ||

@@ -1,11 +1,9 @@
 /*
- * vocab.txt with tokenizer_config.json, as BertTokenizer loads them: a token a line, its
+ * vocab.txt with the files beside it, as BertTokenizer loads them: a token a line, its
  * id the number of the line, and of equal lines the last.
  */
 #include "common/utf8.h"
 #include "store/tokenizer_parts.h"
-
-#include <stdlib.h>
 
 /* A line as Python's text mode cuts it: ended by LF, CR LF or CR. */
 static struct bs_span next_line(struct bs_span *rest) {
@@ -20,39 +18,8 @@ static struct bs_span next_line(struct bs_span *rest) {
     return bs_span(text, size);
 }
 
-static size_t hash(struct bs_span token) {
-    uint64_t value = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; i < token.size; i++)
-        value = (value ^ (uint8_t)token.data[i]) * 1099511628211u;
-    return (size_t)(value ^ value >> 32);
-}
-
-/* Of equal tokens only the last keeps its id; an empty line is no token. */
-static int drop_repeated(const struct bs_tokenizer_reading *reading) {
-    struct bs_tokenizer_settings *settings = &reading->parsed->settings;
-    size_t slots = 16;
-    while (slots < 2 * settings->vocabulary_size)
-        slots *= 2;
-    uint32_t *table = bs_alloc(slots, sizeof *table); /* id + 1; 0: free */
-    if (!table)
-        return bs_fail_memory(reading->error, slots * sizeof *table, reading->path);
-    for (size_t i = 0; i < settings->vocabulary_size; i++) {
-        struct bs_span *token = &settings->vocabulary[i];
-        size_t slot = hash(*token) & (slots - 1);
-        while (table[slot] &&
-               !bs_span_equal(settings->vocabulary[table[slot] - 1], *token))
-            slot = (slot + 1) & (slots - 1);
-        if (table[slot])
-            settings->vocabulary[table[slot] - 1] = bs_span(NULL, 0);
-        table[slot] = (uint32_t)i + 1;
-        if (token->size == 0)
-            *token = bs_span(NULL, 0);
-    }
-    free(table);
-    return BS_OK;
-}
-
 static int read_lines(const struct bs_tokenizer_reading *reading, struct bs_span bytes) {
+    struct bs_tokenizer_settings *settings = &reading->parsed->settings;
     size_t count = 0;
     if (!bs_utf8_valid(bytes))
         return bs_fail(reading->error, BS_DATA, "%s: not valid UTF-8", reading->path);
@@ -61,58 +28,12 @@ static int read_lines(const struct bs_tokenizer_reading *reading, struct bs_span
     if (bs_vocabulary_new(reading, count))
         return reading->error->code;
     for (size_t i = 0; i < count; i++)
-        reading->parsed->settings.vocabulary[i] = next_line(&bytes);
-    return drop_repeated(reading);
-}
-
-/* A special token's text: a string or an object with "content", else the usual name. */
-static struct bs_span special_name(const json_t *config, const char *key,
-                                   const char *fallback) {
-    const json_t *value = json_object_get(config, key);
-    if (json_is_object(value))
-        value = json_object_get(value, "content");
-    struct bs_span name = bs_json_span(value);
-    return name.size > 0 ? name : bs_span_of(fallback);
-}
-
-static int read_special_tokens(const struct bs_tokenizer_reading *reading,
-                               const json_t *config) {
-    struct bs_tokenizer_settings *settings = &reading->parsed->settings;
-    const struct {
-        const char *key, *name;
-        int32_t *id;
-        bool needed;
-    } tokens[] = {
-        {"unk_token", "[UNK]", &settings->unk_id, true},
-        {"cls_token", "[CLS]", &settings->cls_id, true},
-        {"sep_token", "[SEP]", &settings->sep_id, true},
-        {"pad_token", "[PAD]", &settings->pad_id, false},
-        {"mask_token", "[MASK]", &settings->mask_id, false},
-    };
-    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
-        struct bs_span name = special_name(config, tokens[i].key, tokens[i].name);
-        *tokens[i].id = bs_find_token(reading->parsed, name);
-        if (*tokens[i].id < 0 && tokens[i].needed)
-            return bs_fail(reading->error, BS_DATA, "%s: the token %.*s is missing",
-                           reading->path, (int)(name.size < 60 ? name.size : 60),
-                           name.data);
-        if (*tokens[i].id >= 0 && bs_add_special_token(reading, name, *tokens[i].id))
-            return reading->error->code;
-    }
-    return BS_OK;
-}
-
-/* {"100": {"content": "[UNK]", "special": true, ...}, ...} */
-static int read_decoder(const struct bs_tokenizer_reading *reading,
-                        const json_t *tokens) {
-    const char *key;
-    const json_t *value;
-    json_object_foreach((json_t *)tokens, key, value) {
-        char *end;
-        long id = strtol(key, &end, 10);
-        if (bs_read_added_token(reading, value, *end || end == key ? -1 : id))
-            return reading->error->code;
-    }
+        settings->vocabulary[i] = next_line(&bytes);
+    if (bs_vocabulary_index(reading))
+        return reading->error->code;
+    for (size_t i = 0; i < count; i++) /* an empty line is counted, but no token */
+        if (settings->vocabulary[i].size == 0)
+            settings->vocabulary[i] = bs_span(NULL, 0);
     return BS_OK;
 }
 
@@ -127,18 +48,87 @@ static int check_class(const struct bs_tokenizer_reading *reading, const json_t 
                    reading->path, json_string_value(class));
 }
 
-int bs_read_vocabulary(const struct bs_tokenizer_reading *reading, struct bs_span bytes,
-                       const json_t *config) {
-    struct bs_tokenizer_settings *settings = &reading->parsed->settings;
-    if (check_class(reading, config) || read_lines(reading, bytes))
-        return reading->error->code;
+static void read_switches(struct bs_tokenizer_settings *settings, const json_t *config) {
     settings->continuing_prefix = bs_span_of("##");
     settings->max_input_chars_per_word = 100;
     settings->clean_text = true;
     settings->handle_chinese_chars = bs_json_flag(config, "tokenize_chinese_chars", true);
     settings->lowercase = bs_json_flag(config, "do_lower_case", true);
     settings->strip_accents = bs_json_flag(config, "strip_accents", settings->lowercase);
-    if (read_decoder(reading, json_object_get(config, "added_tokens_decoder")))
+}
+
+static int add_stated(struct bs_tokenizer_reading reading,
+                      const struct bs_special_tokens *tokens) {
+    reading.path = tokens->stated_path;
+    for (size_t i = 0; i < tokens->n_stated; i++)
+        if (bs_add_token(&reading, tokens->stated[i], tokens->stated[i].id))
+            return reading.error->code;
+    return BS_OK;
+}
+
+static int add_others(const struct bs_tokenizer_reading *reading,
+                      const struct bs_special_tokens *tokens) {
+    const char *key;
+    const json_t *value;
+    json_object_foreach(tokens->named, key, value) {
+        if (bs_add_token(reading, bs_added_token_of(value, true), -1))
+            return reading->error->code;
+    }
+    const json_t *extra = json_object_get(tokens->settings, "extra_special_tokens");
+    for (size_t i = 0; i < json_array_size(extra); i++)
+        if (bs_add_token(reading, bs_added_token_of(json_array_get(extra, i), false), -1))
+            return reading->error->code;
+    return BS_OK;
+}
+
+static struct bs_span name_of(const struct bs_special_tokens *tokens, const char *key) {
+    return bs_added_token_of(json_object_get(tokens->named, key), true).content;
+}
+
+/* A token with a role that no text can do without: in the vocabulary, or with an id. */
+static int find_needed(const struct bs_tokenizer_reading *reading,
+                       const struct bs_special_tokens *tokens, const char *key,
+                       int32_t *id) {
+    struct bs_span name = name_of(tokens, key);
+    if (name.size == 0)
+        return bs_fail(reading->error, BS_DATA, "%s: \"%s\" is null or empty",
+                       reading->path, key);
+    *id = bs_find_token(reading->parsed, name);
+    if (*id >= 0)
+        return BS_OK;
+    return bs_fail(reading->error, BS_DATA, "%s: the token %.*s is missing",
+                   reading->path, (int)(name.size < 60 ? name.size : 60), name.data);
+}
+
+/* [UNK] is sought before any token is added: WordPiece takes it from the vocabulary. */
+static int add_all(const struct bs_tokenizer_reading *reading,
+                   const struct bs_special_tokens *tokens) {
+    struct bs_tokenizer_settings *settings = &reading->parsed->settings;
+    if (find_needed(reading, tokens, "unk_token", &settings->unk_id) ||
+        add_stated(*reading, tokens) ||
+        find_needed(reading, tokens, "cls_token", &settings->cls_id) ||
+        find_needed(reading, tokens, "sep_token", &settings->sep_id) ||
+        add_others(reading, tokens))
         return reading->error->code;
-    return read_special_tokens(reading, config);
+    settings->pad_id = bs_find_token(reading->parsed, name_of(tokens, "pad_token"));
+    settings->mask_id = bs_find_token(reading->parsed, name_of(tokens, "mask_token"));
+    return BS_OK;
+}
+
+int bs_read_vocabulary(struct bs_tokenizer_parsed *parsed,
+                       const struct bs_span files[BS_TOKENIZER_FILES],
+                       char *const names[BS_TOKENIZER_FILES], struct bs_error *error) {
+    struct bs_tokenizer_reading reading = {parsed, names[BS_TOKENIZER_VOCABULARY], error};
+    struct bs_special_tokens tokens;
+    int code = bs_special_tokens_read(&tokens, parsed, files, names, error);
+    if (!code)
+        code = check_class(&reading, tokens.settings);
+    if (!code)
+        code = read_lines(&reading, files[BS_TOKENIZER_VOCABULARY]);
+    if (!code) {
+        read_switches(&parsed->settings, tokens.settings);
+        code = add_all(&reading, &tokens);
+    }
+    bs_special_tokens_free(&tokens);
+    return code;
 }

@@ -207,6 +207,19 @@ nothing_left() {
     cmp one two
 }
 
+@test "the files beside vocab.txt are carried along" {
+    cp -r "$TINY" old
+    echo '{"good film":84}' >old/added_tokens.json
+    echo '{"sep_token":"the"}' >old/special_tokens_map.json
+    tool export -q -m old --to bundle -o x.bundle
+    tool export -q -m x.bundle --to hf -o hf
+    cmp old/added_tokens.json hf/added_tokens.json
+    cmp old/special_tokens_map.json hf/special_tokens_map.json
+    go tool tokenize -m x.bundle -t ids <<<'good film'
+    status_is 0
+    out_is '2 84 10'
+}
+
 # ---- int8 ---------------------------------------------------------------------------
 
 # words N: as many texts of one to twenty words of the vocabulary.

@@ -65,6 +65,21 @@ ids() {
     err_is ''
 }
 
+@test "tokens of the files beside vocab.txt" {
+    cp -r "$TINY" old
+    echo '{"[/E]":85,"[E]":84}' >old/added_tokens.json
+    echo '{"cls_token":"the","additional_special_tokens":["[E]","[/E]"]}' >old/special_tokens_map.json
+    go tool tokenize -m old -t ids <<<'good [E]film[/E]'
+    status_is 0
+    out_is '10 5 84 7 85 3'
+    err_is ''
+    echo '{"[E]":90}' >old/added_tokens.json
+    go tool tokenize -m old -t ids <<<good
+    status_is 4
+    out_is ''
+    err_is 'bs-tokenize: old/added_tokens.json: the added token "[E]" has the id 90, but the next free one is 84; correct that file'
+}
+
 @test "an empty text, and one of no tokens, is [CLS] [SEP], kept" {
     go ids <<<$'good\n\n \t\nbad'
     status_is 0

@@ -12,10 +12,10 @@ static const char *const configs[] = {
     "{\"do_lower_case\":false}",
     "{\"strip_accents\":false,\"tokenize_chinese_chars\":false}",
     "{\"added_tokens_decoder\":{"
-    "\"20\":{\"content\":\"<a>\",\"lstrip\":true,\"rstrip\":true,\"normalized\":true},"
-    "\"21\":{\"content\":\"\xc3\x89\",\"single_word\":true},"
-    "\"22\":{\"content\":\"a\xcc\x81\",\"normalized\":true,\"lstrip\":true},"
-    "\"23\":{\"content\":\"[X]\",\"special\":true,\"rstrip\":true}}}",
+    "\"19\":{\"content\":\"<a>\",\"lstrip\":true,\"rstrip\":true,\"normalized\":true},"
+    "\"20\":{\"content\":\"\xc3\x89\",\"single_word\":true},"
+    "\"21\":{\"content\":\"a\xcc\x81\",\"normalized\":true,\"lstrip\":true},"
+    "\"22\":{\"content\":\"[X]\",\"special\":true,\"rstrip\":true}}}",
 };
 enum { N_CONFIGS = sizeof configs / sizeof *configs };
 

@@ -74,7 +74,7 @@ make_tokenizers() {
             {\"type\":\"BertProcessing\",\"cls\":[\"[CLS]\",2],\"sep\":[\"[SEP]\",3]}}"' \
         <"$tiny/vocab.txt" >far/tokenizer.json
     perl -e 'print "{\"added_tokens_decoder\":{", join(",",
-        map { "\"$_\":{\"content\":\"<$_>\"}" } 100 .. 100 + $ARGV[0]), "}}"' \
+        map { "\"$_\":{\"content\":\"<$_>\"}" } 84 .. 84 + $ARGV[0]), "}}"' \
         "$1" >added/tokenizer_config.json
 }
 
@@ -84,7 +84,7 @@ make_equal_tokens() {
     cp "$tiny"/vocab.txt equal
     perl -e 'print "{\"added_tokens_decoder\":{", join(",", map {
         (my $content = sprintf "%017b", $_) =~ tr/01/aA/;
-        "\"$_\":{\"normalized\":true,\"content\":\"$content\"}" } 100 .. 100 + $ARGV[0]), "}}"' \
+        "\"$_\":{\"normalized\":true,\"content\":\"$content\"}" } 84 .. 84 + $ARGV[0]), "}}"' \
         "$1" >equal/tokenizer_config.json
 }
 

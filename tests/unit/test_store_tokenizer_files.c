@@ -33,7 +33,7 @@ static const char minilm[] = "models/all-minilm-l6-v2";
                                                        "{\"SpecialToken\":{\"id\":\"["   \
                                                        "SEP]\",\"type_id\":1}}]"
 #define TOKENS "\"special_tokens\":{\"[CLS]\":{\"ids\":[2]},\"[SEP]\":{\"ids\":[3]}}"
-#define ADDED  "[{\"id\":9,\"content\":\"<x>\",\"special\":false,\"lstrip\":true}]"
+#define ADDED  "[{\"id\":5,\"content\":\"<x>\",\"special\":false,\"lstrip\":true}]"
 
 struct parts {
     const char *model, *normalizer, *splitter, *post, *added;
@@ -73,10 +73,24 @@ static void test_json(const char *post) {
                   bs_span_is(s->continuing_prefix, "##"),
               "switches; strip_accents null is lowercase");
         check(s->n_added == 1 && bs_span_is(s->added[0].content, "<x>") &&
-                  s->added[0].id == 9 && s->added[0].lstrip && !s->added[0].rstrip &&
+                  s->added[0].id == 5 && s->added[0].lstrip && !s->added[0].rstrip &&
                   !s->added[0].special && s->added[0].normalized,
-              "added tokens with their switches");
-        check(bs_tokenizer_settings_ids(s) == 10, "ids up to 9");
+              "added tokens with their switches, and ids that count tokens, not ids");
+        check(bs_tokenizer_settings_ids(s) == 6, "ids up to 5");
+        bs_tokenizer_parsed_free(&parsed);
+    }
+    bs_buffer_free(&json);
+}
+
+/* The reference skips a token without content. */
+static void test_empty_token(void) {
+    struct bs_error error = {0};
+    struct bs_tokenizer_parsed parsed;
+    struct bs_buffer json = {0};
+    struct parts parts = {MODEL, NORMAL, SPLIT, POST, "[{\"id\":7,\"content\":\"\"}]"};
+    int code = parse_json(&parsed, &json, parts, &error);
+    if (check(code == BS_OK, "an added token without content is read %s", error.text)) {
+        check(parsed.settings.n_added == 0, "and left out");
         bs_tokenizer_parsed_free(&parsed);
     }
     bs_buffer_free(&json);
@@ -112,6 +126,13 @@ static const struct {
     {{MODEL, NORMAL, SPLIT, POST, "[{\"id\":-1,\"content\":\"x\"}]"}, "added token"},
     {{MODEL, NORMAL, SPLIT, POST, "[{\"id\":1}]"}, "added token"},
     {{MODEL, NORMAL, SPLIT, POST, "[7]"}, "added token"},
+    {{MODEL, NORMAL, SPLIT, POST, "[{\"id\":9,\"content\":\"a\"}]"},
+     "the added token \"a\" has the id 9, but the vocabulary gives it 5"},
+    {{MODEL, NORMAL, SPLIT, POST, "[{\"id\":9,\"content\":\"x\"}]"},
+     "the added token \"x\" has the id 9, but the next free one is 5"},
+    {{MODEL, NORMAL, SPLIT, POST,
+      "[{\"id\":6,\"content\":\"x\"},{\"id\":5,\"content\":\"y\"}]"},
+     "the added token \"x\" has the id 6"},
     {{"{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":0}}", NORMAL, SPLIT, POST, "[]"},
      "the same id"},
     {{"{\"type\":\"WordPiece\",\"vocab\":{\"a\":2000000000}}", NORMAL, SPLIT, POST, "[]"},
@@ -171,9 +192,9 @@ static void test_vocabulary(void) {
               s->max_input_chars_per_word == 100,
           "uncased unless told otherwise");
     check(s->unk_id == 1 && s->cls_id == 2 && s->sep_id == 3 && s->pad_id == 0 &&
-              s->mask_id == -1 && s->n_added == 4 && s->added[0].special &&
+              s->mask_id == 9 && s->n_added == 5 && s->added[0].special &&
               !s->added[0].normalized,
-          "special tokens are added tokens");
+          "special tokens are added tokens, also one that no line has");
     bs_tokenizer_parsed_free(&parsed);
 }
 
@@ -196,7 +217,7 @@ static void test_config(void) {
     check(!s->lowercase && s->strip_accents && !s->handle_chinese_chars, "its switches");
     check(s->unk_id == 1 && s->cls_id == 2 && s->sep_id == 3 && s->pad_id == 0,
           "its special tokens, as strings or objects");
-    check(s->n_added == 5 && bs_span_is(s->added[0].content, "<new>") &&
+    check(s->n_added == 6 && bs_span_is(s->added[0].content, "<new>") &&
               s->added[0].id == 4 && s->added[0].rstrip,
           "its added tokens");
     bs_tokenizer_parsed_free(&parsed);
@@ -280,6 +301,7 @@ static void test_real_files(void) {
 int main(void) {
     test_json(POST);
     test_json("{\"type\":\"TemplateProcessing\"," FRAME "," PAIR "," TOKENS "}");
+    test_empty_token();
     test_refused();
     test_vocabulary();
     test_config();
