@@ -59,11 +59,10 @@ static const json_t *value_of(const struct reading *reading, const char *key) {
     return json_is_null(value) ? NULL : value;
 }
 
-static int refuse_range(const struct reading *reading, const char *key, double min,
-                        double max) {
-    return bs_fail(reading->error, BS_DATA,
-                   "%s: \"%s\" must be a number from %.15g to %.15g", reading->path, key,
-                   min, max);
+static int refuse_range(const struct reading *reading, const char *key, const char *what,
+                        double min, double max) {
+    return bs_fail(reading->error, BS_DATA, "%s: \"%s\" must be a %s from %.15g to %.15g",
+                   reading->path, key, what, min, max);
 }
 
 static int read_integers(const struct reading *reading, struct bs_model_config *config) {
@@ -73,8 +72,9 @@ static int read_integers(const struct reading *reading, struct bs_model_config *
         if (json_is_integer(value))
             number = json_integer_value(value);
         if (number < integers[i].min || number > integers[i].max)
-            return refuse_range(reading, integers[i].key, (double)integers[i].min,
-                                (double)integers[i].max);
+            return refuse_range(reading, integers[i].key,
+                                "whole number without a decimal point",
+                                (double)integers[i].min, (double)integers[i].max);
         memcpy((char *)config + integers[i].offset, &number, sizeof number);
     }
     return BS_OK;
@@ -85,7 +85,7 @@ static int read_real(const struct reading *reading, const char *key, double fall
     const json_t *value = value_of(reading, key);
     *number = value ? json_number_value(value) : fallback;
     if ((value && !json_is_number(value)) || !(*number >= min && *number <= max))
-        return refuse_range(reading, key, min, max);
+        return refuse_range(reading, key, "number", min, max);
     return BS_OK;
 }
 
@@ -154,6 +154,24 @@ static int check_kind(const struct reading *reading) {
     return BS_OK;
 }
 
+/* Heads whose classifier means something else, though its tensors have the same names. */
+static int check_architecture(const struct reading *reading) {
+    static const char *const others[] = {
+        "BertForTokenClassification", "BertForMultipleChoice", "BertForQuestionAnswering",
+        "BertForNextSentencePrediction"};
+    const json_t *list = json_object_get(reading->json, "architectures");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        for (size_t j = 0; j < sizeof others / sizeof others[0]; j++)
+            if (bs_json_is(json_array_get(list, i), others[j]))
+                return bs_fail(
+                    reading->error, BS_DATA,
+                    "%s: \"architectures\" has \"%s\": of classifiers only "
+                    "BertForSequenceClassification can be used; fine-tune a base model "
+                    "with bs-train instead",
+                    reading->path, others[j]);
+    return BS_OK;
+}
+
 /* bs trains and runs heads that choose one of several labels. */
 static int check_head(const struct reading *reading, int64_t num_labels) {
     const json_t *problem = value_of(reading, "problem_type");
@@ -181,7 +199,10 @@ static int read_label(const struct reading *reading, const json_t *names, int64_
                       char **label) {
     char key[32];
     snprintf(key, sizeof key, names ? "%lld" : "LABEL_%lld", (long long)index);
-    const char *name = names ? json_string_value(json_object_get(names, key)) : key;
+    const json_t *value = json_object_get(names, key);
+    const char *name = names ? json_string_value(value) : key;
+    if (value && !name)
+        return refuse_labels(reading, "each label must be a string");
     if (!name)
         return refuse_labels(reading, "must name \"0\", \"1\", ... without a gap");
     *label = strdup(name);
@@ -246,7 +267,10 @@ static int read_all(const struct reading *reading, bool has_classifier,
                        "\"num_attention_heads\" (%lld)",
                        reading->path, (long long)config->hidden_size,
                        (long long)config->num_attention_heads);
-    return has_classifier ? read_labels(reading, config) : BS_OK;
+    if (!has_classifier)
+        return BS_OK;
+    return check_architecture(reading) ? reading->error->code
+                                       : read_labels(reading, config);
 }
 
 int bs_config_parse(struct bs_model_config *config, struct bs_span json,

@@ -189,6 +189,11 @@ CONFIG=lying/config.json
     refused "$CONFIG: \"is_decoder\" is true: only encoders can be used; choose a model that was not made to generate text"
     config 's/"initializer_range"/"problem_type": "regression", &/'
     refused "$CONFIG: \"problem_type\" is \"regression\": only single_label_classification can be used; fine-tune a base model with bs-train instead"
+    config 's/BertForSequenceClassification/BertForTokenClassification/'
+    reason="$CONFIG: \"architectures\" has \"BertForTokenClassification\": of classifiers only BertForSequenceClassification can be used; fine-tune a base model with bs-train instead"
+    refused "$reason"
+    lie '$h =~ s/bert\.pooler/bert.puller/g' # such a model has no pooler
+    refused "$reason"
 }
 
 @test "a config.json whose numbers cannot be, with the setting's name" {

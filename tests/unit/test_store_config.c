@@ -28,7 +28,8 @@ static const struct {
      "\"position_embedding_type\" is \"relative_key\""},
     {"{" BERT ",\"is_decoder\":true}", "only encoders"},
     {"{" BERT ",\"hidden_size\":100,\"num_attention_heads\":12}", "no multiple"},
-    {"{" BERT ",\"hidden_size\":0}", "\"hidden_size\" must be a number from 1"},
+    {"{" BERT ",\"hidden_size\":0}",
+     "\"hidden_size\" must be a whole number without a decimal point from 1 to 65536"},
     {"{" BERT ",\"hidden_size\":-768}", "\"hidden_size\" must be"},
     {"{" BERT ",\"hidden_size\":768.0}", "\"hidden_size\" must be"},
     {"{" BERT ",\"hidden_size\":\"768\"}", "\"hidden_size\" must be"},
@@ -48,7 +49,13 @@ static const struct {
     {"{" BERT ",\"id2label\":{}}", "must have from 2"},
     {"{" BERT ",\"id2label\":[\"a\",\"b\"]}", "not an object"},
     {"{" BERT ",\"id2label\":{\"1\":\"a\",\"2\":\"b\"}}", "without a gap"},
-    {"{" BERT ",\"id2label\":{\"0\":\"a\",\"1\":7}}", "without a gap"},
+    {"{" BERT ",\"id2label\":{\"0\":\"a\",\"1\":7}}", "each label must be a string"},
+    {"{" BERT ",\"id2label\":{\"0\":null,\"1\":\"a\"}}", "each label must be a string"},
+    {"{\"architectures\":[\"BertForTokenClassification\"]," TWO "}",
+     "\"architectures\" has \"BertForTokenClassification\": of classifiers only "
+     "BertForSequenceClassification can be used"},
+    {"{" BERT ",\"architectures\":[\"X\",\"BertForMultipleChoice\"]," TWO "}",
+     "\"BertForMultipleChoice\""},
     {"{" BERT ",\"id2label\":{\"0\":\"a\",\"1\":\"a\"}}", "the same name"},
     {"{" BERT ",\"id2label\":{\"0\":\"a\",\"1\":\"\"}}", "is empty"},
 };
@@ -106,6 +113,16 @@ static void test_labels(void) {
         false, "x", &error);
     check(!code && c.num_labels == 0,
           "without a classifier the head's settings do not matter");
+    bs_model_config_free(&c);
+    code = bs_config_parse(
+        &c, bs_span_of("{" BERT ",\"architectures\":[\"BertForQuestionAnswering\"]}"),
+        false, "x", &error);
+    check(!code, "nor does its kind");
+    bs_model_config_free(&c);
+    code = bs_config_parse(
+        &c, bs_span_of("{" BERT ",\"architectures\":[\"BertForMaskedLM\"]," TWO "}"),
+        true, "x", &error);
+    check(!code, "a classifier on what calls itself a base is one");
     bs_model_config_free(&c);
 }
 
