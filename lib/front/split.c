@@ -3,10 +3,15 @@
 #include "front/split.h"
 
 #include "common/hash.h"
+#include "common/utf8.h"
+#include "text/unicode.h"
 
 #include <stdlib.h>
 
 enum { MAX_PARTS = 64, DECIMALS = 6, SCALE = 1000000 };
+
+/* A space and a character in lower case, which is at most three. */
+enum { LARGEST_FOLDED = 1 + 3 * 4 };
 
 struct part {
     char *name;
@@ -122,32 +127,56 @@ void bs_split_free(struct bs_split *split) {
     free(split);
 }
 
-static bool is_space(char c) {
+static bool is_ascii_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Takes a character from the text and writes it as it counts: lower case, ' ' for white
+ * space. What is not UTF-8 counts as it is. */
+static char *fold(struct bs_span *text, char *out) {
+    char c = *text->data;
+    size_t used = 1;
+    if ((uint8_t)c < 0x80) {
+        *out++ = (char)(is_ascii_space(c) ? ' ' : c >= 'A' && c <= 'Z' ? c + 32 : c);
+    } else {
+        int32_t code = bs_utf8_next(text->data, text->size, &used);
+        const struct bs_unicode_kind *kind =
+            bs_unicode_kind(code < 0 ? 0 : (uint32_t)code);
+        const uint32_t *lowered = &bs_unicode_sequences[kind->lowered];
+        if (kind->flags & BS_UNICODE_WHITE)
+            *out++ = ' ';
+        else if (kind->lowered)
+            for (uint32_t i = 1; i <= lowered[0]; i++)
+                out = bs_unicode_encode(out, lowered[i]);
+        else
+            out = (char *)memcpy(out, text->data, used) + used;
+    }
+    *text = bs_span(text->data + used, text->size - used);
+    return out;
 }
 
 /* Feeds the normalised text to the hash in small pieces. */
 static void hash_text(struct bs_sha256 *sha, struct bs_span text) {
     char piece[512];
-    size_t n = 0;
+    char *out = piece, *full = piece + sizeof piece - LARGEST_FOLDED;
     bool space = false, begun = false;
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.data[i];
-        if (is_space(c)) {
+    while (text.size > 0) {
+        char *after = fold(&text, out + space);
+        if (after == out + space + 1 && after[-1] == ' ') {
             space = begun;
             continue;
         }
-        if (n + 2 > sizeof piece) {
-            bs_sha256_add(sha, piece, n);
-            n = 0;
-        }
         if (space)
-            piece[n++] = ' ';
-        piece[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+            *out = ' ';
+        out = after;
         space = false;
         begun = true;
+        if (out >= full) {
+            bs_sha256_add(sha, piece, (size_t)(out - piece));
+            out = piece;
+        }
     }
-    bs_sha256_add(sha, piece, n);
+    bs_sha256_add(sha, piece, (size_t)(out - piece));
 }
 
 static uint64_t hash(const struct bs_split *split, struct bs_span text,

@@ -3,8 +3,9 @@
  * seed alone, so not on order, format or what else is there, and equal texts stay
  * together.
  *
- * A text is normalised: runs of ASCII white space become one space, none at either end,
- * ASCII letters become lower case; for pairs a zero byte and the second text follow. Let
+ * A text is normalised: runs of white space become one space, none at either end, and
+ * letters become lower case, each on its own, in any script; what is not UTF-8 stays as
+ * it is; for pairs a zero byte and the second text follow. Let
  * h be the first 8 bytes, little-endian, of SHA-256(seed as 8 bytes little-endian, then
  * the normalised text). The record belongs to the first part, in the order given, with
  * h < floor(2^64 * (sum of weights up to that part) / (sum of all weights)).

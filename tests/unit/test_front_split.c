@@ -4,6 +4,14 @@
 
 #include <stdlib.h>
 
+#define ECOLE_LOWER                                                                      \
+    "\xc3\xa9"                                                                           \
+    "cole \xcf\x83\xd0\xb6"
+#define ECOLE_UPPER                                                                      \
+    "\xc3\x89"                                                                           \
+    "COLE\xe3\x80\x80\xce\xa3\xd0\x96"
+#define NO_BREAK "\xc2\xa0"
+
 static struct bs_split *make(const char *parts, const char *part, uint64_t seed) {
     struct bs_split *split = NULL;
     struct bs_error error = {0};
@@ -32,12 +40,14 @@ static void check_parts(const char *parts, uint64_t seed, const char *prefix,
 static void check_normalised(void) {
     struct bs_split *split = make("a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1", "a", 42);
     static const char *const same[] = {"A bad film", "a  bad\tfilm",
-                                       "\n a BAD\v film \r\n", "A Bad Film\f"};
+                                       "\n a BAD\v film \r\n", "A Bad Film\f",
+                                       "A\xe2\x80\x89"
+                                       "BAD FILM\xc2\x85"};
     size_t part = bs_split_part(split, bs_span_of("a bad film"), NULL);
     bool all = true;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         all = all && bs_split_part(split, bs_span_of(same[i]), NULL) == part;
-    check(all, "white space and ASCII case do not count");
+    check(all, "white space and case do not count");
     char text[5000], spaced[10000];
     size_t n = 0;
     for (size_t i = 0; i < sizeof text; i++) {
@@ -49,6 +59,9 @@ static void check_normalised(void) {
     check(bs_split_part(split, bs_span(text, sizeof text), NULL) ==
               bs_split_part(split, bs_span(spaced, n), NULL),
           "nor in a long text");
+    check(bs_split_part(split, bs_span("a \xff\xc3", 4), NULL) ==
+              bs_split_part(split, bs_span("A\xc2\xa0\xff\xc3", 5), NULL),
+          "bytes that are not UTF-8 stay as they are");
     bs_split_free(split);
 }
 
@@ -86,6 +99,12 @@ int main(void) {
                 "840361097839196640692819789138383692991673757719404397423293");
     check_parts("a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1", INT64_MAX, "pair ", "second ",
                 "628903801582455487841572514966052553172772240898527162220002");
+    static const char wanted[] =
+        "699023165468579116979547663099050567861939223735411033985833";
+    check_parts("a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1", 42, ECOLE_LOWER " ", NULL,
+                wanted);
+    check_parts("a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1", 42,
+                NO_BREAK ECOLE_UPPER NO_BREAK " ", NULL, wanted);
     check_normalised();
     check_shares();
     check_refused("train", "train", "NAME=WEIGHT");
