@@ -390,14 +390,11 @@ static void check_rejects(const struct bs_options *options, struct argp_state *s
 /* A training folder stands for its best checkpoint or its last. */
 static bool is_of_model(const char *path, const char *model) {
     static const char *const folders[] = {"", "best/", "last/"};
-    static const char *const others[] = {"config.json", "bs.json", "model.safetensors"};
-    const char *names[BS_TOKENIZER_FILES + 3];
+    const char *name;
     char file[PATH_MAX];
-    memcpy(names, bs_tokenizer_file_names, sizeof bs_tokenizer_file_names);
-    memcpy(names + BS_TOKENIZER_FILES, others, sizeof others);
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-            snprintf(file, sizeof file, "%s/%s%s", model, folders[i], names[k]);
+        for (int k = 0; (name = bs_model_file_name(k)); k++) {
+            snprintf(file, sizeof file, "%s/%s%s", model, folders[i], name);
             if (bs_is_same_file(path, file))
                 return true;
         }

@@ -46,6 +46,12 @@ static const char *member_name(int member) {
     return member == BS_JSON ? "bs.json" : bs_tokenizer_file_names[member];
 }
 
+const char *bs_model_file_name(int i) {
+    if (i < MEMBERS)
+        return member_name(i);
+    return i == MEMBERS ? weights_name : NULL;
+}
+
 static bool has_file(const char *directory, const char *name) {
     char path[PATH_MAX];
     int size = snprintf(path, sizeof path, "%s/%s", directory, name);

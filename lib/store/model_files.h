@@ -45,6 +45,9 @@ enum bs_tokenizer_file {
     BS_TOKENIZER_FILES
 };
 extern const char *const bs_tokenizer_file_names[BS_TOKENIZER_FILES];
+
+/* Of the files of a model directory the i-th name; NULL behind the last. */
+const char *bs_model_file_name(int i);
 struct bs_span bs_model_files_tokenizer_file(const struct bs_model_files *files,
                                              enum bs_tokenizer_file which);
 struct bs_span bs_model_files_config_json(const struct bs_model_files *files);

@@ -180,11 +180,9 @@ static int fill_bundle(struct bs_model_writing *writing,
         bs_tensors_image_make(&image, renamed->tensors, parts->n_tensors, error))
         return error->code;
     int code = write_config(&config, parts, renamed, error);
-    mode_t mask = umask(077); /* until it has its mode it is nobody else's */
     if (!code)
         code = write_sections(writing->temporary, parts, bs_buffer_span(&config), &image,
                               error);
-    umask(mask);
     bs_buffer_free(&config);
     bs_tensors_image_free(&image);
     return code;

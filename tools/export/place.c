@@ -17,12 +17,9 @@
 
 /* What a file of a model directory is called, as bs-export writes it. */
 static bool is_ours(const char *name) {
-    static const char *const names[] = {"config.json", "bs.json", "model.safetensors"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    for (int i = 0; i < BS_TOKENIZER_FILES; i++)
-        if (strcmp(name, bs_tokenizer_file_names[i]) == 0)
+    const char *ours;
+    for (int i = 0; (ours = bs_model_file_name(i)); i++)
+        if (strcmp(name, ours) == 0)
             return true;
     return false;
 }
