@@ -7,6 +7,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
 #include <stdlib.h>
 
 enum { BLOCK = 64 * 1024 };
@@ -27,6 +29,8 @@ struct bs_archive {
     struct archive *archive;
     struct bs_input *input;
     size_t handed;           /* bytes of the input's window that libarchive holds now */
+    locale_t names;          /* what names are read in; 0: in our own */
+    int64_t members;         /* so far, of any kind */
     struct bs_error failure; /* of the input */
 };
 
@@ -47,6 +51,10 @@ static la_ssize_t read_input(struct archive *archive, void *data, const void **b
     return (la_ssize_t)window.size;
 }
 
+static bool is_zip(struct bs_span data) {
+    return data.size >= 2 && memcmp(data.data, "PK", 2) == 0;
+}
+
 int bs_archive_open(struct bs_archive **result, struct bs_input *input,
                     struct bs_error *error) {
     struct bs_archive *own = bs_alloc(1, sizeof *own);
@@ -54,6 +62,8 @@ int bs_archive_open(struct bs_archive **result, struct bs_input *input,
     if (!own || !(own->archive = archive_read_new()))
         return bs_fail_memory(error, sizeof *own, input->name);
     own->input = input;
+    if (is_zip(bs_input_data(input)))
+        own->names = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     archive_read_support_format_tar(own->archive);
     archive_read_support_format_zip_streamable(own->archive);
     archive_read_support_format_empty(own->archive);
@@ -82,6 +92,17 @@ static bool takes_little(struct archive *archive) {
     return false;
 }
 
+/* In a zip a name may be marked as UTF-8; it is had only where the locale can hold it.
+ * That of a tar is bytes in each. */
+static int read_header(struct bs_archive *own, struct archive_entry **entry) {
+    locale_t ours = own->names ? uselocale(own->names) : (locale_t)0;
+    int status = archive_read_next_header(own->archive, entry);
+    if (ours)
+        uselocale(ours);
+    own->members++;
+    return status;
+}
+
 /* The end of an archive may come before that of the file: damage behind it counts. */
 static int read_to_end(struct bs_archive *own, struct bs_error *error) {
     int code = BS_OK;
@@ -96,7 +117,7 @@ static int read_to_end(struct bs_archive *own, struct bs_error *error) {
 int bs_archive_next(struct bs_archive *own, const char **path, struct bs_error *error) {
     struct archive_entry *entry;
     for (;;) {
-        int status = archive_read_next_header(own->archive, &entry);
+        int status = read_header(own, &entry);
         if (status == ARCHIVE_EOF)
             return read_to_end(own, error);
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
@@ -105,10 +126,15 @@ int bs_archive_next(struct bs_archive *own, const char **path, struct bs_error *
             return bs_fail(error, BS_DATA,
                            "%s: unpack it first: it is not packed by deflate or bzip2",
                            own->input->name);
+        if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
+            continue;
         *path = archive_entry_pathname(entry);
-        if (*path && archive_entry_filetype(entry) == AE_IFREG &&
-            !archive_entry_hardlink(entry))
+        if (*path)
             break;
+        return bs_fail(error, BS_DATA,
+                       "%s: member %" PRId64 " has a name that cannot be read; unpack it "
+                       "and read the folder",
+                       own->input->name, own->members);
     }
     while (strncmp(*path, "./", 2) == 0)
         *path += 2;
@@ -140,5 +166,7 @@ void bs_archive_close(struct bs_archive *own) {
         return;
     if (own->archive)
         archive_read_free(own->archive);
+    if (own->names)
+        freelocale(own->names);
     free(own);
 }

@@ -192,18 +192,21 @@ static void test_trees(void) {
                "a folder as lines");
 }
 
-/* A zip of one member, "pos/1.txt", whose two bytes are said to be packed by a method. */
-static void make_zip(const char *path, uint8_t method) {
-    static const char content[] = "ab", name[] = "pos/1.txt";
+enum { STORED = 0, LZMA = 14, XZ = 95, PPMD = 98 }; /* how a member is packed */
+enum { NAME_IS_UTF8 = 8 };                          /* flag, in the second byte */
+
+/* A zip of one member, whose two bytes are said to be packed by a method. */
+static void make_zip(const char *path, uint8_t method, uint8_t flags, const char *name) {
+    static const char content[] = "ab";
     uint32_t crc = bs_crc32(0, content, 2);
     static const uint8_t end[22] = {'P', 'K', 5, 6};
-    uint8_t zip[30] = {'P', 'K', 3, 4, 20, 0, 0, 0, method};
+    uint8_t zip[30] = {'P', 'K', 3, 4, 20, 0, 0, flags, method};
     memcpy(zip + 14, &crc, sizeof crc);
     zip[18] = zip[22] = 2;
-    zip[26] = sizeof name - 1;
+    zip[26] = (uint8_t)strlen(name);
     struct bs_buffer bytes = {0};
     if (!bs_buffer_append(&bytes, (char *)zip, sizeof zip) ||
-        !bs_buffer_append(&bytes, name, sizeof name - 1) ||
+        !bs_buffer_append_span(&bytes, bs_span_of(name)) ||
         !bs_buffer_append(&bytes, content, 2) ||
         !bs_buffer_append(&bytes, (const char *)end, sizeof end))
         abort();
@@ -212,18 +215,35 @@ static void make_zip(const char *path, uint8_t method) {
 }
 
 static void test_zip(void) {
-    enum { STORED = 0, LZMA = 14, XZ = 95, PPMD = 98 };
     static const uint8_t refused[] = {LZMA, XZ, PPMD};
-    make_zip("stored.zip", STORED);
+    make_zip("stored.zip", STORED, 0, "pos/1.txt");
     check_file("stored.zip", NULL,
                "{\"label\":\"pos\",\"text\":\"ab\",\"path\":\"pos/1.txt\"}\n", "a zip");
     for (size_t i = 0; i < sizeof refused; i++) {
-        make_zip("refused.zip", refused[i]);
+        make_zip("refused.zip", refused[i], 0, "pos/1.txt");
         check_file(
             "refused.zip", NULL,
             "= 4: refused.zip: unpack it first: it is not packed by deflate or bzip2",
             "a zip whose method may claim memory");
     }
+}
+
+static void test_zip_names(void) {
+    make_zip("marked.zip", STORED, NAME_IS_UTF8, "s\xc3\xbc\xc3\x9f/\xe6\x97\xa5");
+    check_file("marked.zip", NULL,
+               "{\"label\":\"s\xc3\xbc\xc3\x9f\",\"text\":\"ab\","
+               "\"path\":\"s\xc3\xbc\xc3\x9f/\xe6\x97\xa5\"}\n",
+               "a name that is marked as UTF-8");
+    make_zip("other.zip", STORED, 0, "s\xfc\xdf/1");
+    check_file("other.zip", NULL,
+               "{\"label\":\"s\xef\xbf\xbd\xef\xbf\xbd\",\"text\":\"ab\","
+               "\"path\":\"s\xef\xbf\xbd\xef\xbf\xbd/1\"}\n",
+               "a name in another encoding");
+    make_zip("false.zip", STORED, NAME_IS_UTF8, "s\xfc\xdf/1");
+    check_file("false.zip", NULL,
+               "= 4: false.zip: member 1 has a name that cannot be read; unpack it and "
+               "read the folder",
+               "a name that is falsely marked as UTF-8");
 }
 
 /* Of a record out of an archive, messages name the member. */
@@ -409,6 +429,7 @@ int main(void) {
     test_faults();
     test_trees();
     test_zip();
+    test_zip_names();
     test_member_name();
     test_live();
     test_live_sniffing();
