@@ -31,6 +31,7 @@ struct bs_archive {
     size_t handed;           /* bytes of the input's window that libarchive holds now */
     locale_t names;          /* what names are read in; 0: in our own */
     int64_t members;         /* so far, of any kind */
+    struct bs_buffer path;   /* of the current one */
     struct bs_error failure; /* of the input */
 };
 
@@ -114,9 +115,48 @@ static int read_to_end(struct bs_archive *own, struct bs_error *error) {
     return code;
 }
 
-int bs_archive_next(struct bs_archive *own, const char **path, struct bs_error *error) {
+static bool is_dots(const char *part, size_t size, size_t dots) {
+    return size == dots && memcmp(part, "..", dots) == 0;
+}
+
+/* Takes doubled slashes and "." out of a path; whether it leads upwards. */
+static bool clean(char *path) {
+    bool upwards = false;
+    char *to = path + (path[0] == '/');
+    for (const char *from = to; *from;) {
+        size_t size = strcspn(from, "/"), slash = from[size] == '/';
+        upwards |= is_dots(from, size, 2);
+        if (size > 0 && !is_dots(from, size, 1)) {
+            memmove(to, from, size + slash);
+            to += size + slash;
+        }
+        from += size + slash;
+    }
+    *to = '\0';
+    return upwards;
+}
+
+static int take_name(struct bs_archive *own, struct archive_entry *entry,
+                     enum bs_member *member, struct bs_error *error) {
+    const char *name = archive_entry_pathname(entry);
+    if (!name)
+        return bs_fail(error, BS_DATA,
+                       "%s: member %" PRId64 " has a name that cannot be read; unpack it "
+                       "and read the folder",
+                       own->input->name, own->members);
+    own->path.size = 0;
+    if (!bs_buffer_append(&own->path, name, strlen(name) + 1))
+        return bs_fail_memory(error, strlen(name), own->input->name);
+    *member = clean(own->path.data)           ? BS_MEMBER_UPWARDS
+              : archive_entry_hardlink(entry) ? BS_MEMBER_LINK
+                                              : BS_MEMBER_TEXT;
+    return BS_OK;
+}
+
+int bs_archive_next(struct bs_archive *own, const char **path, enum bs_member *member,
+                    struct bs_error *error) {
     struct archive_entry *entry;
-    for (;;) {
+    do {
         int status = read_header(own, &entry);
         if (status == ARCHIVE_EOF)
             return read_to_end(own, error);
@@ -126,18 +166,10 @@ int bs_archive_next(struct bs_archive *own, const char **path, struct bs_error *
             return bs_fail(error, BS_DATA,
                            "%s: unpack it first: it is not packed by deflate or bzip2",
                            own->input->name);
-        if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
-            continue;
-        *path = archive_entry_pathname(entry);
-        if (*path)
-            break;
-        return bs_fail(error, BS_DATA,
-                       "%s: member %" PRId64 " has a name that cannot be read; unpack it "
-                       "and read the folder",
-                       own->input->name, own->members);
-    }
-    while (strncmp(*path, "./", 2) == 0)
-        *path += 2;
+    } while (archive_entry_filetype(entry) != AE_IFREG && !archive_entry_hardlink(entry));
+    if (take_name(own, entry, member, error))
+        return error->code;
+    *path = own->path.data;
     return BS_OK;
 }
 
@@ -168,5 +200,6 @@ void bs_archive_close(struct bs_archive *own) {
         archive_read_free(own->archive);
     if (own->names)
         freelocale(own->names);
+    bs_buffer_free(&own->path);
     free(own);
 }

@@ -16,9 +16,15 @@ bool bs_archive_sniff(struct bs_span data);
 struct bs_archive;
 int bs_archive_open(struct bs_archive **archive, struct bs_input *input,
                     struct bs_error *error) BS_MUST_CHECK;
+
+enum bs_member {
+    BS_MEMBER_TEXT,
+    BS_MEMBER_LINK,    /* to another member: it has no content of its own */
+    BS_MEMBER_UPWARDS, /* ".." is in its path */
+};
 /* Goes on to the next regular file: BS_OK, BS_END, or BS_DATA. `path` is borrowed until
- * the next call, its leading "./" taken off. */
-int bs_archive_next(struct bs_archive *archive, const char **path,
+ * the next call; "." and doubled slashes are taken out of it. */
+int bs_archive_next(struct bs_archive *archive, const char **path, enum bs_member *member,
                     struct bs_error *error) BS_MUST_CHECK;
 /* Appends the content of the current file; what is more than `max` bytes is left and
  * `too_long` set. */

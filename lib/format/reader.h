@@ -34,8 +34,11 @@ enum bs_format {
     BS_FORMAT_MSGPACK,
     BS_FORMAT_TREE, /* folder or archive: each file is a text, its folder's name the
                        label; fields label, text, path. A file that lies at the top has
-                       no label. Hidden files and what is no regular file are left out.
-                       A folder is read in the order of names, an archive in its own */
+                       no label. Hidden files and what is no regular file are left out;
+                       of an archive, with a warning, links to another member and what
+                       leads upwards (..). In a zip, whose types stand at its end, a
+                       symbolic link is a file that holds its target. A folder is read
+                       in the order of names, an archive in its own */
     BS_FORMAT_IDS,  /* output of bs-tokenize only */
 };
 

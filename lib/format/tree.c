@@ -2,6 +2,8 @@
 #include "format/archive.h"
 #include "format/reading.h"
 
+#include "common/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -13,6 +15,7 @@
 struct tree {
     struct bs_archive *archive; /* or */
     FTS *folder;
+    bool said[3];     /* by kind of member: that it is left out */
     size_t root_size; /* of the folder's path, with the slash behind it */
     const char *path; /* of the file found; of a member its name, else below the folder */
     const char *access_path;
@@ -81,23 +84,49 @@ static int next_in_folder(struct tree *tree, const char **path, struct bs_error 
     return BS_END;
 }
 
-/* Whether a file or a folder on the way to it is hidden. */
+/* Whether a file or a folder on the way to it is hidden; ".." is not. */
 static bool is_hidden(const char *path) {
-    return path[0] == '.' || strstr(path, "/.");
+    for (const char *part = path; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        bool upwards = strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]);
+        if (part[0] == '.' && !upwards)
+            return true;
+    }
+    return false;
+}
+
+static bool is_wanted(const struct bs_reader *reader, const char *path) {
+    const char *members = reader->options.members;
+    return !is_hidden(path) && (!members || fnmatch(members, path, FNM_PATHNAME) == 0);
+}
+
+/* The first of each kind is told. */
+static void leave_out(struct bs_reader *reader, const char *path, enum bs_member member) {
+    static const char *const reasons[] = {
+        [BS_MEMBER_LINK] = "a link to another member, has no content of its own",
+        [BS_MEMBER_UPWARDS] = "leads upwards"};
+    struct tree *tree = reader->state;
+    if (!tree->said[member])
+        bs_warn("%s: %s: %s; such members are left out", reader->path, path,
+                reasons[member]);
+    tree->said[member] = true;
 }
 
 static int find(struct bs_reader *reader, struct bs_error *error) {
     struct tree *tree = reader->state;
-    const char *members = reader->options.members, *path;
     for (;;) {
-        int code = tree->archive ? bs_archive_next(tree->archive, &path, error)
+        enum bs_member member = BS_MEMBER_TEXT;
+        const char *path;
+        int code = tree->archive ? bs_archive_next(tree->archive, &path, &member, error)
                                  : next_in_folder(tree, &path, error);
         if (code)
             return code;
-        if (!is_hidden(path) && (!members || fnmatch(members, path, FNM_PATHNAME) == 0)) {
-            tree->path = path;
+        if (!is_wanted(reader, path))
+            continue;
+        tree->path = path;
+        if (member == BS_MEMBER_TEXT)
             return BS_OK;
-        }
+        leave_out(reader, path, member);
     }
 }
 

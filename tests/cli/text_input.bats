@@ -236,6 +236,55 @@ negative,P,negative,aw\xffful\npositive,P,positive,fine' \
     gives 3 '1.000000 of 1, 0 rejected' 'rows.tsv: line 3: invalid UTF-8'
 }
 
+# ---- archives -----------------------------------------------------------------------
+
+# files: the path of each record of out, and its label.
+files() {
+    perl -ne 'print /"path":"(.*?)"/, /"label":"(.*?)"/ ? " $1" : "", "\n"' out
+}
+
+@test "members: . and doubled slashes in their paths are nothing" {
+    mkdir -p pos neg/.git
+    echo good >pos/a
+    echo awful >neg/b
+    echo awful >neg/...
+    echo awful >neg/.git/c
+    tar cf dots.tar pos/. ./neg/./
+    tar rPf dots.tar --transform 's,pos/,top//pos//,' pos/a
+    tar rPf dots.tar --transform 's,pos/,//pos/./,' pos/a
+    go tool tokenize -m "$TINY" -t jsonl dots.tar
+    status_is 0
+    err_is ''
+    [ "$(files)" = 'pos/a pos
+neg/b neg
+top/pos/a pos
+/pos/a pos' ]
+    go tool tokenize -m "$TINY" -t jsonl --members 'pos/*' dots.tar
+    status_is 0
+    [ "$(files)" = 'pos/a pos' ]
+}
+
+@test "members that lead upwards, and links to others, are left out with a warning" {
+    mkdir pos neg
+    echo good >pos/a
+    echo awful >neg/b
+    ln neg/b neg/c
+    ln neg/b neg/d
+    tar cf odd.tar neg
+    tar rPf odd.tar --transform 's,pos,../pos,' pos/a
+    tar rPf odd.tar --transform 's,pos,up/..,' pos/a
+    tar rf odd.tar pos/a
+    go tool tokenize -m "$TINY" -t jsonl odd.tar
+    status_is 0
+    [ "$(files)" = "$(tar tf odd.tar | grep '^neg/[a-z]' | head -n 1) neg
+pos/a pos" ]
+    err_is "bs-tokenize: odd.tar: $(tar tf odd.tar | grep '^neg/[a-z]' | sed -n 2p): a link to another member, has no content of its own; such members are left out
+bs-tokenize: odd.tar: ../pos/a: leads upwards; such members are left out"
+    go tool tokenize -m "$TINY" -t jsonl --members 'pos/*' odd.tar
+    status_is 0
+    err_is ''
+}
+
 # Three seconds a run; memory is bounded to a few times the line.
 @test "a line of 100 MB" {
     perl -e 'print "awful\n", "a" x 1e8, "\nfine\n"' >texts
