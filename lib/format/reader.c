@@ -156,24 +156,42 @@ static enum bs_format format_of_extension(const char *path) {
     return BS_FORMAT_LINES;
 }
 
+static bool is_stream(struct bs_span data) {
+    static const struct bs_span magic = {"\x92\xa2"
+                                         "bs",
+                                         4};
+    return data.size >= magic.size && memcmp(data.data, magic.data, magic.size) == 0;
+}
+
 static enum bs_format choose_format(const struct bs_reader *reader) {
     struct bs_span data = bs_input_data(&reader->input);
     if (reader->is_folder)
         return BS_FORMAT_TREE;
     if (reader->options.format != BS_FORMAT_AUTO)
         return reader->options.format;
-    if (data.size >= 4 && memcmp(data.data,
-                                 "\x92\xa2"
-                                 "bs",
-                                 4) == 0)
+    if (is_stream(data))
         return BS_FORMAT_MSGPACK;
     if (bs_archive_sniff(data))
         return BS_FORMAT_TREE;
     return format_of_extension(reader->path);
 }
 
+/* Looks at the first bytes: BS_MORE if they are too few. */
+static int sniff(struct bs_reader *reader, struct bs_error *error) {
+    enum bs_format format = reader->options.format;
+    bool may_be_tree =
+        !reader->options.follow && (format == BS_FORMAT_AUTO || format == BS_FORMAT_TREE);
+    if (reader->is_folder)
+        return BS_OK;
+    int code = bs_input_sniff(&reader->input, error);
+    if (code || !may_be_tree || reader->input.ended)
+        return code;
+    struct bs_span data = bs_input_data(&reader->input);
+    return !is_stream(data) && bs_archive_may_be(data) ? BS_MORE : BS_OK;
+}
+
 static int begin_file(struct bs_reader *reader, struct bs_error *error) {
-    int code = reader->is_folder ? BS_OK : bs_input_sniff(&reader->input, error);
+    int code = sniff(reader, error);
     if (code)
         return code;
     reader->sniffed = true;

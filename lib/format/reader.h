@@ -3,8 +3,8 @@
  *
  * Order: bs_reader_open, bs_reader_next until BS_END, bs_reader_close. Not for use by
  * two threads at once. Compressed input (gzip, zstd, xz) is read as it is; so
- * are archives, as trees. Sniffing looks at magic bytes only and never waits for more
- * than is there: a live pipe does not hang on its first line. What has no magic bytes
+ * are archives, as trees. Sniffing looks at magic bytes only and waits for more of them
+ * only where no line has ended: a live pipe does not hang on its first one. What has none
  * goes by the extension of its file (.tsv .csv .jsonl .ndjson .msgpack, each also with
  * .gz .zst .xz behind it); all else is lines.
  *

@@ -343,6 +343,57 @@ static void test_live_sniffing(void) {
     live_close(&live);
 }
 
+/* An archive whose first bytes come alone is none the less one. */
+static void test_live_archive(const char *path, size_t first, const char *text) {
+    struct live live;
+    struct bs_error error;
+    struct bs_buffer data = {0};
+    if (bs_file_read(path, 65536, &data, &error))
+        abort();
+    live_open(&live, BS_FORMAT_AUTO);
+    live_write(&live, bs_span(data.data, first));
+    check(!bs_reader_ready(live.reader), "%s: %zu bytes say nothing", path, first);
+    live_write(&live, bs_span(data.data + first, data.size - first));
+    close(live.to);
+    check(live_next(&live, text), "%s: all of them do", path);
+    live_close(&live);
+    bs_buffer_free(&data);
+}
+
+static void test_live_archives(void) {
+    test_live_archive("t.tar", 1, "bad\n");
+    test_live_archive("t.tar", 200, "bad\n");
+    test_live_archive("t.tar.gz", 60, "bad\n");
+    make_zip("stored.zip", STORED, 0, "pos/1.txt");
+    test_live_archive("stored.zip", 3, "ab");
+    if (!run("head -c 200 t.tar | gzip -c > two.gz && tail -c +201 t.tar | gzip -c >> "
+             "two.gz"))
+        abort();
+    check_file("two.gz", NULL, tree_expected, "an archive compressed in two pieces");
+}
+
+static void test_line_at_once(struct bs_span line) {
+    struct live live;
+    live_open(&live, BS_FORMAT_AUTO);
+    live_write(&live, line);
+    check(bs_reader_ready(live.reader), "a line of %zu bytes is one at once", line.size);
+    close(live.to);
+    live_close(&live);
+}
+
+/* What could not be an archive, whatever its length. */
+static void test_lines_at_once(void) {
+    char line[280];
+    memset(line, 'a', sizeof line);
+    for (size_t size = 1; size < sizeof line; size += 31) {
+        line[size - 1] = '\n';
+        test_line_at_once(bs_span(line, size));
+        line[size - 1] = 'a';
+    }
+    test_line_at_once(SPAN("PK\n"));
+    test_line_at_once(SPAN("a\0\n"));
+}
+
 /* Lines of 8 bytes: what one read of compressed bytes turns into. */
 static void test_live_lines(const char *program, int lines) {
     struct live live;
@@ -433,6 +484,8 @@ int main(void) {
     test_member_name();
     test_live();
     test_live_sniffing();
+    test_live_archives();
+    test_lines_at_once();
     test_live_compressed("gzip");
     test_live_compressed("xz");
     test_live_compressed("zstd -q");
