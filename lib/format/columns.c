@@ -117,6 +117,16 @@ static const char *const remedies[] = {" (choose with --text, or see --header)",
                                        " (choose with --text2, or see --header)",
                                        " (choose with --label, or see --header)"};
 
+/* A column that was chosen has no other role by default. */
+static void drop_defaults(struct bs_reader *reader, struct roles *roles) {
+    const struct bs_reader_options *options = &reader->options;
+    const char *chosen[] = {options->text, options->text2, options->label};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++)
+            if (!chosen[i] && chosen[k] && roles->column[i] == roles->column[k])
+                roles->column[i] = reader->cells.count;
+}
+
 static int find_roles(struct bs_reader *reader, bool named, struct roles *roles,
                       struct bs_error *error) {
     const struct bs_reader_options *options = &reader->options;
@@ -135,6 +145,7 @@ static int find_roles(struct bs_reader *reader, bool named, struct roles *roles,
                 return bs_fail(error, BS_USAGE, "%s and %s choose the same column",
                                option_names[k], option_names[i]);
     }
+    drop_defaults(reader, roles);
     if (options->text || roles->column[0] < cells->count)
         return BS_OK;
     bool wants_text = !options->required || strcmp(options->required, BS_FIELD_TEXT) == 0;

@@ -106,6 +106,31 @@ static void test_tsv(void) {
                "= 4: a.tsv: two columns are called \"text\"", "two columns of one name");
 }
 
+/* A column that goes by one of our names, chosen for what another one of them is: as in
+ * JSON lines. */
+static void test_swapped(void) {
+    static const struct {
+        struct bs_reader_options options;
+        const char *expected;
+    } swaps[] = {
+        {{.text = "label", .required = "text"},
+         "{\"sentence\":\"a\",\"text\":\"c\",\"text2\":\"d\"}\n"},
+        {{.text = "text2", .required = "text"},
+         "{\"sentence\":\"a\",\"label\":\"c\",\"text\":\"d\"}\n"},
+        {{.label = "text", .required = "text"},
+         "{\"text\":\"a\",\"label\":\"b\",\"text2\":\"d\"}\n"},
+        {{.text = "label", .label = "text", .required = "text"},
+         "{\"sentence\":\"a\",\"label\":\"b\",\"text\":\"c\",\"text2\":\"d\"}\n"}};
+    for (size_t i = 0; i < sizeof swaps / sizeof *swaps; i++) {
+        check_read("a.tsv", SPAN("sentence\ttext\tlabel\ttext2\na\tb\tc\td\n"),
+                   &swaps[i].options, swaps[i].expected, "columns chosen crosswise");
+        check_read("a.jsonl",
+                   SPAN("{\"sentence\":\"a\",\"text\":\"b\",\"label\":\"c\",\"text2\":"
+                        "\"d\"}\n"),
+                   &swaps[i].options, swaps[i].expected, "and fields");
+    }
+}
+
 static void test_csv(void) {
     check_read(
         "a.csv",
@@ -344,6 +369,7 @@ int main(void) {
     test_lines();
     test_long();
     test_tsv();
+    test_swapped();
     test_csv();
     test_jsonl();
     test_deep();
