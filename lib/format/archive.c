@@ -196,8 +196,8 @@ int bs_archive_read(struct bs_archive *own, size_t max, struct bs_buffer *conten
     while (!*too_long) {
         if (!bs_buffer_reserve(content, BLOCK))
             return bs_fail_memory(error, content->size + BLOCK, own->input->name);
-        la_ssize_t n = archive_read_data(own->archive, content->data + content->size,
-                                         content->capacity - content->size);
+        la_ssize_t n =
+            archive_read_data(own->archive, content->data + content->size, BLOCK);
         if (n < 0)
             return fail_member(own, error);
         if (n == 0)

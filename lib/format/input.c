@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Fuzzing reads less at once, so that small inputs do to the window what large ones do.
- */
+/* No more than this at once: a window that has doubled holds only what it must. Fuzzing
+ * reads less, so that small inputs do to it what large ones do. */
 #ifndef BS_READ_SIZE
 #define BS_READ_SIZE (256 * 1024)
 #endif
@@ -55,7 +55,7 @@ static bool make_room(struct bs_input *input, size_t more) {
 static int read_plain(struct bs_input *input, struct bs_error *error) {
     ssize_t n;
     do
-        n = read(input->fd, input->data + input->end, input->capacity - input->end);
+        n = read(input->fd, input->data + input->end, BS_READ_SIZE);
     while (n < 0 && errno == EAGAIN && bs_await(input->fd, POLLIN));
     if (n < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot read", input->name);
@@ -85,7 +85,7 @@ static int read_log(struct bs_input *input, struct bs_error *error) {
 static int read_decompressed(struct bs_input *input, struct bs_error *error) {
     size_t got;
     int code = bs_decompress_read(input->decompress, input->data + input->end,
-                                  input->capacity - input->end, &got, error);
+                                  BS_READ_SIZE, &got, error);
     input->stored = bs_decompress_stored(input->decompress);
     if (!code)
         input->end += got;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { BLOCK = 64 * 1024 };
+
 struct tree {
     struct bs_archive *archive; /* or */
     FTS *folder;
@@ -138,13 +140,12 @@ static int read_file(const char *path, size_t max, struct bs_buffer *content,
     ssize_t n = 1;
     *too_long = false;
     while (n > 0 && !*too_long) {
-        if (!bs_buffer_reserve(content, 64 * 1024)) {
+        if (!bs_buffer_reserve(content, BLOCK)) {
             close(fd);
             return bs_fail_memory(error, content->size, path);
         }
         do {
-            n = read(fd, content->data + content->size,
-                     content->capacity - content->size);
+            n = read(fd, content->data + content->size, BLOCK);
         } while (n < 0 && errno == EINTR);
         content->size += n > 0 ? (size_t)n : 0;
         *too_long = content->size > max;

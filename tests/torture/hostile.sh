@@ -101,6 +101,12 @@ torture_hostile() {
     bounded "header of values" 4 200 "$bin/bs-predict" -m "$tiny" -f msgpack < <(values 15000000)
     size=$(budget 1000000000 10000000000)
     bounded "endless line" 3 200 "$bin/bs-tokenize" -m "$tiny" -f lines < <(letters "$size")
+    mkdir -p endless/large
+    truncate -s 1G endless/large/file
+    bounded "endless line, file" 3 200 "$bin/bs-tokenize" -m "$tiny" -f lines endless/large/file
+    bounded "endless member" 3 200 "$bin/bs-tokenize" -m "$tiny" endless
+    bounded "endless member, packed" 3 200 "$bin/bs-tokenize" -m "$tiny" \
+        < <(tar c -C endless large | zstd -q)
     bounded "endless columns" 3 200 "$bin/bs-tokenize" -m "$tiny" -f tsv --max-record 16M \
         < <(columns 16000000)
     bounded "JSON, a million deep" 3 200 "$bin/bs-tokenize" -m "$tiny" -f jsonl < <(nested 1000000)
@@ -120,5 +126,5 @@ torture_hostile() {
         < <(yes aaaaaaaaaaaaaaab | tr -d '\n' | head -c 100000)
     bounded "other order, in 5 s" 0 200 "${brief[@]}" "$bin/bs-predict" -m "$tiny" -f jsonl -t tsv \
         < <(reordered 65000)
-    rm -rf out far added equal
+    rm -rf out far added equal endless
 }
