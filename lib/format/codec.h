@@ -29,7 +29,7 @@ enum bs_flow_state {
 
 struct bs_codec {
     const char *name;
-    void *(*open)(void); /* NULL without memory */
+    void *(*open)(void); /* gives NULL without memory; NULL: only known by name */
     /* Called with bytes to take, or within a stream. `why` lasts as long as `decoder`. */
     enum bs_flow_state (*run)(void *decoder, struct bs_flow *flow, const char **why);
     void (*close)(void *decoder);

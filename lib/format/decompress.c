@@ -24,34 +24,46 @@ struct bs_decompress {
     struct bs_buffer block;
 };
 
-/* What a stream begins with. zstd may begin with one of 16 frames to be skipped. */
+static const struct bs_codec not_bzip2 = {.name = "bzip2"}, not_lz4 = {.name = "lz4"};
+
+/* What a stream begins with. Of one byte, bits are free: zstd may begin with one of 16
+ * frames to be skipped, and bzip2 says how large its blocks are. */
 static const struct {
     const struct bs_codec *codec;
     struct bs_span magic;
-    uint8_t free_bits; /* of the first byte */
-} magics[] = {{&bs_codec_gzip, {"\x1f\x8b\x08", 3}, 0},
-              {&bs_codec_zstd, {"\x28\xb5\x2f\xfd", 4}, 0},
-              {&bs_codec_zstd, {"\x50\x2a\x4d\x18", 4}, 15},
+    size_t free_at;
+    uint8_t free_bits;
+} magics[] = {{&bs_codec_gzip, {"\x1f\x8b\x08", 3}, 0, 0},
+              {&bs_codec_zstd, {"\x28\xb5\x2f\xfd", 4}, 0, 0},
+              {&bs_codec_zstd, {"\x50\x2a\x4d\x18", 4}, 0, 15},
               {&bs_codec_xz,
                {"\xfd"
                 "7zXZ\0",
                 6},
-               0}};
-enum { N_MAGICS = 4 };
+               0,
+               0},
+              {&not_bzip2, {"BZh01AY&SY", 10}, 3, 15},
+              {&not_lz4, {"\x04\x22\x4d\x18", 4}, 0, 0}};
+enum { N_MAGICS = sizeof magics / sizeof *magics };
+
+/* How many bytes are those of the magic. */
+static size_t count_same(int i, struct bs_span begun) {
+    size_t same = 0;
+    for (; same < begun.size && same < magics[i].magic.size; same++) {
+        int differ = begun.data[same] ^ magics[i].magic.data[same];
+        if (differ & ~(same == magics[i].free_at ? magics[i].free_bits : 0))
+            break;
+    }
+    return same;
+}
 
 const struct bs_codec *bs_decompress_sniff(struct bs_span begun, bool *undecided) {
     *undecided = false;
     for (int i = 0; i < N_MAGICS; i++) {
-        struct bs_span magic = magics[i].magic;
-        size_t size = begun.size < magic.size ? begun.size : magic.size;
-        if (size &&
-            (((uint8_t)begun.data[0] ^ (uint8_t)magic.data[0]) & ~magics[i].free_bits))
-            continue;
-        if (size > 1 && memcmp(begun.data + 1, magic.data + 1, size - 1) != 0)
-            continue;
-        if (size == magic.size)
+        size_t same = count_same(i, begun);
+        if (same == magics[i].magic.size)
             return magics[i].codec;
-        *undecided = true;
+        *undecided |= same == begun.size;
     }
     return NULL;
 }
@@ -59,6 +71,12 @@ const struct bs_codec *bs_decompress_sniff(struct bs_span begun, bool *undecided
 int bs_decompress_open(struct bs_decompress **result, const struct bs_codec *codec,
                        int fd, struct bs_span begun, const char *name,
                        struct bs_error *error) {
+    *result = NULL;
+    if (!codec->open)
+        return bs_fail(
+            error, BS_DATA,
+            "%s: packed by %s, which is not read; unpack it first, with %s -dc", name,
+            codec->name, codec->name);
     struct bs_decompress *own = bs_alloc(1, sizeof *own);
     *result = own;
     if (!own)

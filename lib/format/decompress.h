@@ -14,8 +14,8 @@
 
 struct bs_decompress;
 
-/* What these first bytes of a file say that it is, or NULL. Where `undecided` is set,
- * more of them may yet say it. */
+/* What these first bytes of a file say that it is, or NULL: also bzip2 or lz4, which
+ * opening refuses. Where `undecided` is set, more of them may yet say it. */
 struct bs_codec;
 const struct bs_codec *bs_decompress_sniff(struct bs_span begun, bool *undecided);
 

@@ -1,5 +1,7 @@
 /* Trees: each file of a folder or an archive is a text, its folder's name the label. */
 #include "format/archive.h"
+#include "format/codec.h"
+#include "format/decompress.h"
 #include "format/reading.h"
 
 #include "common/log.h"
@@ -197,6 +199,19 @@ static bool add_text(struct bs_record *record, const char *name, struct bs_span 
     return bs_record_add(record, bs_span_of(name), value);
 }
 
+/* Bytes that no text begins with. */
+static int check_content(const struct bs_reader *reader, struct bs_span content,
+                         bool too_long, struct bs_error *error) {
+    bool undecided;
+    const struct bs_codec *codec = bs_decompress_sniff(content, &undecided);
+    if (codec)
+        return bs_fail(error, BS_REJECTED, "packed by %s; unpack it first", codec->name);
+    if (too_long)
+        return bs_fail(error, BS_REJECTED, "longer than %zu bytes (--max-record)",
+                       reader->max_record);
+    return BS_OK;
+}
+
 static int take(struct bs_reader *reader, struct bs_record *record,
                 struct bs_error *error) {
     const struct tree *tree = reader->state;
@@ -215,9 +230,8 @@ static int take(struct bs_reader *reader, struct bs_record *record,
         text.size = BS_RAW_KEPT;
     if (!bs_record_copy(record, text, &record->raw))
         return bs_fail_memory(error, text.size, file);
-    if (too_long)
-        return bs_fail(error, BS_REJECTED, "longer than %zu bytes (--max-record)",
-                       reader->max_record);
+    if (check_content(reader, text, too_long, error))
+        return error->code;
     struct bs_span label = folder_of(path);
     if ((label.size > 0 && !add_text(record, BS_FIELD_LABEL, label)) ||
         !add_text(record, BS_FIELD_TEXT, record->raw) || !add_text(record, "path", path))

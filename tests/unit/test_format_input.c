@@ -123,6 +123,35 @@ static void test_faults(void) {
     bs_buffer_free(&out.text);
 }
 
+static void test_unread(void) {
+    make_text("a.bz2", SPAN("BZh91AY&SYand so on"));
+    check_file("a.bz2", NULL,
+               "= 4: a.bz2: packed by bzip2, which is not read; unpack it first, with "
+               "bzip2 -dc",
+               "bzip2");
+    make_text("a.lz4", SPAN("\x04\x22\x4d\x18, and so on"));
+    check_file(
+        "a.lz4", NULL,
+        "= 4: a.lz4: packed by lz4, which is not read; unpack it first, with lz4 -dc",
+        "lz4");
+    make_text("a.txt", SPAN("BZh9 is how bzip2 begins\nBZh91AY&SX\n"));
+    check_file("a.txt", NULL,
+               "{\"text\":\"BZh9 is how bzip2 begins\"}\n{\"text\":\"BZh91AY&SX\"}\n",
+               "and lines that are none");
+    struct bs_error error;
+    if (bs_make_directories("packed/pos", &error) ||
+        !run(
+            "cp a.bz2 packed/pos/1; gzip -c a.txt > packed/pos/2; cp a.lz4 packed/pos/3"))
+        abort();
+    make_text("packed/pos/4", SPAN("BZh91AY"));
+    check_file("packed", NULL,
+               "! record 1: packed by bzip2; unpack it first\n"
+               "! record 1: packed by gzip; unpack it first\n"
+               "! record 1: packed by lz4; unpack it first\n"
+               "{\"label\":\"pos\",\"text\":\"BZh91AY\",\"path\":\"pos/4\"}\n",
+               "packed files of a folder");
+}
+
 static const char tree_expected[] =
     "{\"label\":\"neg\",\"text\":\"bad\\n\",\"path\":\"set/neg/1.txt\"}\n"
     "{\"label\":\"pos\",\"text\":\"good\",\"path\":\"set/pos/1.txt\"}\n"
@@ -478,6 +507,7 @@ int main(void) {
     help_begin();
     test_compressed();
     test_faults();
+    test_unread();
     test_trees();
     test_zip();
     test_zip_names();
