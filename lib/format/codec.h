@@ -18,6 +18,12 @@ struct bs_flow {
     bool last; /* the file holds nothing behind `in` */
 };
 
+/* Tapes and blocks are filled up with zero bytes. */
+static inline void bs_flow_skip_zeros(struct bs_flow *flow) {
+    for (; flow->n_in > 0 && *flow->in == 0; flow->n_in--)
+        flow->in++;
+}
+
 enum bs_flow_state {
     BS_FLOW_WITHIN,  /* a stream, whose bytes were taken or made as far as could be */
     BS_FLOW_BETWEEN, /* a stream has ended, and no other begun */

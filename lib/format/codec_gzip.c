@@ -20,12 +20,6 @@ static void *open_gzip(void) {
     return gzip;
 }
 
-/* Tapes and blocks are filled up with zero bytes. */
-static void skip_zeros(struct bs_flow *flow) {
-    for (; flow->n_in > 0 && *flow->in == 0; flow->n_in--)
-        flow->in++;
-}
-
 static int inflate_flow(z_stream *z, struct bs_flow *flow) {
     z->next_in = (Bytef *)flow->in;
     z->avail_in = (uInt)flow->n_in;
@@ -58,7 +52,7 @@ static enum bs_flow_state state_of(const struct gzip *gzip, int status,
 static enum bs_flow_state run(void *decoder, struct bs_flow *flow, const char **why) {
     struct gzip *gzip = decoder;
     if (gzip->between) {
-        skip_zeros(flow);
+        bs_flow_skip_zeros(flow);
         if (flow->n_in == 0 || inflateReset(&gzip->z) != Z_OK)
             return BS_FLOW_BETWEEN;
     }

@@ -7,14 +7,24 @@
 /* What the decoder takes beside its window. */
 enum { MOST_BESIDE = 1 << 20 };
 
-static void *open_xz(void) {
-    lzma_stream *lzma = bs_alloc(1, sizeof *lzma);
+struct xz {
+    lzma_stream lzma;
+    bool between;
+};
+
+static bool begin(struct xz *xz) {
     uint64_t most = ((uint64_t)1 << BS_WINDOW_LOG) + MOST_BESIDE;
-    if (lzma && lzma_stream_decoder(lzma, most, LZMA_CONCATENATED) != LZMA_OK) {
-        free(lzma);
+    xz->between = false;
+    return lzma_stream_decoder(&xz->lzma, most, 0) == LZMA_OK;
+}
+
+static void *open_xz(void) {
+    struct xz *xz = bs_alloc(1, sizeof *xz);
+    if (xz && !begin(xz)) {
+        free(xz);
         return NULL;
     }
-    return lzma;
+    return xz;
 }
 
 static enum bs_flow_state state_of(lzma_ret status, const char **why) {
@@ -36,8 +46,8 @@ static enum bs_flow_state state_of(lzma_ret status, const char **why) {
     }
 }
 
-static enum bs_flow_state run(void *decoder, struct bs_flow *flow, const char **why) {
-    lzma_stream *lzma = decoder;
+static enum bs_flow_state decode(lzma_stream *lzma, struct bs_flow *flow,
+                                 const char **why) {
     lzma->next_in = (const uint8_t *)flow->in;
     lzma->avail_in = flow->n_in;
     lzma->next_out = (uint8_t *)flow->out;
@@ -50,9 +60,28 @@ static enum bs_flow_state run(void *decoder, struct bs_flow *flow, const char **
     return state_of(status, why);
 }
 
+/* Its decoder waits for 12 bytes before it says that they are none of xz. */
+static enum bs_flow_state run(void *decoder, struct bs_flow *flow, const char **why) {
+    struct xz *xz = decoder;
+    if (xz->between) {
+        bs_flow_skip_zeros(flow);
+        if (flow->n_in == 0)
+            return BS_FLOW_BETWEEN;
+        *why = "something else follows it";
+        if (*flow->in != '\xfd')
+            return BS_FLOW_DAMAGED;
+        if (!begin(xz))
+            return BS_FLOW_NO_MEMORY;
+    }
+    enum bs_flow_state state = decode(&xz->lzma, flow, why);
+    xz->between = state == BS_FLOW_BETWEEN;
+    return state;
+}
+
 static void close_xz(void *decoder) {
-    lzma_end(decoder);
-    free(decoder);
+    struct xz *xz = decoder;
+    lzma_end(&xz->lzma);
+    free(xz);
 }
 
 const struct bs_codec bs_codec_xz = {

@@ -70,6 +70,7 @@ static void test_faults(void) {
             "perl turn.pl 60 < lines.xz > bits.xz && cat lines.xz lines > more.xz && "
             "xz -c --lzma2=preset=0,mf=hc3,dict=192MiB lines > wide.xz && "
             "head -c 512 /dev/zero | cat lines.xz - lines.xz - > filled.xz && "
+            "echo garb | cat lines.xz - > garb.xz && cat lines.xz lines.xz > two.xz && "
             "zstd -qc lines > lines.zst && head -c -1 lines.zst > short.zst && "
             "perl turn.pl -1 < lines.zst > sum.zst && cat lines.zst lines > more.zst && "
             "zstd -qc --long=28 < lines > wide.zst && "
@@ -91,7 +92,9 @@ static void test_faults(void) {
         {"filled.xz", "{\"text\":\"a\"}\n", 200000},
         {"short.xz", "= 4: short.xz: truncated xz input", 100000},
         {"bits.xz", "= 4: bits.xz: damaged xz input: incorrect data", -1},
-        {"more.xz", "= 4: more.xz: damaged xz input: incorrect data", 100000},
+        {"more.xz", "= 4: more.xz: damaged xz input: something else follows it", 100000},
+        {"garb.xz", "= 4: garb.xz: damaged xz input: something else follows it", 100000},
+        {"two.xz", "{\"text\":\"a\"}\n", 200000},
         {"wide.xz", "= 4: wide.xz: unpack it first: its xz window is more than 128 MiB",
          0},
         {"lines.zst", "{\"text\":\"a\"}\n", 100000},
