@@ -250,15 +250,14 @@ static int find(struct bs_reader *reader, struct bs_error *error) {
 }
 
 /* A known field of the wrong type, where the header promises the right one. */
-static int check_type(const struct bs_reader *reader, const struct bs_field *field,
-                      struct bs_error *error) {
+static void check_type(struct bs_reader *reader, const struct bs_field *field) {
     int known = bs_known_field(field->name);
-    if (bs_field_fits(field) || (!bs_known_fields[known].of_tokens &&
-                                 reader->header.kind != BS_STREAM_PREDICTIONS))
-        return BS_OK;
-    return bs_fail(error, BS_REJECTED, "field \"%s\" is not %s",
-                   bs_known_fields[known].name,
-                   bs_type_name(bs_known_fields[known].type));
+    if (reader->fault.code || bs_field_fits(field) ||
+        (!bs_known_fields[known].of_tokens &&
+         reader->header.kind != BS_STREAM_PREDICTIONS))
+        return;
+    (void)bs_fail(&reader->fault, BS_REJECTED, "field \"%s\" is not %s",
+                  bs_known_fields[known].name, bs_type_name(bs_known_fields[known].type));
 }
 
 static int take_field(struct bs_reader *reader, struct bs_record *record,
@@ -279,9 +278,10 @@ static int take_field(struct bs_reader *reader, struct bs_record *record,
         return BS_OK;
     if (bs_span_equal(field->name, name))
         field->raw_name = raw_name;
-    if (bs_field_from_msgpack(record, field, type, value, error))
-        return error->code;
-    return type == BS_TYPE_ANY ? BS_OK : check_type(reader, field, error);
+    int code = bs_field_from_msgpack(record, field, type, value, error);
+    if (!code && type != BS_TYPE_ANY)
+        check_type(reader, field);
+    return code;
 }
 
 static int take_map(struct bs_reader *reader, struct bs_record *record,

@@ -290,7 +290,12 @@ int bs_reader_next(struct bs_reader *reader, struct bs_record *record,
         return code;
     reader->pending = false;
     reader->seen = 0;
+    reader->fault.code = BS_OK;
     code = reader->reading->take(reader, record, error);
+    if (!code && reader->fault.code) {
+        *error = reader->fault;
+        code = error->code;
+    }
     if (!code)
         code = check_record(reader, record, error);
     return code > BS_OK && code != BS_REJECTED ? fail_for_good(reader, error) : code;
@@ -414,9 +419,12 @@ int bs_reading_add(struct bs_reader *reader, struct bs_record *record,
         return BS_OK;
     int known = bs_known_field(name);
     *type = known < 0 ? BS_TYPE_ANY : bs_known_fields[known].type;
-    if (known >= 0 && reader->seen >> known & 1)
-        return bs_fail(error, BS_REJECTED, "field \"%s\" stands there twice",
-                       bs_known_fields[known].name);
+    if (known >= 0 && reader->seen >> known & 1) {
+        if (!reader->fault.code)
+            (void)bs_fail(&reader->fault, BS_REJECTED, "field \"%s\" stands there twice",
+                          bs_known_fields[known].name);
+        return BS_OK;
+    }
     if (known >= 0)
         reader->seen |= (uint32_t)1 << known;
     if (record->n_fields == MAX_FIELDS)

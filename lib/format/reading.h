@@ -61,9 +61,10 @@ struct bs_reader {
     bool pending; /* a record is found and not taken */
     struct bs_error failure;
 
-    int64_t number;      /* of the record or line to come, from 1 */
-    uint32_t seen;       /* known fields in the record being taken: 1 << index */
-    struct bs_line line; /* found */
+    int64_t number;        /* of the record or line to come, from 1 */
+    uint32_t seen;         /* known fields in the record being taken: 1 << index */
+    struct bs_error fault; /* that rejects it when all of it is taken; code 0: none */
+    struct bs_line line;   /* found */
     struct bs_cells cells;
     struct bs_columns columns;
     struct bs_record names; /* memory of names, which records of all files borrow */
@@ -101,8 +102,8 @@ struct bs_span bs_reading_rename(struct bs_reader *reader, struct bs_span source
 
 /*
  * Appends a field called `source`, its value still to be set, and tells its type.
- * `field` is NULL if it is left out. BS_REJECTED if a known field stands there twice, or
- * there are more than 65,536 fields.
+ * `field` is NULL if it is left out: also a known one that stands there twice, which is
+ * a fault of the record. BS_REJECTED if there are more than 65,536 fields.
  */
 int bs_reading_add(struct bs_reader *reader, struct bs_record *record,
                    struct bs_span source, struct bs_field **field,

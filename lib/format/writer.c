@@ -297,11 +297,13 @@ static const struct bs_field *field_of_cell(const struct bs_writer *writer,
                            : &record->fields[cell];
 }
 
-static bool never_a_column(const struct bs_writer *writer, const struct bs_field *field) {
-    return !bs_writing_keeps(writer, field) || bs_span_is(field->name, BS_FIELD_IDS) ||
-           bs_span_is(field->name, BS_FIELD_TYPE_IDS) ||
-           bs_span_is(field->name, BS_FIELD_N_TOKENS) ||
-           bs_span_is(field->name, BS_FIELD_TRUNCATED);
+/* What comes with token ids is not for people. */
+static bool is_of_tokens(const struct bs_record *record, const struct bs_field *field) {
+    bool is_known = bs_span_is(field->name, BS_FIELD_IDS) ||
+                    bs_span_is(field->name, BS_FIELD_TYPE_IDS) ||
+                    bs_span_is(field->name, BS_FIELD_N_TOKENS) ||
+                    bs_span_is(field->name, BS_FIELD_TRUNCATED);
+    return is_known && bs_record_find(record, BS_FIELD_IDS);
 }
 
 void bs_writing_check_columns(const struct bs_writer *writer,
@@ -312,7 +314,8 @@ void bs_writing_check_columns(const struct bs_writer *writer,
         if (i < writer->n_columns && bs_span_equal(field->name, writer->columns[i]))
             continue;
         size_t place = first_of_name(writer, field->name);
-        if (is_of_name(writer, place, field->name) || never_a_column(writer, field))
+        if (is_of_name(writer, place, field->name) || !bs_writing_keeps(writer, field) ||
+            is_of_tokens(record, field))
             continue;
         if (!atomic_flag_test_and_set(&said))
             bs_warn("field \"%.*s\" has no column and is left out (%s %" PRId64

@@ -72,7 +72,7 @@ rows.jsonl: line 6: not a JSON object'
     gives 3 '2 5 7 3' "$told"
     # The columns are those of a whole record, though torn ones come first.
     answered rows.jsonl
-    gives 3 $'predicted\tprobability\tlabel\ttext\n\t\ta\t\n\t\tnegative\tfine
+    gives 3 $'predicted\tprobability\tlabel\ttext\n\t\ta\tfine\n\t\tnegative\tfine
 \t\tpositive\t\n\t\tnegative\t7\n\t\tnegative\t\n\t\t\t\npositive\tP\tpositive\tgood film' "$told"
     scored rows.jsonl
     gives 3 '0.142857 of 7, 6 rejected' "$told"

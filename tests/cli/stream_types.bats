@@ -104,6 +104,34 @@ END
     [ "$(tail -n 1 err)" = "bs-eval: $((${#records[@]} - 2)) records were rejected" ]
 }
 
+@test "a record that is rejected keeps the fields behind the one that cannot be used" {
+    text='\xa4text\xa4good' label='\xa5label\xa8positive'
+    undamaged no_tokens "\x85\xa3ids\x93\x02\x05\x03\xa8n_tokens\xa1x$label\xa1z\x07$text" \
+        "\x84\xa3ids\x93\x02\x05\x03$label$label$text" \
+        "\x84\xa3ids\x93\x02\x05\x03$label\xa1z\x09$text" >stream
+    answered stream
+    gives 3 $'predicted\tprobability\tlabel\tz\ttext
+\t\tpositive\t7\tgood\n\t\tpositive\t\tgood\nnegative\tP\tpositive\t9\tgood' \
+        $'stream: record 1: field "n_tokens" is not a whole number
+stream: record 2: field "label" stands there twice'
+    printf '{"text":"good","text":"x","id":7}\n{"text":"good","text":"x",id:7}\n' >rows.jsonl
+    answered rows.jsonl
+    gives 3 $'predicted\tprobability\ttext\tid\n\t\tgood\t7\n\t\tgood\t' \
+        $'rows.jsonl: line 1: field "text" stands there twice
+rows.jsonl: line 2: not valid JSON: byte 27: a string is wanted'
+}
+
+@test "fields that are called like those of tokens, and come without any, have columns" {
+    printf '{"text":"good","n_tokens":7,"z":1}\n{"text":"bad","truncated":true}\n' >rows.jsonl
+    answered rows.jsonl
+    gives 0 $'predicted\tprobability\ttext\tn_tokens\tz
+negative\tP\tgood\t7\t1\npositive\tP\tbad\t\t' \
+        'field "truncated" has no column and is left out (line 2 has it, the first one had not)'
+    tool tokenize -m "$TINY" -t jsonl --overwrite rows.jsonl >tokens.jsonl
+    answered tokens.jsonl
+    gives 0 $'predicted\tprobability\ttext\tz\nnegative\tP\tgood\t1\npositive\tP\tbad\t' ''
+}
+
 @test "each msgpack type in place of a record: exit 4, the record before is kept" {
     bound_memory 1048576
     for type in $types; do

@@ -79,15 +79,15 @@ static bool is_one_of(struct bs_span name, const char *const *names) {
     return false;
 }
 
-/* Ours are set already, and token ids are not for people; a user's own column of such a
- * name, which is text, is kept. */
-static bool has_column(const struct answer *answer, struct bs_span name, bool is_text) {
+/* Ours are set already, and what comes with token ids is not for people; a user's own
+ * column of such a name is kept. */
+static bool has_column(const struct answer *answer, struct bs_span name, bool of_tokens) {
     static const char *const ours[] = {BS_FIELD_PREDICTED, BS_FIELD_PROBABILITY,
                                        BS_FIELD_PROBABILITIES, NULL};
     static const char *const tokens[] = {BS_FIELD_IDS, BS_FIELD_TYPE_IDS,
                                          BS_FIELD_N_TOKENS, BS_FIELD_TRUNCATED, NULL};
     static const char *const texts[] = {BS_FIELD_TEXT, BS_FIELD_TEXT2, NULL};
-    return !is_one_of(name, ours) && (is_text || !is_one_of(name, tokens)) &&
+    return !is_one_of(name, ours) && (!of_tokens || !is_one_of(name, tokens)) &&
            (!answer->options.drop_text || !is_one_of(name, texts));
 }
 
@@ -126,6 +126,7 @@ int answer_columns(struct answer *answer, const struct bs_span *names, size_t co
 static int set_columns(struct answer *answer, const struct window *window,
                        const struct bs_source_info *info, struct bs_error *error) {
     const struct bs_record *record = telling_record(window);
+    bool tokens = record && bs_record_find(record, BS_FIELD_IDS);
     size_t n_others = record ? record->n_fields : info->n_columns, n = 0;
     struct bs_span *names = bs_alloc(n_others + 4, sizeof *names);
     if (!names)
@@ -140,7 +141,7 @@ static int set_columns(struct answer *answer, const struct window *window,
         struct bs_span name =
             record ? record->fields[i].name : bs_span_of(info->columns[i]);
         if (has_column(answer, name,
-                       !record || record->fields[i].value.kind == BS_VALUE_TEXT))
+                       tokens && record->fields[i].value.kind != BS_VALUE_TEXT))
             names[n++] = name;
     }
     int code = answer_columns(answer, names, n, error);
