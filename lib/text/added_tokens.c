@@ -176,8 +176,12 @@ const struct bs_added_token *bs_added_match_next(const struct bs_added_tokens *s
             continue;
         if (token->single_word && !is_single_word(match->text, start, stop))
             continue;
+        if (token->rstrip)
+            stop = white_after(match->text, stop);
+        if (token->lstrip && stop <= taken)
+            continue;
         match->start = token->lstrip ? white_before(match->text, start, taken) : start;
-        match->stop = token->rstrip ? white_after(match->text, stop) : stop;
+        match->stop = stop;
         return token;
     }
     return NULL;

@@ -24,7 +24,9 @@ bool bs_added_tokens_build(struct bs_added_tokens *set,
 void bs_added_tokens_free(struct bs_added_tokens *set);
 
 /* A walk over the added tokens in a text of valid UTF-8: begin with all zero but
- * `text` and `literal_special`, call bs_added_match_next until it returns NULL. */
+ * `text` and `literal_special`, call bs_added_match_next until it returns NULL. A token
+ * that takes white space before it (lstrip), and is nothing but white space which the
+ * match before has taken already, is no match. */
 struct bs_added_match {
     struct bs_span text;
     bool literal_special; /* special tokens are plain text */

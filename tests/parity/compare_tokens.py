@@ -18,6 +18,7 @@ import tarfile
 import time
 
 from tokenizers import Tokenizer, __version__
+from tokenizers.normalizers import BertNormalizer
 
 DRIVER, MODEL, DATA, SCRATCH = sys.argv[1:5]
 BATCH = 50000
@@ -235,6 +236,40 @@ def added_texts(count, seed):
     return ("".join(rng.choice(pieces) for _ in range(rng.randint(1, 9))).encode() for _ in range(count))
 
 
+# Contents that overlap, begin with one another, and are often white space alone.
+WHITE = ["\n", "\t", " ", "\u3000", "\u00a0", "\r\n", "\n\n", " \t", "\n ", "\x00", "\u200b"]
+LETTERS = ["a", "ab", "abc", "b a", "bc", "A", "\u00c9", "e\u0301", "\u4e2d", " a", "a ", "\nb", "b\t", "-", "--", "_", "1"]
+
+
+def random_tokens(rng):
+    """Of those that are equal once normalized one: the reference takes any, another every
+    time. None that is empty then, which it finds between any two characters."""
+    contents = rng.sample(WHITE, rng.randint(0, 4)) + rng.sample(LETTERS, rng.randint(0, 4))
+    tokens = {}
+    for content in contents:
+        flags = "".join(f for f in "slrwn" if rng.random() < 0.4) or "-"
+        found = BertNormalizer().normalize_str(content) if "n" in flags else content
+        if found:
+            tokens["n" in flags, found] = (flags, content)
+    return list(tokens.values())
+
+
+def overlapping_texts(pair, count, seed):
+    """Without those on which the reference ends in a panic: a token with lstrip amid what
+    the match before has taken along."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        parts = (rng.choice(WHITE if rng.random() < 0.6 else LETTERS) for _ in range(rng.randint(1, 9)))
+        text = "".join(parts)
+        try:
+            pair.reference.encode(text)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+        else:
+            yield text.encode()
+
+
 def main():
     print(f"# reference: tokenizers {__version__}", flush=True)
     uncased = Pair("uncased")
@@ -263,6 +298,11 @@ def main():
             pair = Pair(name + (", literal" if is_literal else ""), added=tokens, literal=is_literal)
             compare(pair, "texts made of them", added_texts(20000, 40))
             compare(pair, "random strings", random_texts(5000, 41))
+    rng = random.Random(42)
+    os.environ["RUST_BACKTRACE"] = "0"
+    for i in range(40):
+        pair = Pair("random added tokens", added=random_tokens(rng), literal=rng.random() < 0.25)
+        compare(pair, f"set {i + 1}", overlapping_texts(pair, 500, 42 + i))
     compare(Pair("short words only", max_word=5), "random strings", random_texts(10000, 50))
     compare(Pair("words of 300", max_word=300), "long words and texts", long_texts(51))
     for length in (2, 3, 7, 64):

@@ -11,7 +11,7 @@ static const char tokens[] =
     "##b\n##c\nA\n#\n[\n]\nsep\ni\nstra\xC3\x9F"
     "e\nss\n@\n\xE1\x84\x92\n##\xE1\x85\xA1\n##\xE1\x86\xAB\nx\n"
     "a\xE3\x80\xAE\xF0\x9D\x85\xAD\n";
-enum { LEFT = 43, RIGHT, ALONE, NORMAL }; /* ids of added tokens */
+enum { LEFT = 43, RIGHT, ALONE, NORMAL, LINES, GAP, TAB }; /* ids of added tokens */
 
 struct sample {
     const char *text;
@@ -89,6 +89,21 @@ static const struct sample with_added[] = {
 static const struct sample literal[] = {
     SAMPLE("a [SEP]@l", 23, 31, 33, 32, LEFT),
     SAMPLE("x CAFE b a cafe c", 41, NORMAL, 23, 13, 25),
+};
+
+/* Added tokens of white space alone: what one has taken along is no other. */
+static const struct sample white_added[] = {
+    SAMPLE("a\n\nb", 23, LINES, 24),
+    SAMPLE("\n\n", LINES),
+    SAMPLE("a \n \n\n b\n", 23, LINES, 24, LINES),
+    SAMPLE("a\n\t\nb", 23, LINES, TAB, LINES, 24),
+    SAMPLE("a\t\n\tb", 23, TAB, LINES, TAB, 24),
+    SAMPLE("a\xE3\x80\x80 \xE3\x80\x80"
+           "b",
+           23, GAP, 24),
+    SAMPLE("a\n\xE3\x80\x80\n\xE3\x80\x80"
+           "b",
+           23, LINES, 24),
 };
 
 struct lab {
@@ -194,6 +209,25 @@ static void test_added(struct lab *lab) {
     CHECK_SAMPLES(lab, with_added);
     start(lab, true);
     CHECK_SAMPLES(lab, literal);
+    settings->n_added = before;
+}
+
+static void test_white_added(struct lab *lab) {
+    static const struct bs_added_token added[] = {
+        {.content = {"\n", 1}, .id = LINES, .lstrip = true, .rstrip = true},
+        {.content = {"\xE3\x80\x80", 3},
+         .id = GAP,
+         .lstrip = true,
+         .rstrip = true,
+         .normalized = true},
+        {.content = {"\t", 1}, .id = TAB},
+    };
+    struct bs_tokenizer_settings *settings = &lab->vocabulary.settings;
+    size_t before = settings->n_added;
+    memcpy(settings->added + before, added, sizeof added);
+    settings->n_added += sizeof added / sizeof *added;
+    start(lab, false);
+    CHECK_SAMPLES(lab, white_added);
     settings->n_added = before;
 }
 
@@ -347,6 +381,7 @@ int main(void) {
     open_lab(&lab);
     test_settings(&lab);
     test_added(&lab);
+    test_white_added(&lab);
     test_long_words(&lab);
     test_borders(&lab);
     test_truncation(&lab);
