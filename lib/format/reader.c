@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,16 +143,16 @@ static enum bs_format format_of_extension(const char *path) {
     size_t size = strlen(path);
     for (size_t i = 0; i < sizeof compressed / sizeof *compressed; i++) {
         size_t cut = strlen(compressed[i]);
-        if (size > cut && strcmp(path + size - cut, compressed[i]) == 0) {
+        if (size > cut && strcasecmp(path + size - cut, compressed[i]) == 0) {
             size -= cut;
             break;
         }
     }
     const char *dot = memrchr(path, '.', size);
-    struct bs_span extension =
-        dot ? bs_span(dot + 1, size - (size_t)(dot + 1 - path)) : bs_span(path, 0);
+    size_t length = dot ? size - (size_t)(dot + 1 - path) : 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (bs_span_is(extension, known[i].extension))
+        if (length == strlen(known[i].extension) &&
+            strncasecmp(dot + 1, known[i].extension, length) == 0)
             return known[i].format;
     return BS_FORMAT_LINES;
 }

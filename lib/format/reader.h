@@ -6,7 +6,7 @@
  * are archives, as trees. Sniffing looks at magic bytes only and waits for more of them
  * only where no line has ended: a live pipe does not hang on its first one. What has none
  * goes by the extension of its file (.tsv .csv .jsonl .ndjson .msgpack, each also with
- * .gz .zst .xz behind it); all else is lines.
+ * .gz .zst .xz behind it, in upper or lower case); all else is lines.
  *
  * Fields chosen by --text, --text2 and --label appear in every record under the names
  * "text", "text2" and "label", in their place among the others; another field that has

@@ -227,6 +227,17 @@ END
     err_is ''
 }
 
+@test "the extension of a file tells its format in upper and lower case" {
+    printf 'id,text\n1,good film\n' >DATA.CSV
+    gzip <DATA.CSV >DATA.Csv.GZ
+    printf 'id\ttext\n1\tgood film\n' >data.TSV
+    printf '{"id":1,"text":"good film"}\n' | tee data.ndjson >DATA.JsonL
+    go ids DATA.CSV DATA.Csv.GZ data.TSV data.ndjson DATA.JsonL
+    status_is 0
+    err_is ''
+    out_is $'2 5 7 3\n2 5 7 3\n2 5 7 3\n2 5 7 3\n2 5 7 3'
+}
+
 @test "a tree: folders are labels" {
     mkdir -p tree/neg tree/pos
     printf 'bad film\n' >tree/neg/1.txt
