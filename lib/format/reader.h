@@ -70,7 +70,8 @@ struct bs_reader_options {
                                  NULL: none */
     const char *members;      /* trees: only files whose path matches this pattern
                                  (fnmatch; * does not match a slash): of an archive the
-                                 member's name, of a folder the path below it; NULL: all */
+                                 member's name, of a folder the path below it; a tree
+                                 where none does is warned of; NULL: all */
 };
 
 struct bs_reader;

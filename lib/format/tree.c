@@ -1,4 +1,5 @@
 /* Trees: each file of a folder or an archive is a text, its folder's name the label. */
+#include "common/log.h"
 #include "format/archive.h"
 #include "format/codec.h"
 #include "format/decompress.h"
@@ -21,7 +22,8 @@ struct tree {
     FTS *folder;
     bool said[3];     /* by kind of member: that it is left out */
     size_t root_size; /* of the folder's path, with the slash behind it */
-    const char *path; /* of the file found; of a member its name, else below the folder */
+    const char *path; /* of the file found; of a member its name, else below the folder;
+                         NULL: none yet */
     const char *access_path;
     struct bs_buffer content;
 };
@@ -123,6 +125,9 @@ static int find(struct bs_reader *reader, struct bs_error *error) {
         const char *path;
         int code = tree->archive ? bs_archive_next(tree->archive, &path, &member, error)
                                  : next_in_folder(tree, &path, error);
+        if (code == BS_END && members && !tree->path)
+            bs_warn("%s: no file in it matches --members \"%s\" (* matches no slash)",
+                    reader->path, members);
         if (code)
             return code;
         if (!is_wanted(reader, path))

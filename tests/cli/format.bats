@@ -25,6 +25,23 @@ setup() {
     err_is ''
 }
 
+@test "--members that match no file: a warning for each tree" {
+    mkdir -p set/neg set/.git
+    printf 'bad' | tee set/neg/1.txt set/.git/HEAD >/dev/null
+    tar cf set.tar set
+    go tool tokenize -m "$TINY" -t ids --members '*/neg/*' set set.tar
+    status_is 0
+    out_is '2 6 3'
+    err_is 'bs-tokenize: set: no file in it matches --members "*/neg/*" (* matches no slash)'
+    go tool predict -m "$TINY" --members 'set/.git/*' set.tar
+    status_is 0
+    out_is ''
+    err_is 'bs-predict: set.tar: no file in it matches --members "set/.git/*" (* matches no slash)'
+    go tool tokenize -q -m "$TINY" -t ids --members neg set.tar
+    status_is 0
+    err_is ''
+}
+
 @test "--rejects keeps every rejected row with its reason" {
     printf 'text\tlabel\nshort\na\t1\n\n' >rows.tsv
     go tool tokenize -m "$TINY" -t ids --rejects rejects rows.tsv
