@@ -42,6 +42,24 @@ setup() {
     err_is ''
 }
 
+@test "a tree has the same columns whatever file comes first" {
+    mkdir -p set/neg
+    printf 'awful' >set/neg/1.txt
+    printf 'good film' >set/a.txt
+    printf 'too long a text' >set/0.txt
+    tar cf set.tar --sort=name -C set .
+    go tool predict -m "$TINY" --max-record 9 set.tar
+    status_is 3
+    cut -f 1,3- out >cells
+    cmp cells - <<<$'predicted\tlabel\ttext\tpath\n\t\t\t\npositive\t\tgood film\ta.txt\nnegative\tneg\tawful\tneg/1.txt'
+    go tool predict -m "$TINY" --max-record 9 --members '[01]*' -t csv --drop text set
+    status_is 3
+    out_is $'predicted,probability,label,path\n,,,'
+    go tool predict -m "$TINY" --members a.txt -t jsonl set
+    status_is 0
+    fails grep label out
+}
+
 @test "--rejects keeps every rejected row with its reason" {
     printf 'text\tlabel\nshort\na\t1\n\n' >rows.tsv
     go tool tokenize -m "$TINY" -t ids --rejects rejects rows.tsv

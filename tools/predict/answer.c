@@ -98,8 +98,16 @@ static const struct bs_record *first_sound(const struct window *window) {
     return NULL;
 }
 
-/* The first record that says which fields there are: rejected ones may be torn. */
-static const struct bs_record *telling_record(const struct window *window) {
+/* The first record that says which fields there are: rejected ones may be torn, and of a
+ * tree a file at the top has no label. */
+static const struct bs_record *telling_record(const struct window *window,
+                                              const struct bs_source_info *info) {
+    static struct bs_field fields[] = {{.name = {BS_FIELD_LABEL, 5}},
+                                       {.name = {BS_FIELD_TEXT, 4}},
+                                       {.name = {"path", 4}}};
+    static const struct bs_record of_tree = {.fields = fields, .n_fields = 3};
+    if (info->format == BS_FORMAT_TREE)
+        return &of_tree;
     const struct bs_record *sound = first_sound(window);
     for (size_t i = 0; !sound && i < window->count; i++)
         if (window->records[i].record.n_fields)
@@ -125,7 +133,7 @@ int answer_columns(struct answer *answer, const struct bs_span *names, size_t co
 /* Ours, then those of the first record there is, else of the header row. */
 static int set_columns(struct answer *answer, const struct window *window,
                        const struct bs_source_info *info, struct bs_error *error) {
-    const struct bs_record *record = telling_record(window);
+    const struct bs_record *record = telling_record(window, info);
     bool tokens = record && bs_record_find(record, BS_FIELD_IDS);
     size_t n_others = record ? record->n_fields : info->n_columns, n = 0;
     struct bs_span *names = bs_alloc(n_others + 4, sizeof *names);
