@@ -138,6 +138,23 @@ END
     out_is '2 6 3 5 7 3'
 }
 
+@test "JSON lines without the second text that was chosen are rejected" {
+    printf '%s\n' '{"text":"good film","b":"bad"}' '{"text":"good film"}' \
+        '{"text":"good","b":null}' '{"text":"good","b":""}' >pairs.jsonl
+    go ids --text2 b pairs.jsonl
+    status_is 3
+    out_is $'2 5 7 3 6 3\n2 5 3 3'
+    err_is 'bs-tokenize: pairs.jsonl: line 2: field "b" is missing (--text2)
+bs-tokenize: pairs.jsonl: line 3: field "b" is missing (--text2)'
+    go ids pairs.jsonl
+    status_is 0
+    head -n 1 pairs.jsonl | tool tokenize -m "$TINY" --text2 b >tokens.msgpack
+    go tool predict -m "$TINY" -t jsonl --text2 text2 tokens.msgpack
+    status_is 0
+    go tool predict -m "$TINY" -t jsonl --text2 b tokens.msgpack
+    status_is 0
+}
+
 @test "a field whose name goes to a chosen one is left out, with a warning" {
     printf 'text\ttext2\tb\tc\ngood\tfilm\tbad\tp\n' >named.tsv
     tr '\t' ',' <named.tsv >named.csv
