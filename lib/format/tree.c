@@ -5,8 +5,6 @@
 #include "format/decompress.h"
 #include "format/reading.h"
 
-#include "common/log.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -125,9 +123,9 @@ static int find(struct bs_reader *reader, struct bs_error *error) {
         const char *path;
         int code = tree->archive ? bs_archive_next(tree->archive, &path, &member, error)
                                  : next_in_folder(tree, &path, error);
-        if (code == BS_END && members && !tree->path)
+        if (code == BS_END && reader->options.members && !tree->path)
             bs_warn("%s: no file in it matches --members \"%s\" (* matches no slash)",
-                    reader->path, members);
+                    reader->path, reader->options.members);
         if (code)
             return code;
         if (!is_wanted(reader, path))

@@ -281,9 +281,9 @@ spoil() {
 # In the embedding of [CLS], which is read where it lies; in a layer; where an infinite one
 # gives an answer all the same; the last one of all.
 @test "weights that are not finite: exit 4 in every tool, no answer" {
-    local tensor element bits message command
+    local tensor element bits part command
     printf 'label\ttext\nnegative\tawful\n' >t.tsv
-    while read -r tensor element bits message; do
+    while read -r tensor element bits part; do
         rm -rf burst
         cp -r "$TINY" burst
         spoil burst "$tensor" "$element" "$bits"
@@ -293,14 +293,15 @@ spoil() {
             status_is 4
             out_is ''
             err_has "bs-${command%% *}: "
-            err_has "$message"
+            err_has "$part"
+            err_has "not finite"
             [ ! -e answers ]
         done
     done <<'END'
-bert.embeddings.word_embeddings.weight 130 7fc00000 the model's logits are not finite: its weights are damaged
-bert.encoder.layer.0.output.LayerNorm.weight 63 ff800000 tensor encoder.layer.0.output.LayerNorm.weight has a value that is not finite
-bert.pooler.dense.weight 745 7f800000 tensor pooler.dense.weight has a value that is not finite
-classifier.bias 1 7fc00000 tensor classifier.bias has a value that is not finite
+bert.embeddings.word_embeddings.weight 130 7fc00000 damaged
+bert.encoder.layer.0.output.LayerNorm.weight 63 ff800000 encoder.layer.0.output.LayerNorm.weight
+bert.pooler.dense.weight 745 7f800000 pooler.dense.weight
+classifier.bias 1 7fc00000 classifier.bias
 END
 }
 

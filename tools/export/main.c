@@ -31,7 +31,7 @@ static const struct argp_option own_options[] = {
      "The directory or file to write, which appears when it is complete and compared", 4},
     {"to", 't', "LAYOUT", 0,
      "hf: a directory as Hugging Face has it; bundle: one file, with checksums; int8: a "
-     "bundle a third of the size, whose matrices are int8",
+     "bundle of 30 to 40 % of the size, whose matrices are int8",
      4},
     {"require", OPTION_REQUIRE, "SHARE", 0,
      "With --to int8: write nothing, and exit 1, if less than SHARE of the labels are "
