@@ -4,6 +4,7 @@
 #include "common/buffer.h"
 #include "common/random.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { STREAM_EPOCH = 0x65700001, STREAM_WINDOW = 0x65700002 };
@@ -112,24 +113,52 @@ int bs_plan_epoch(struct bs_plan *plan, struct bs_epoch epoch, const int32_t *le
     return BS_OK;
 }
 
+/* How many batches make equal rounds for all workers. Half a sequence of each batch, as
+ * long as that of most tokens, will find no room. */
+static int64_t batches_in_rounds(const int32_t *lengths, int64_t n, int64_t max_tokens,
+                                 int64_t workers) {
+    double tokens = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++) {
+        tokens += lengths[i];
+        squares += (double)lengths[i] * lengths[i];
+    }
+    double room = (double)max_tokens - squares / tokens / 2,
+           least = (double)max_tokens / 2;
+    return (int64_t)ceil(tokens / (room > least ? room : least) / (double)workers) *
+           workers;
+}
+
+/* Ends batches where they come nearest to an equal share of what is left. */
+static void cut_evenly(struct bs_plan *plan, const int32_t *lengths, int64_t max_tokens,
+                       int64_t workers) {
+    int64_t n = plan->n_sequences, left = 0, tokens = 0, share = 0, batches = 0;
+    for (int64_t i = 0; i < n; i++)
+        left += lengths[i];
+    int64_t wanted = n ? batches_in_rounds(lengths, n, max_tokens, workers) : 0;
+    for (int64_t i = 0; i < n; i++) {
+        int32_t length = lengths[plan->order[i]];
+        if (i == 0 || tokens + length > max_tokens ||
+            (workers > 1 && tokens + length / 2 > share)) {
+            int64_t others = wanted - batches > 1 ? wanted - batches : 1;
+            left -= tokens;
+            share = (left + others - 1) / others;
+            plan->first[batches++] = i;
+            tokens = 0;
+        }
+        tokens += length;
+    }
+    plan->n_batches = batches;
+    plan->first[batches] = n;
+}
+
 int bs_plan_budget(struct bs_plan *plan, const int32_t *lengths, int64_t n,
-                   int64_t max_tokens, struct bs_error *error) {
+                   int64_t max_tokens, int64_t workers, struct bs_error *error) {
     struct entry *entries = bs_alloc((size_t)n + 1, sizeof *entries);
     if (!entries)
         return bs_fail_memory(error, (unsigned long long)n * sizeof *entries, "a plan");
     if (plan_init(plan, n, n, error) == BS_OK) {
         sort_by_length(plan->order, n, lengths, entries);
-        int64_t tokens = 0, batches = 0;
-        for (int64_t i = 0; i < n; i++) {
-            int32_t length = lengths[plan->order[i]];
-            if (i == 0 || tokens + length > max_tokens) {
-                plan->first[batches++] = i;
-                tokens = 0;
-            }
-            tokens += length;
-        }
-        plan->n_batches = batches;
-        plan->first[batches] = n;
+        cut_evenly(plan, lengths, max_tokens, workers);
     }
     free(entries);
     return plan->order ? BS_OK : error->code;

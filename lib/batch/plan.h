@@ -36,8 +36,11 @@ int bs_plan_epoch(struct bs_plan *plan, struct bs_epoch epoch, const int32_t *le
                   int64_t n, struct bs_error *error) BS_MUST_CHECK;
 
 /* A plan for inference: longest first (equal lengths by index), cut where the sum of
- * lengths would pass `max_tokens`. A longer sequence is a batch of its own. */
+ * lengths would pass `max_tokens`. A longer sequence is a batch of its own. Where several
+ * workers take the batches in turn, they are cut smaller, so that all end at about the
+ * same time. */
 int bs_plan_budget(struct bs_plan *plan, const int32_t *lengths, int64_t n,
-                   int64_t max_tokens, struct bs_error *error) BS_MUST_CHECK;
+                   int64_t max_tokens, int64_t workers,
+                   struct bs_error *error) BS_MUST_CHECK;
 
 #endif

@@ -120,7 +120,7 @@ int64_t bs_infer_appetite(const struct bs_infer *infer) {
 
 /* Checks every sequence and notes its length. */
 static int measure(struct bs_infer *infer, const struct bs_sequence *sequences, int64_t n,
-                   int64_t *tokens, struct bs_error *error) {
+                   struct bs_error *error) {
     const struct bs_model_config *config = bs_model_config(infer->model);
     if (n > infer->lengths_room) {
         int32_t *lengths = bs_realloc(infer->lengths, (size_t)n, sizeof *lengths);
@@ -129,12 +129,10 @@ static int measure(struct bs_infer *infer, const struct bs_sequence *sequences, 
         infer->lengths = lengths;
         infer->lengths_room = n;
     }
-    *tokens = 0;
     for (int64_t i = 0; i < n; i++) {
         if (bs_model_check_ids(config, &sequences[i], error))
             return error->code;
         infer->lengths[i] = (int32_t)sequences[i].length;
-        *tokens += sequences[i].length;
     }
     return BS_OK;
 }
@@ -198,27 +196,22 @@ static int label_all(struct bs_infer *infer, const struct bs_plan *plan,
     return BS_OK;
 }
 
-/* Smaller batches than allowed, if there would not be one for each thread. */
-static int64_t budget(const struct bs_infer *infer, int64_t tokens) {
-    int64_t most = infer->size.batch_tokens;
-    int64_t fair = (tokens + infer->n_workers - 1) / infer->n_workers;
-    return workers_are_threads(infer) && fair < most ? fair : most;
-}
-
 int bs_infer_run(struct bs_infer *infer, const struct bs_sequence *sequences, int64_t n,
                  float *logits, struct bs_error *error) {
     static const int64_t only = 0;
     struct bs_plan plan = {0};
-    int64_t tokens = 0;
     if (n < 1)
         return BS_OK;
-    if (measure(infer, sequences, n, &tokens, error))
+    if (measure(infer, sequences, n, error))
         return error->code;
     infer->sequences = sequences;
     infer->logits = logits;
     if (n == 1 && infer->wide.pass)
         return label_batch(infer, &infer->wide, &only, 1, error);
-    if (bs_plan_budget(&plan, infer->lengths, n, budget(infer, tokens), error))
+    /* Workers of a device do not wait for one another. */
+    int workers = workers_are_threads(infer) ? infer->n_workers : 1;
+    if (bs_plan_budget(&plan, infer->lengths, n, infer->size.batch_tokens, workers,
+                       error))
         return error->code;
     int code = label_all(infer, &plan, error);
     bs_plan_free(&plan);

@@ -97,20 +97,43 @@ static void test_window(void) {
     bs_plan_free(&plan);
 }
 
+static int64_t batch_tokens(const struct bs_plan *plan, int64_t k) {
+    int64_t tokens = 0;
+    for (int64_t i = plan->first[k]; i < plan->first[k + 1]; i++)
+        tokens += lengths[plan->order[i]];
+    return tokens;
+}
+
 static void test_budget(void) {
     static const int32_t few[] = {5, 9, 5, 30, 1};
     static const int64_t order[] = {3, 1, 0, 2, 4}, first[] = {0, 1, 3, 5};
     struct bs_plan plan;
-    check(bs_plan_budget(&plan, few, 5, 14, &error) == BS_OK, "a budget of 14");
+    check(bs_plan_budget(&plan, few, 5, 14, 1, &error) == BS_OK, "a budget of 14");
     check(memcmp(plan.order, order, sizeof order) == 0, "longest first, equals by index");
     check(plan.n_batches == 3 && memcmp(plan.first, first, sizeof first) == 0,
           "cut at the budget; one that is longer stands alone");
     bs_plan_free(&plan);
-    check(bs_plan_budget(&plan, lengths, N, 512, &error) == BS_OK &&
+    check(bs_plan_budget(&plan, lengths, N, 512, 1, &error) == BS_OK &&
               is_permutation(&plan),
           "a budget takes every sequence once");
     bs_plan_free(&plan);
-    check(bs_plan_budget(&plan, lengths, 0, 512, &error) == BS_OK && plan.n_batches == 0,
+    for (int workers = 2; workers < 9; workers++) {
+        check(bs_plan_budget(&plan, lengths, N, 512, workers, &error) == BS_OK &&
+                  is_permutation(&plan),
+              "a budget for %d workers takes every sequence once", workers);
+        int64_t least = INT64_MAX, most = 0;
+        for (int64_t k = 0; k < plan.n_batches; k++) {
+            int64_t tokens = batch_tokens(&plan, k);
+            least = tokens < least ? tokens : least;
+            most = tokens > most ? tokens : most;
+        }
+        check(plan.n_batches % workers == 0 && most <= 512 && least > most - 2 * 128,
+              "equal rounds for %d: %d batches of %d to %d", workers, (int)plan.n_batches,
+              (int)least, (int)most);
+        bs_plan_free(&plan);
+    }
+    check(bs_plan_budget(&plan, lengths, 0, 512, 1, &error) == BS_OK &&
+              plan.n_batches == 0,
           "no sequences, no batches");
     bs_plan_free(&plan);
     bs_plan_free(&plan);
