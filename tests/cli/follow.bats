@@ -561,6 +561,58 @@ stop() {
     stop
 }
 
+# begins OPTION...: a few lines are answered, then a signal comes.
+begins() {
+    rm -f state* out.tsv
+    seq 1 3 | sed 's/.*/{"text":"&","id":7}/' >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv "$@" 2>err &
+    pid=$!
+    wait_until 20 has_lines out.tsv 3
+    wait_until 20 grep -q '"output": [1-9]' state
+    stop
+}
+
+# goes_on OPTION...: it does, until a signal comes.
+goes_on() {
+    local lines
+    lines=$(wc -l <out.tsv)
+    echo '{"text":"more"}' >>log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv "$@" 2>err &
+    pid=$!
+    wait_until 20 has_lines out.tsv $((lines + 1))
+    stop
+    pid=
+}
+
+# does_not OPTION...: they are other ones than before.
+does_not() {
+    cp out.tsv before
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv "$@"
+    status_is 2
+    err_is "bs-predict: out.tsv: was begun with $was, and would go on with $*; give the same options as before, or another -o and --state"
+    cmp before out.tsv
+}
+
+@test "one output has rows of one kind" {
+    begins
+    was='-f lines -t tsv'
+    does_not -f lines -t csv
+    does_not -f lines -t jsonl
+    does_not -f lines -t tsv --probabilities
+    does_not -f lines -t tsv --drop text
+    does_not -f jsonl -t tsv
+    goes_on -f lines --threshold 0.6 --header no
+    begins -f jsonl -t jsonl --probabilities --drop text
+    was='-f jsonl -t jsonl --probabilities --drop text'
+    does_not -f jsonl -t jsonl
+    goes_on -f jsonl -t jsonl --probabilities --drop text
+    # One of an earlier version does not say.
+    sed -i 's/,$/&/; s/"output_inode": \([0-9]*\),/"output_inode": \1}/; /"rows"/d' state
+    goes_on -f jsonl -t jsonl --probabilities
+    was='-f jsonl -t jsonl --probabilities'
+    does_not -f jsonl -t jsonl
+}
+
 @test "wrong command lines and files are refused" {
     seq 1 3 >log
     each_is_wrong predict '--state state log' '--follow log log' \

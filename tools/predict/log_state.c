@@ -36,7 +36,9 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
                 read_number(object, "output", -1, &state->output) &&
                 read_number(object, "output_inode", INT64_MIN, &output_inode) && digest &&
                 strlen(digest) == sizeof place->digest - 1;
+    const char *rows = json_string_value(json_object_get(object, "rows"));
     if (good) {
+        snprintf(state->rows, sizeof state->rows, "%s", rows ? rows : "");
         place->inode = (uint64_t)inode;
         place->before = (uint64_t)before;
         state->output_inode = (uint64_t)output_inode;
@@ -118,19 +120,21 @@ static int replace(const char *path, struct bs_span text, struct bs_error *error
 
 int log_state_write(const struct log_state *state, struct bs_error *error) {
     const struct bs_log_place *place = &state->place;
-    char text[512];
-    int size = snprintf(text, sizeof text,
-                        "{\"inode\": %lld, \"inode_before\": %lld,\n"
-                        " \"birth_before_ns\": %lld, \"since_ns\": %lld,\n"
-                        " \"offset\": %lld,\n"
-                        " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
-                        " \"time_ns\": %lld,\n"
-                        " \"output\": %lld, \"output_inode\": %lld}\n",
-                        (long long)place->inode, (long long)place->before,
-                        (long long)place->before_birth_ns, (long long)place->since_ns,
-                        (long long)place->offset, (long long)place->line_bytes,
-                        place->digest, (long long)place->time_ns,
-                        (long long)state->output, (long long)state->output_inode);
+    char text[512 + LOG_ROWS];
+    int size =
+        snprintf(text, sizeof text,
+                 "{\"inode\": %lld, \"inode_before\": %lld,\n"
+                 " \"birth_before_ns\": %lld, \"since_ns\": %lld,\n"
+                 " \"offset\": %lld,\n"
+                 " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
+                 " \"time_ns\": %lld,\n"
+                 " \"output\": %lld, \"output_inode\": %lld,\n"
+                 " \"rows\": \"%s\"}\n",
+                 (long long)place->inode, (long long)place->before,
+                 (long long)place->before_birth_ns, (long long)place->since_ns,
+                 (long long)place->offset, (long long)place->line_bytes, place->digest,
+                 (long long)place->time_ns, (long long)state->output,
+                 (long long)state->output_inode, state->rows);
     return replace(state->path, bs_span(text, (size_t)size), error);
 }
 

@@ -11,12 +11,15 @@
 
 #include "format/follow.h"
 
+enum { LOG_ROWS = 128 };
+
 struct log_state {
     char *path;                /* where the file is or will be; NULL: nowhere */
     bool is_there;             /* the file was */
     struct bs_log_place place; /* behind the last line that was answered */
     int64_t output;            /* bytes of the output up to there; -1: it is no file */
     uint64_t output_inode;     /* which file that is */
+    char rows[LOG_ROWS];       /* what its rows are like, in options; "": unknown */
     int lock;                  /* on PATH.lock, for one process at a time; -1: none */
 };
 

@@ -191,6 +191,7 @@ static int run(const struct bs_options *options, const struct settings *settings
                struct bs_error *error) {
     struct job job = {.length_given = options->max_length >= 0,
                       .tagging.log = settings->follow,
+                      .tagging.probabilities = settings->probabilities,
                       .tagging.state_path = settings->state,
                       .tagging.state.lock = -1};
     int code = tagging_check(&job.tagging, options, error);

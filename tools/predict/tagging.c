@@ -87,6 +87,31 @@ static int check_output(const struct log_state *state, const char *output,
     return BS_OK;
 }
 
+/* The options that rows depend on, as they are given. */
+static void describe_rows(const struct tagging *tagging, const struct bs_options *options,
+                          char rows[LOG_ROWS]) {
+    bool jsonl = options->from == BS_FORMAT_JSONL;
+    snprintf(rows, LOG_ROWS, "-f %s -t %s%s%s", jsonl ? "jsonl" : "lines",
+             bs_format_name(options->to),
+             tagging->probabilities ? " --probabilities" : "",
+             options->drop_text ? " --drop text" : "");
+}
+
+static int check_rows(const struct tagging *tagging, const struct bs_options *options,
+                      struct bs_error *error) {
+    const struct log_state *state = &tagging->state;
+    char rows[LOG_ROWS];
+    describe_rows(tagging, options, rows);
+    if (!output_file(options) || state->output <= 0 || !*state->rows ||
+        strcmp(rows, state->rows) == 0)
+        return BS_OK;
+    return bs_fail(
+        error, BS_USAGE,
+        "%s: was begun with %s, and would go on with %s; give the same options "
+        "as before, or another -o and --state",
+        options->output, state->rows, rows);
+}
+
 int tagging_open(struct tagging *tagging, const struct bs_options *options,
                  struct bs_error *error) {
     struct log_state *state = &tagging->state;
@@ -94,8 +119,10 @@ int tagging_open(struct tagging *tagging, const struct bs_options *options,
         return BS_OK;
     if (tagging->state_path && log_state_open(state, tagging->state_path, error))
         return error->code;
-    if (check_output(state, output_file(options), error))
+    if (check_output(state, output_file(options), error) ||
+        check_rows(tagging, options, error))
         return error->code;
+    describe_rows(tagging, options, state->rows);
     if (bs_follow_new(&tagging->follow, tagging->log,
                       state->is_there ? &state->place : NULL, error))
         return error->code;

@@ -13,6 +13,7 @@
 
 struct tagging {
     char *log;                /* its path; NULL: no log is followed */
+    bool probabilities;       /* are among the columns */
     const char *state_path;   /* NULL: how far it got is not kept */
     struct bs_follow *follow; /* of the log */
     struct log_state state;
@@ -24,7 +25,7 @@ int tagging_check(const struct tagging *tagging, const struct bs_options *option
                   struct bs_error *error) BS_MUST_CHECK;
 
 /* Nothing, where no log is followed. BS_USAGE where the output is not what the state is
- * about: what is behind the state will be cut off. */
+ * about, for what is behind the state will be cut off, or has rows of another kind. */
 int tagging_open(struct tagging *tagging, const struct bs_options *options,
                  struct bs_error *error) BS_MUST_CHECK;
 
