@@ -1,6 +1,7 @@
 /* Messages and progress on stderr. */
 #include "common/log.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,9 @@ static struct {
     bool quiet;
     bool verbose;
 } settings = {.tool = "bs"};
+
+static atomic_bool line_stands; /* of progress, on the terminal */
+static const char clear_line[] = "\r\033[K";
 
 void bs_log_setup(const char *tool, bool quiet, bool verbose) {
     settings.tool = tool;
@@ -40,12 +44,16 @@ static void disarm(char *text, size_t size) {
 /* One write a message, so that lines of several processes do not mix. */
 static void say(const char *format, va_list args) {
     char line[2048];
-    int n = snprintf(line, sizeof line, "%s: ", settings.tool);
+    bool clear = atomic_exchange(&line_stands, false);
+    size_t cleared = clear ? sizeof clear_line - 1 : 0;
+    memcpy(line, clear_line, cleared);
+    int n = (int)cleared +
+            snprintf(line + cleared, sizeof line - cleared, "%s: ", settings.tool);
     int m = vsnprintf(line + n, sizeof line - (size_t)n - 1, format, args);
     size_t size = (size_t)n + (m < 0 ? 0 : (size_t)m);
     if (size > sizeof line - 2)
         size = sizeof line - 2;
-    disarm(line, size);
+    disarm(line + cleared, size - cleared);
     line[size++] = '\n';
     fwrite(line, 1, size, stderr);
     fflush(stderr);
@@ -110,7 +118,7 @@ void bs_progress_show(struct bs_progress *progress, int64_t done, const char *ex
     bool terminal = isatty(STDERR_FILENO);
     double now = bs_seconds();
     double wait = terminal ? 1.0 / 6 : progress->interval;
-    if (settings.quiet || wait <= 0 || now - progress->drawn < wait)
+    if (settings.quiet || !progress->what || wait <= 0 || now - progress->drawn < wait)
         return;
     progress->drawn = now;
     double rate = (double)done / (now - progress->began);
@@ -120,15 +128,17 @@ void bs_progress_show(struct bs_progress *progress, int64_t done, const char *ex
     if (progress->total > 0 && rate > 0)
         snprintf(left, sizeof left, ", %.0f s left",
                  (double)(progress->total - done) / rate);
-    fprintf(stderr, "%s%s: %lld%s %s, %.1f/s%s%s%s%s", terminal ? "\r" : "",
-            settings.tool, (long long)done, total, progress->what, rate, left,
+    bool one = (progress->total ? progress->total : done) == 1;
+    int size = (int)strlen(progress->what) - one;
+    fprintf(stderr, "%s%s: %lld%s %.*s, %.1f/s%s%s%s%s", terminal ? "\r" : "",
+            settings.tool, (long long)done, total, size, progress->what, rate, left,
             *extra ? ", " : "", extra, terminal ? "\033[K" : "\n");
     fflush(stderr);
-    progress->open = terminal;
+    atomic_store(&line_stands, terminal);
 }
 
 void bs_progress_end(struct bs_progress *progress) {
-    if (progress->open)
-        fputs("\r\033[K", stderr);
-    progress->open = false;
+    (void)progress;
+    if (atomic_exchange(&line_stands, false))
+        fputs(clear_line, stderr);
 }

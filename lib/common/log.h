@@ -27,16 +27,16 @@ const char *bs_plural(int64_t count);
 
 /*
  * Progress: on a terminal a line redrawn at most six times a second; elsewhere one
- * line every `interval` seconds (0: never). `total` 0 means unknown. Call
- * bs_progress_end before printing anything else.
+ * line every `interval` seconds (0: never). `total` 0 means unknown. Messages take the
+ * line away; call bs_progress_end before standard output is written to. One that is all
+ * zero is not shown: for a tool whose records go to the terminal.
  */
 struct bs_progress {
-    const char *what; /* "texts", "steps" */
+    const char *what; /* "texts", "steps": one of them loses the s */
     int64_t total;
     double interval;
     double began;
     double drawn;
-    bool open; /* a line stands on the terminal */
 };
 void bs_progress_begin(struct bs_progress *progress, const char *what, int64_t total,
                        double interval);

@@ -425,3 +425,83 @@ predict_live() {
     [ ! -s err ]
     has_lines out 2
 }
+
+# ---- rejects and progress --------------------------------------------------------------
+
+# Whoever follows a stream ends it by a signal, or leaves.
+@test "rejects are kept with what was answered, however it ends" {
+    local name how
+    for name in predict tokenize; do
+        for how in TERM:143 INT:130; do
+            rm -f rejects* in
+            start_live env --default-signal=INT "$BIN/bs-$name" -m "$TINY" -f jsonl -t jsonl --rejects rejects
+            printf '{"text":"good"}\n{"bad":1}\n{"text":"fine"}\n' >&7
+            wait_until 20 has_lines out 2
+            end_live "${how%:*}"
+            status_is "${how#*:}"
+            [ "$(ls rejects*)" = rejects ]
+            [ "$(wc -l <rejects)" = 1 ]
+            grep -qF '{"file":"standard input","line":2,"reason":"field \"text\" is missing' rejects
+        done
+        # Damage, after all before it was answered.
+        rm rejects
+        printf '{"text":"good"}\n{"bad":1}\n{"text":"fine"}\n' | gzip >rows.jsonl.gz
+        head -c -8 rows.jsonl.gz >torn.jsonl.gz
+        go tool $name -m "$TINY" --rejects rejects torn.jsonl.gz
+        status_is 4
+        [ "$(wc -l <rejects)" = 1 ]
+        rm rejects
+        go tool $name -m "$TINY" --rejects rejects -o named torn.jsonl.gz
+        status_is 4
+        [ "$(find . -name 'named*' -o -name 'rejects*')" = '' ]
+    done
+}
+
+@test "rejects are kept when the reader goes away" {
+    local name
+    printf '{"text":"good"}\n{"text":7}\n' >rows
+    yes '{"text":"good film"}' | head -n 60000 >>rows
+    for name in predict tokenize; do
+        rm -f rejects*
+        set +e
+        "$BIN/bs-$name" -m "$TINY" -f jsonl -t jsonl --rejects rejects rows 2>err | head -n 1 >out
+        statuses=("${PIPESTATUS[@]}")
+        set -e
+        [ "${statuses[0]}" -eq 141 ]
+        err_matches "^bs-$name: rows: line 2: "
+        [ "$(ls rejects*)" = rejects ]
+        [ "$(wc -l <rejects)" = 1 ]
+        # Before the little that there is.
+        rm rejects
+        set +e
+        { sleep 0.5 && head -n 3 rows; } |
+            "$BIN/bs-$name" -m "$TINY" -f jsonl -t jsonl --rejects rejects 2>err | true
+        statuses=("${PIPESTATUS[@]}")
+        set -e
+        [ "${statuses[1]}" -eq 141 ]
+        err_matches "^bs-$name: standard input: line 2: "
+        [ "$(wc -l <rejects)" = 1 ]
+    done
+}
+
+# on_terminal COMMAND: what a terminal gets of it goes to out.
+on_terminal() {
+    timeout 60 script -qec "$1" /dev/null </dev/null >out
+}
+
+@test "a terminal: answers and messages have lines of their own" {
+    command -v script >/dev/null || skip "no script"
+    local clear=$'\r\033[K' name
+    for name in predict tokenize; do
+        on_terminal "(sleep 0.5; echo good; sleep 0.5; echo bad) | '$BIN/bs-$name' -m '$TINY' -t jsonl"
+        [ -s out ]
+        fails grep -qF "$clear" out
+        fails grep -qF '/s' out
+        on_terminal "(sleep 0.5; echo '{\"text\":\"good\"}'; sleep 0.5; echo '{}') |
+            '$BIN/bs-$name' -m '$TINY' -f jsonl -o named || true"
+        [ -s named ]
+        grep -qF "bs-$name: 1 text, " out
+        fails grep -qF '1 texts' out
+        grep -qF "${clear}bs-$name: standard input: line 2: " out
+    done
+}

@@ -94,11 +94,14 @@ static int write_block(void *context, struct bs_token_block *block,
     for (size_t i = 0; i < block->count; i++)
         if (!block->records[i].rejected)
             block->sizes[n++] = block->sizes[i];
-    if (n && bs_writer_put(job->result.writer, bs_buffer_span(&block->bytes),
-                           block->sizes, n, error))
-        return error->code;
+    int code = n == 0 ? BS_OK
+                      : bs_writer_put(job->result.writer, bs_buffer_span(&block->bytes),
+                                      block->sizes, n, error);
+    if (!code && block->pause)
+        code = bs_writer_flush(job->result.writer, error);
+    bs_result_mind_reader(&job->result);
     bs_progress_show(&job->progress, bs_source_records(job->source), "");
-    return block->pause ? bs_writer_flush(job->result.writer, error) : BS_OK;
+    return code;
 }
 
 static int open_tokenizer(struct job *job, const struct bs_options *options,
@@ -144,7 +147,8 @@ static int work(struct job *job, const struct bs_options *options, int64_t max_l
                                        .take = write_block};
     if (bs_source_open(&job->source, options->paths, options->n_paths, &source, error))
         return error->code;
-    bs_progress_begin(&job->progress, "texts", 0, 0);
+    if (!bs_output_is_terminal(job->result.output))
+        bs_progress_begin(&job->progress, "texts", 0, 0);
     int code = bs_source_run(job->source, error);
     bs_progress_end(&job->progress);
     int64_t records = bs_source_records(job->source);
