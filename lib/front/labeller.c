@@ -2,6 +2,7 @@
 #include "front/labeller.h"
 
 #include "common/buffer.h"
+#include "common/log.h"
 #include "front/tool.h"
 #include "metric/metric.h"
 #include "metric/probabilities.h"
@@ -131,18 +132,33 @@ struct bs_source_options bs_labeller_source(const struct bs_labeller *labeller,
 void bs_labeller_add(struct bs_labeller *labeller, const struct bs_encoding *encoding) {
     struct bs_labeller_window *window = labeller->open;
     window->sequences[window->count++] = bs_encoding_sequence(encoding);
+    window->tokens += (int64_t)encoding->ids.count;
+}
+
+/* Half a batch for each worker. */
+static int64_t least_window(const struct bs_labeller *labeller) {
+    return bs_infer_appetite(labeller->infer) / 16 + 1;
+}
+
+/* A line or two are not labelled as fast as many. */
+static void note_speed(struct bs_labeller *labeller, int64_t tokens, double seconds) {
+    if (tokens >= least_window(labeller) && seconds > 0)
+        labeller->speed = (double)tokens / seconds;
 }
 
 static void label_closed(void *context) {
     struct bs_labeller *labeller = context;
     struct bs_labeller_window *window = labeller->closed;
-    int64_t n = (int64_t)window->count;
+    int64_t n = (int64_t)window->count, tokens = window->tokens;
+    double began = bs_seconds();
     window->count = 0;
+    window->tokens = 0;
     window->code = bs_infer_run(labeller->infer, window->sequences, n, window->logits,
                                 &window->error);
     if (!window->code)
         window->code = bs_infer_check_logits(
             window->logits, n * labeller->config->num_labels, &window->error);
+    note_speed(labeller, tokens, bs_seconds() - began);
 }
 
 void bs_labeller_start(struct bs_labeller *labeller) {
@@ -161,6 +177,12 @@ int bs_labeller_wait(struct bs_labeller *labeller, struct bs_error *error) {
     if (labeller->closed->code)
         *error = labeller->closed->error;
     return labeller->closed->code;
+}
+
+int64_t bs_labeller_pace(const struct bs_labeller *labeller, double seconds) {
+    int64_t least = least_window(labeller);
+    double tokens = labeller->speed * seconds;
+    return tokens > (double)least ? (int64_t)tokens : least;
 }
 
 size_t bs_labeller_answer(struct bs_labeller *labeller, size_t place) {

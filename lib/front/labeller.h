@@ -21,8 +21,9 @@ enum { BS_LABELLER_WINDOW = 4096 };
 struct bs_labeller_window {
     struct bs_sequence *sequences; /* [BS_LABELLER_WINDOW], `count` of them in use */
     size_t count;
-    float *logits; /* [BS_LABELLER_WINDOW, num_labels], until it is labelled again */
-    int code;      /* of its labelling, and why */
+    int64_t tokens; /* of these */
+    float *logits;  /* [BS_LABELLER_WINDOW, num_labels], until it is labelled again */
+    int code;       /* of its labelling, and why */
     struct bs_error error;
 };
 
@@ -38,6 +39,7 @@ struct bs_labeller {
     struct bs_labeller_window *closed; /* labelled by `task` */
     struct bs_labeller_window *waited; /* for bs_labeller_answer */
     struct bs_task task;
+    double speed; /* tokens a second, of the last window that tells it; 0: none has */
     double *probabilities; /* [num_labels], of the last answer */
 };
 
@@ -62,6 +64,11 @@ void bs_labeller_start(struct bs_labeller *labeller);
 /* Waits until the closed window is labelled; nothing to wait for is BS_OK. BS_DATA for
  * logits that are not finite. */
 int bs_labeller_wait(struct bs_labeller *labeller, struct bs_error *error) BS_MUST_CHECK;
+
+/* How many tokens make a window that is labelled in about `seconds`, going by the last
+ * one waited for; before any, and at least, half a batch for each worker, below
+ * which speed would suffer. */
+int64_t bs_labeller_pace(const struct bs_labeller *labeller, double seconds);
 
 /* The label of text number `place` of the window last waited for, an index of
  * config->labels; leaves `probabilities`. */

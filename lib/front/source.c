@@ -36,6 +36,7 @@ struct bs_source {
     atomic_bool given_up; /* a worker or the taker has failed: nothing need be read */
     atomic_int_fast64_t position, total; /* bytes, for progress */
     atomic_int_fast64_t n_read;          /* blocks */
+    atomic_size_t block_bytes;           /* how many fill one */
     int64_t n_taken, n_records;          /* of the calling thread */
 };
 
@@ -163,8 +164,8 @@ static void note_position(struct bs_source *source) {
 }
 
 static void fill_block(struct bs_source *source, struct bs_token_block *block) {
-    size_t bytes = 0;
-    while (block->count < BLOCK_RECORDS && bytes < BLOCK_BYTES) {
+    size_t bytes = 0, most = atomic_load(&source->block_bytes);
+    while (block->count < BLOCK_RECORDS && bytes < most) {
         enum verdict verdict = await_input(source, block->count > 0);
         block->pause = verdict == PAUSE;
         source->ended = verdict == STOP;
@@ -341,6 +342,7 @@ int bs_source_open(struct bs_source **result, char *const *paths, size_t n_paths
     if (!source)
         return bs_fail_memory(error, sizeof *source, "the input");
     source->options = *options;
+    source->block_bytes = BLOCK_BYTES;
     if (source->options.threads < 1)
         source->options.threads = 1;
     bool standard = n_paths == 0 || strcmp(paths[0], "-") == 0;
@@ -366,6 +368,11 @@ int bs_source_run(struct bs_source *source, struct bs_error *error) {
     int code = bs_pipeline_run(&pipeline, error);
     bs_tool_hear_signals();
     return code;
+}
+
+void bs_source_read_ahead(struct bs_source *source, int64_t bytes) {
+    size_t each = (size_t)bytes / source->n_blocks + 1;
+    atomic_store(&source->block_bytes, each < BLOCK_BYTES ? each : BLOCK_BYTES);
 }
 
 const struct bs_source_info *bs_source_info(const struct bs_source *source) {

@@ -5,7 +5,8 @@
  * of kind "tokens", whose header must name the same tokenizer; JSON lines that have
  * "ids" and no "text"). Records come in blocks:
  *
- *     read     (reader thread)    up to 256 records or 1 MiB, fewer if input pauses
+ *     read     (reader thread)    up to 256 records or 1 MiB, fewer if input pauses or
+ *                                 bs_source_read_ahead says so
  *     tokenize (worker threads)   checks, ids; then the tool's `work`, if it has one
  *     take     (calling thread)   the tool's `take`, in input order
  *
@@ -101,6 +102,11 @@ int bs_source_open(struct bs_source **source, char *const *paths, size_t n_paths
 /* BS_OK when the input has ended or a signal was noted; rejected records do not count
  * as a failure here (see bs_rejects_close). */
 int bs_source_run(struct bs_source *source, struct bs_error *error) BS_MUST_CHECK;
+
+/* From now on about `bytes` at most, a record for each block at least, are read ahead of
+ * what is taken: whoever takes slowly has less to take after a signal. For `take`, and
+ * before the run. */
+void bs_source_read_ahead(struct bs_source *source, int64_t bytes);
 
 /* Owned by the source. For `take`, and after the run. */
 const struct bs_source_info *bs_source_info(const struct bs_source *source);

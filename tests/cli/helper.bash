@@ -21,7 +21,7 @@ use_scratch() {
     [ -d "$TINY" ] || make_model "$TINY"
 }
 
-# make_model FOLDER [no-classifier] [foreign] [labels=A,B]
+# make_model FOLDER [no-classifier] [foreign] [labels=A,B] [layers=N]
 make_model() {
     perl "$ROOT/tests/cli/make-model.pl" "$@"
 }

@@ -2,18 +2,18 @@
 # Writes a tiny BERT with a classifier and a vocabulary of its own, with random weights
 # that are always the same: a stand-in for a trained model, made in no time.
 #
-#     perl make-model.pl FOLDER [no-classifier] [foreign] [stray] [labels=A,B,C]
+#     perl make-model.pl FOLDER [no-classifier] [foreign] [stray] [labels=A,B,C] [layers=N]
 #
 # Ids: 0 [PAD], 1 [UNK], 2 [CLS], 3 [SEP], 4 [MASK], 5 good, 6 bad, 7 film, 8 fine,
 # 9 awful, 10 the, 11 not, 12 very, then letters, ##letters, digits, punctuation.
 # "foreign": "good" and "bad" change places, everything else is the same. "stray": there
-# is a scaled int8 matrix that no BERT has.
+# is a scaled int8 matrix that no BERT has. "layers": 2, or more for a slow model.
 use strict;
 use warnings;
 
 my $folder = shift;
 my %option = map { /^([^=]+)(?:=(.*))?$/s; $1 => $2 // 1 } @ARGV;
-my ($C, $L, $H, $F, $P) = (64, 2, 2, 128, 64);
+my ($C, $L, $H, $F, $P) = (64, $option{layers} // 2, 2, 128, 64);
 my @labels = split /,/, $option{labels} // 'negative,positive';
 my $K = @labels;
 

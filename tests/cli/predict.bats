@@ -397,6 +397,33 @@ predict_live() {
     done
 }
 
+# cpu PID: hundredths of a second that it has had.
+cpu() {
+    awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+has_had() {
+    [ "$(cpu "$1")" -ge "$2" ]
+}
+
+# In seconds of the processor: others that want it do no harm. The first window is over.
+@test "SIGTERM in a flood: even a slow model has little left to do" {
+    local line='the good film and the very bad plot of it that nobody wants to see again' pid used last
+    make_model slow layers=48
+    "$BIN/bs-predict" -m slow --threads 1 --header no < <(yes "$line") >out 2>err 3>&- &
+    pid=$!
+    wait_until 60 has_had $pid 150 || kill -KILL $pid
+    used=$(cpu $pid)
+    kill -TERM $pid
+    while last=$(cpu $pid 2>/dev/null) && [ "$((${last:-$used} - used))" -lt 200 ]; do
+        sleep 0.02
+    done
+    kill -KILL $pid 2>/dev/null || true
+    ends 143
+    err_is ''
+    [ "$(cut -f 3 out | sort -u)" = "$line" ]
+}
+
 @test "SIGINT: 130" {
     start_live env --default-signal=INT,HUP "$BIN/bs-predict" -m "$TINY" --linger 60
     echo awful >&7

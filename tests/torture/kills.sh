@@ -63,30 +63,33 @@ torture_kills() {
 
 # ---- signals -------------------------------------------------------------------------
 
-# stopped SIGNAL STATUS: a flood through bs-predict, stopped after a while, answers what it
-# has read, in whole lines, and ends with that status. Leaves in $took the milliseconds.
+# stopped MODEL SIGNAL STATUS: a flood through bs-predict, stopped once it has answered
+# something, answers what it has read, in whole lines, and ends with that status. Leaves in
+# $took the milliseconds.
 stopped() {
     local pid began status=0
-    timeout 30 "$bin/bs-predict" -m "$tiny" --header no >out 2>err \
+    timeout 60 "$bin/bs-predict" -m "$1" --header no >out 2>err \
         < <(yes 'the good film and the very bad plot of it') &
     pid=$!
-    sleep 0.7
+    while [ ! -s out ] && kill -0 $pid; do sleep 0.1; done
+    sleep 0.3
     began=$EPOCHREALTIME
-    kill -"$1" $pid
+    kill -"$2" $pid
     wait $pid || status=$?
     took=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%d", 1000 * (b - a) }')
-    [ "$status" = "$2" ] && [ "$(tail -c 1 out | wc -l)" = 1 ] &&
+    [ "$status" = "$3" ] && [ "$(tail -c 1 out | wc -l)" = 1 ] &&
         [ "$(cut -f 3 out | sort -u)" = 'the good film and the very bad plot of it' ]
 }
 
 torture_stops() {
     need_tiny
+    need_slow
     workplace stops
     local tries good=0 slowest=0 took how
     tries=$(budget 4 100)
     for ((i = 0; i < tries; i++)); do
-        if [ $((i % 2)) = 0 ]; then how="TERM 143"; else how="INT 130"; fi
-        # shellcheck disable=SC2086 # two words
+        if [ $((i % 2)) = 0 ]; then how="$tiny TERM 143"; else how="$slow INT 130"; fi
+        # shellcheck disable=SC2086 # three words
         ! stopped $how || good=$((good + 1))
         [ "$took" -le "$slowest" ] || slowest=$took
     done

@@ -82,6 +82,12 @@ need_tiny() {
     [ -e "$tiny/config.json" ] || perl "$root/tests/cli/make-model.pl" "$tiny"
 }
 
+# One that takes 24 times as long.
+need_slow() {
+    slow=$scratch/slow
+    [ -e "$slow/config.json" ] || perl "$root/tests/cli/make-model.pl" "$slow" layers=48
+}
+
 # labelled_rows N: TSV with a header; every text is another.
 labelled_rows() {
     awk -v n="$1" 'BEGIN {

@@ -3,8 +3,12 @@
 
 #include <stdlib.h>
 
-/* Enough for batches of like lengths; few enough that answers flow. */
+/* At most: enough for batches of like lengths; few enough that answers flow. */
 enum { WINDOW_TOKENS = 1 << 18, WINDOW_BYTES = 1 << 25 };
+/* As long a window may take, where there would be more tokens. */
+static const double window_seconds = 0.25;
+enum { BYTES_A_TOKEN = 4 /* before it is known */ };
+
 enum { KEPT_BYTES = 1 << 18 };
 
 struct window {
@@ -21,10 +25,21 @@ struct answer {
     struct window windows[2];
     struct window *open, *closed; /* being filled; being labelled */
     bool columns_known, broken;
+    int64_t pace; /* tokens that fill a window */
+    double bytes_a_token;
 
     struct bs_buffer encoded;
     uint32_t *sizes; /* [BS_LABELLER_WINDOW] */
 };
+
+static void set_pace(struct answer *answer) {
+    int64_t pace = bs_labeller_pace(answer->labeller, window_seconds);
+    answer->pace = pace < WINDOW_TOKENS ? pace : WINDOW_TOKENS;
+}
+
+int64_t answer_read_ahead(const struct answer *answer) {
+    return (int64_t)(answer->bytes_a_token * (double)answer->pace / 4);
+}
 
 int answer_new(struct answer **result, struct bs_labeller *labeller,
                struct bs_writer *writer, const struct answer_options *options,
@@ -34,6 +49,8 @@ int answer_new(struct answer **result, struct bs_labeller *labeller,
         return bs_fail_memory(error, sizeof *answer, "answers");
     *answer =
         (struct answer){.labeller = labeller, .writer = writer, .options = *options};
+    answer->bytes_a_token = BYTES_A_TOKEN;
+    set_pace(answer);
     struct bs_token_record *records[2];
     for (int i = 0; i < 2; i++)
         answer->windows[i].records = records[i] =
@@ -263,6 +280,10 @@ static int answer_full(struct answer *answer, const struct bs_source_info *info,
         answer->broken = true;
         return error->code;
     }
+    set_pace(answer);
+    if (answer->open->tokens)
+        answer->bytes_a_token =
+            (double)answer->open->bytes / (double)answer->open->tokens;
     close_window(answer);
     if (write_window(answer, last, info, error))
         answer->broken = true;
@@ -288,8 +309,8 @@ static void take_record(struct window *window, struct bs_token_record *record) {
     window->bytes += slot->record.raw.size;
 }
 
-static bool is_full(const struct window *window) {
-    return window->count == BS_LABELLER_WINDOW || window->tokens >= WINDOW_TOKENS ||
+static bool is_full(const struct window *window, int64_t pace) {
+    return window->count == BS_LABELLER_WINDOW || window->tokens >= pace ||
            window->bytes >= WINDOW_BYTES;
 }
 
@@ -297,7 +318,7 @@ int answer_block(struct answer *answer, const struct bs_source_info *info,
                  struct bs_token_block *block, struct bs_error *error) {
     for (size_t i = 0; i < block->count; i++) {
         take_record(answer->open, &block->records[i]);
-        if (is_full(answer->open) && answer_full(answer, info, error))
+        if (is_full(answer->open, answer->pace) && answer_full(answer, info, error))
             return error->code;
     }
     if (!block->pause || waits_for_columns(answer, info))

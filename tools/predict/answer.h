@@ -4,6 +4,10 @@
  * Records collect until a window is full or the input pauses; a run of inference sorts
  * them by length (infer/infer.h), and the answers go out as they came in. While a window
  * is labelled, the answers of the last one are written and the next one collects.
+ *
+ * A window is as large as can be labelled in a quarter of a second, going by the one
+ * before, and a quarter of that may be read ahead: a signal finds about 0.6 s of work,
+ * however slow the model is.
  */
 #ifndef BS_PREDICT_ANSWER_H
 #define BS_PREDICT_ANSWER_H
@@ -36,6 +40,9 @@ void answer_free(struct answer *answer);
 /* The columns of the output, where records do not tell them: it goes on. */
 int answer_columns(struct answer *answer, const struct bs_span *names, size_t count,
                    struct bs_error *error) BS_MUST_CHECK;
+
+/* How many bytes may be read ahead of what is answered. */
+int64_t answer_read_ahead(const struct answer *answer);
 
 /* Takes a block over, answers whenever the window is full, and all if the block says
  * that input pauses. */

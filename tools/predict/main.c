@@ -148,6 +148,7 @@ static int take_block(void *context, struct bs_token_block *block,
     }
     int code = answer_block(job->answer, info, block, error);
     bs_result_mind_reader(&job->result);
+    bs_source_read_ahead(job->source, answer_read_ahead(job->answer));
     bs_progress_show(&job->progress, bs_source_records(job->source), "");
     return code;
 }
@@ -166,6 +167,7 @@ static int work(struct job *job, const struct bs_options *options,
         source.reader.format = BS_FORMAT_LINES;
     if (bs_source_open(&job->source, paths, n_paths, &source, error))
         return error->code;
+    bs_source_read_ahead(job->source, answer_read_ahead(job->answer));
     if (!bs_output_is_terminal(job->result.output))
         bs_progress_begin(&job->progress, "texts", 0, 0);
     int code = bs_source_run(job->source, error);
