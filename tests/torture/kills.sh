@@ -68,6 +68,7 @@ torture_kills() {
 # $took the milliseconds.
 stopped() {
     local pid began status=0
+    : >out
     timeout 60 "$bin/bs-predict" -m "$1" --header no >out 2>err \
         < <(yes 'the good film and the very bad plot of it') &
     pid=$!

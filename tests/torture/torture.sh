@@ -82,10 +82,10 @@ need_tiny() {
     [ -e "$tiny/config.json" ] || perl "$root/tests/cli/make-model.pl" "$tiny"
 }
 
-# One that takes 24 times as long.
+# One that takes 48 times as long.
 need_slow() {
     slow=$scratch/slow
-    [ -e "$slow/config.json" ] || perl "$root/tests/cli/make-model.pl" "$slow" layers=48
+    [ -e "$slow/config.json" ] || perl "$root/tests/cli/make-model.pl" "$slow" layers=96
 }
 
 # labelled_rows N: TSV with a header; every text is another.
