@@ -6,7 +6,7 @@
 /* At most: enough for batches of like lengths; few enough that answers flow. */
 enum { WINDOW_TOKENS = 1 << 18, WINDOW_BYTES = 1 << 25 };
 /* As long a window may take, where there would be more tokens. */
-static const double window_seconds = 0.25;
+static const double window_seconds = 0.5;
 enum { BYTES_A_TOKEN = 4 /* before it is known */ };
 
 enum { KEPT_BYTES = 1 << 18 };

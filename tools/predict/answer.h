@@ -5,8 +5,8 @@
  * them by length (infer/infer.h), and the answers go out as they came in. While a window
  * is labelled, the answers of the last one are written and the next one collects.
  *
- * A window is as large as can be labelled in a quarter of a second, going by the one
- * before, and a quarter of that may be read ahead: a signal finds about 0.6 s of work,
+ * A window is as large as can be labelled in half a second, going by the one before, and
+ * a quarter of that may be read ahead: a signal finds little more than a second of work,
  * however slow the model is.
  */
 #ifndef BS_PREDICT_ANSWER_H
