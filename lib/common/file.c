@@ -268,24 +268,25 @@ static int open_temporary(struct bs_output *output, struct bs_error *error) {
     return BS_OK;
 }
 
-static int set_mode(const struct bs_output *output, mode_t mode, struct bs_error *error) {
-    if (fchmod(output->fd, mode))
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", output->path);
+int bs_take_access(const char *path, const struct stat *replaced, const char *name,
+                   struct bs_error *error) {
+    mode_t mode = replaced->st_mode & 07777;
+    if (chown(path, (uid_t)-1, replaced->st_gid))
+        mode &= 07707 | (mode & 07) << 3;
+    if (chown(path, replaced->st_uid, (gid_t)-1))
+        bs_warn("%s: belongs to another user than before", name);
+    if (chmod(path, mode))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", name);
     return BS_OK;
 }
 
-/* Whoever may read the file that is replaced may read the new one. */
-static int take_access(const struct bs_output *output, const struct stat *replaced,
-                       struct bs_error *error) {
-    if (fchown(output->fd, replaced->st_uid, replaced->st_gid))
-        bs_detail("%s: gets another owner: %s", output->path, strerror(errno));
-    return set_mode(output, replaced->st_mode & 0777, error);
-}
-
-static int set_default_mode(const struct bs_output *output, struct bs_error *error) {
+int bs_default_access(const char *path, mode_t mode, const char *name,
+                      struct bs_error *error) {
     mode_t mask = umask(0);
     umask(mask);
-    return set_mode(output, 0666 & ~mask, error);
+    if (chmod(path, mode & ~mask))
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", name);
+    return BS_OK;
 }
 
 /* Standard output or error, if `path` is what that is anyway, else -1. */
@@ -331,8 +332,8 @@ static int open_path(struct bs_output *output, const char *path, struct bs_error
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot resolve", path);
     if (open_temporary(output, error))
         return error->code;
-    return is_there ? take_access(output, &there, error)
-                    : set_default_mode(output, error);
+    return is_there ? bs_take_access(output->temporary, &there, path, error)
+                    : bs_default_access(output->temporary, 0666, path, error);
 }
 
 int bs_output_open(struct bs_output **result, const char *path, struct bs_error *error) {

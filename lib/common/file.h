@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* Reads a file of at most `limit` bytes; a zero byte follows the data and is not
  * counted. BS_DATA names the path. */
@@ -59,6 +60,15 @@ int bs_file_write(const char *path, struct bs_span bytes,
 /* "DIR/NAME" as a new string, to be freed; NULL without memory. */
 char *bs_path_join(const char *directory, const char *name) BS_MUST_CHECK;
 
+/* Gives what lies at `path` the group, owner and permissions of what it replaces. A
+ * group that cannot be kept leaves what everybody may, and another owner is warned of.
+ * `name` is for messages. BS_RESOURCE if permissions cannot be set. */
+int bs_take_access(const char *path, const struct stat *replaced, const char *name,
+                   struct bs_error *error) BS_MUST_CHECK;
+/* Gives it `mode`, less what the process's mask takes away. */
+int bs_default_access(const char *path, mode_t mode, const char *name,
+                      struct bs_error *error) BS_MUST_CHECK;
+
 /*
  * An output: stdout, or a file that gets its name only when it is complete.
  * Order: open, write..., then commit or abandon, exactly one of them; both free it.
@@ -68,7 +78,7 @@ struct bs_output;
 
 /* `path` NULL or "-": stdout. Links are followed. What stdout or stderr is anyway
  * (/dev/stdout), a device or a pipe is written in place; a folder is BS_RESOURCE. A file
- * that replaces another takes its permissions, and its owner where that is allowed. */
+ * that replaces another takes its access (bs_take_access). */
 int bs_output_open(struct bs_output **output, const char *path,
                    struct bs_error *error) BS_MUST_CHECK;
 /* A regular file that is written in place, behind its first `size` bytes; what it holds

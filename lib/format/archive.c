@@ -20,29 +20,27 @@ static int fail_archive(struct archive *archive, const char *name,
     return bs_fail(error, code, "%s: %s", name, why ? why : "damaged or not an archive");
 }
 
-/* In the first header of a tar. Before its magic stand a name, the octal digits of a mode
- * and more. */
-enum { TAR_NAME = 100, TAR_MODE_END = 108, TAR_MAGIC = 257, TAR_MAGIC_END = 262 };
+/* In the first header of a tar. */
+enum { TAR_MAGIC = 257, TAR_MAGIC_END = 262 };
 
 static bool is_zip(struct bs_span data) {
     return data.size >= 4 && memcmp(data.data, "PK\003\004", 4) == 0;
 }
 
+/* What stands before the magic of a tar, names and numbers, holds no line feed. */
+static bool has_line(struct bs_span data) {
+    size_t before = data.size < TAR_MAGIC ? data.size : TAR_MAGIC;
+    return memchr(data.data, '\n', before) != NULL;
+}
+
 bool bs_archive_sniff(struct bs_span data) {
     bool is_tar =
         data.size >= TAR_MAGIC_END && memcmp(data.data + TAR_MAGIC, "ustar", 5) == 0;
-    return is_tar || is_zip(data);
+    return is_zip(data) || (is_tar && !has_line(data));
 }
 
 bool bs_archive_may_be(struct bs_span data) {
-    static const char mode[] = "01234567 "; /* and a zero byte */
-    size_t name = data.size < TAR_NAME ? data.size : TAR_NAME;
-    if (data.size >= TAR_MAGIC_END || is_zip(data) || memchr(data.data, '\n', name))
-        return false;
-    for (size_t i = TAR_NAME; i < data.size && i < TAR_MODE_END; i++)
-        if (!memchr(mode, data.data[i], sizeof mode))
-            return false;
-    return true;
+    return data.size < TAR_MAGIC_END && !is_zip(data) && !has_line(data);
 }
 
 struct bs_archive {

@@ -11,9 +11,8 @@ struct bs_input;
 /* Whether these first bytes are those of an archive that can be read. */
 bool bs_archive_sniff(struct bs_span data);
 
-/* Whether they are too few to say that, and with others behind them it might be one. Of
- * lines only those may whose first 108 bytes hold no line feed, or that look like the
- * header of a tar: waiting for more delays no answer. */
+/* Whether they are too few to say that, and with others behind them it might be one: no
+ * line has ended, so that waiting for more delays no answer. */
 bool bs_archive_may_be(struct bs_span data);
 
 /* The regular files in an archive (tar, zip), one after the other, read from an input

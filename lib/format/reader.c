@@ -260,16 +260,6 @@ static bool has_type(const struct bs_field *field, enum bs_field_type type) {
                                   : true;
 }
 
-/* Token records need no text. */
-static bool lacks_text2(const struct bs_reader *reader, const struct bs_record *record) {
-    struct bs_span text2;
-    struct bs_error ignored;
-    bool is_named =
-        reader->format == BS_FORMAT_JSONL || reader->format == BS_FORMAT_MSGPACK;
-    return reader->options.text2 && is_named && !bs_record_find(record, BS_FIELD_IDS) &&
-           bs_record_text(record, BS_FIELD_TEXT2, &text2, &ignored) == BS_END;
-}
-
 static int check_record(struct bs_reader *reader, const struct bs_record *record,
                         struct bs_error *error) {
     if (!is_valid_utf8(reader, record)) {
@@ -277,9 +267,6 @@ static int check_record(struct bs_reader *reader, const struct bs_record *record
         if (reader->options.reject_invalid_utf8)
             return bs_fail(error, BS_REJECTED, "invalid UTF-8");
     }
-    if (lacks_text2(reader, record))
-        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing (--text2)",
-                       reader->options.text2);
     const char *required = reader->options.required;
     if (!required)
         return BS_OK;

@@ -10,8 +10,7 @@
  *
  * Fields chosen by --text, --text2 and --label appear in every record under the names
  * "text", "text2" and "label", in their place among the others; another field that has
- * one of these names already is left out, with a warning. In JSON lines and msgpack a
- * text without the second one that --text2 chose is rejected. Without --text a field
+ * one of these names already is left out, with a warning. Without --text a field
  * "sentence" becomes "text" where there is no "text".
  *
  * Fields that bs knows are decoded where their type fits, and keep their source bytes;

@@ -318,8 +318,7 @@ void bs_writing_check_columns(const struct bs_writer *writer,
             is_of_tokens(record, field))
             continue;
         if (!atomic_flag_test_and_set(&said))
-            bs_warn("field \"%.*s\" has no column and is left out (%s %" PRId64
-                    " has it, the first one had not)",
+            bs_warn("field \"%.*s\" has no column and is left out (%s %" PRId64 ")",
                     (int)(field->name.size < 100 ? field->name.size : 100),
                     field->name.data, record->unit ? record->unit : "record",
                     record->number);

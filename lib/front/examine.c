@@ -77,6 +77,9 @@ static int make_ids(const struct bs_source_options *options,
     if (!content->has_text)
         return bs_fail(error, BS_REJECTED,
                        "field \"%s\" is missing (--text chooses another)", BS_FIELD_TEXT);
+    if (options->reader.text2 && !content->has_text2)
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing (--text2)",
+                       options->reader.text2);
     if (content->has_text2 && options->max_length > 0 && options->max_length < 3)
         return bs_fail(error, BS_REJECTED, "a pair needs --max-length 3 at least");
     return bs_encode(worker, content->text, content->has_text2 ? &content->text2 : NULL,

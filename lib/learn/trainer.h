@@ -34,7 +34,7 @@ struct bs_training {
  *   BS_DATA      base model or data cannot be trained with;
  *   BS_RESOURCE  a save failed, or at the end: `table` or the log could not be written;
  *   BS_DEVICE    a loss, gradient, weight or logit was not finite; the message names
- *                the step, and nothing of it or after it was saved.
+ *                the step, and no checkpoint of it or after it was written.
  * After a failure the folder holds what was saved before it.
  */
 int bs_train(const struct bs_training *training, struct bs_output *table,

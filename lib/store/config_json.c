@@ -163,12 +163,10 @@ static int check_architecture(const struct reading *reading) {
     for (size_t i = 0; i < json_array_size(list); i++)
         for (size_t j = 0; j < sizeof others / sizeof others[0]; j++)
             if (bs_json_is(json_array_get(list, i), others[j]))
-                return bs_fail(
-                    reading->error, BS_DATA,
-                    "%s: \"architectures\" has \"%s\": of classifiers only "
-                    "BertForSequenceClassification can be used; fine-tune a base model "
-                    "with bs-train instead",
-                    reading->path, others[j]);
+                return bs_fail(reading->error, BS_DATA,
+                               "%s: \"architectures\" has \"%s\": of classifiers only "
+                               "BertForSequenceClassification can be used",
+                               reading->path, others[j]);
     return BS_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "store/model_finite.h"
 #include "store/tensor_names.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,7 +119,7 @@ static int map_member(struct bs_model_files *files, int member, struct bs_error 
 
 /* Files that cannot be seen would be said to be missing, or no bundle. */
 static int check_access(const char *path, struct bs_error *error) {
-    if (!bs_file_exists(path))
+    if (access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR))
         return bs_fail(error, BS_DATA, "%s: no such model: neither a folder nor a bundle",
                        path);
     if (access(path, bs_is_directory(path) ? X_OK : R_OK))

@@ -25,7 +25,8 @@ static const char suffix[] = ".partial-XXXXXX";
 struct bs_model_writing {
     char *path;      /* final name */
     char *temporary; /* the name until then */
-    mode_t mode;     /* of it, then */
+    bool replaces;
+    struct stat replaced; /* as it was at the beginning */
 };
 
 /* The tensors under the names that are written; `values` holds converted ones. */
@@ -196,15 +197,7 @@ static char *without_slashes(const char *path) {
     return bs_span_string(bs_span(path, size));
 }
 
-/* That of what is replaced, which need not be for everybody. */
-static mode_t mode_of(const char *path, mode_t fresh) {
-    struct stat there;
-    mode_t mask = umask(0);
-    umask(mask);
-    return stat(path, &there) == 0 ? there.st_mode & 07777 : fresh & ~mask;
-}
-
-static struct bs_model_writing *writing_new(const char *path, mode_t fresh) {
+static struct bs_model_writing *writing_new(const char *path) {
     struct bs_model_writing *writing = bs_alloc(1, sizeof *writing);
     struct bs_buffer name = {0};
     if (!writing)
@@ -212,7 +205,7 @@ static struct bs_model_writing *writing_new(const char *path, mode_t fresh) {
     writing->path = without_slashes(path);
     if (writing->path && bs_buffer_printf(&name, "%s%s", writing->path, suffix)) {
         writing->temporary = name.data;
-        writing->mode = mode_of(writing->path, fresh);
+        writing->replaces = stat(writing->path, &writing->replaced) == 0;
         return writing;
     }
     free(writing->path);
@@ -248,15 +241,17 @@ static int fill(struct bs_model_writing *writing, bool bundle,
         code = bundle ? fill_bundle(writing, parts, &renamed, error)
                       : fill_folder(writing, parts, &renamed, error);
     renamed_free(&renamed);
-    if (!code && chmod(writing->temporary, writing->mode))
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode",
-                             writing->path);
-    return code;
+    if (code)
+        return code;
+    return writing->replaces ? bs_take_access(writing->temporary, &writing->replaced,
+                                              writing->path, error)
+                             : bs_default_access(writing->temporary, bundle ? 0666 : 0777,
+                                                 writing->path, error);
 }
 
 static int begin(struct bs_model_writing **result, const char *path, bool bundle,
                  const struct bs_model_parts *parts, struct bs_error *error) {
-    struct bs_model_writing *writing = writing_new(path, bundle ? 0666 : 0777);
+    struct bs_model_writing *writing = writing_new(path);
     if (!writing) {
         bs_fail_memory(error, strlen(path), path);
         return BS_RESOURCE;

@@ -43,7 +43,8 @@ int bs_model_write_file(struct bs_model_writing *writing, const char *name,
 
 /* Gives the folder its name; a directory of that name is replaced and removed (for
  * files: see bs_output). Frees `writing`, also on failure, when nothing is left. What
- * replaces something has its permissions, as they were at bs_model_write_begin. */
+ * replaces something takes its access, as it was at bs_model_write_begin; files in a
+ * folder do not. */
 int bs_model_write_commit(struct bs_model_writing *writing,
                           struct bs_error *error) BS_MUST_CHECK;
 void bs_model_write_abandon(struct bs_model_writing *writing);

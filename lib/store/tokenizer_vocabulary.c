@@ -91,7 +91,8 @@ static int find_needed(const struct bs_tokenizer_reading *reading,
                        int32_t *id) {
     struct bs_span name = name_of(tokens, key);
     if (name.size == 0)
-        return bs_fail(reading->error, BS_DATA, "%s: \"%s\" is null or empty",
+        return bs_fail(reading->error, BS_DATA,
+                       "%s: \"%s\" is null or empty in the files beside it",
                        reading->path, key);
     *id = bs_find_token(reading->parsed, name);
     if (*id >= 0)

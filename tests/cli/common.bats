@@ -322,6 +322,39 @@ some_files() {
     done
 }
 
+# replaced_by UID GROUP: it writes what 3001 and the group 2002 have; `now` is the access.
+replaced_by() {
+    echo earlier >"$theirs/file"
+    chown 3001:2002 "$theirs/file"
+    chmod 640 "$theirs/file"
+    go setpriv --reuid "$1" --regid 100 --groups "$2" "$theirs/bs-eval" -f tsv \
+        -o "$theirs/file" <p.tsv
+    status_is 0
+    now=$(stat -c '%a %u %g' "$theirs/file")
+}
+
+@test "a file of another user that is replaced is no more open than it was" {
+    [ "$(id -u)" = 0 ] || skip "only root writes as others do"
+    printf 'label\tpredicted\na\ta\n' >p.tsv
+    theirs=$(mktemp -d /tmp/theirs.XXXXXX) # everybody may get there
+    chmod 777 "$theirs"
+    cp "$BIN/bs-eval" "$theirs"
+    replaced_by 0 0
+    [ "$now" = '640 3001 2002' ]
+    fails grep -q another err
+    replaced_by 3002 2002
+    [ "$now" = '640 3002 2002' ]
+    err_has "bs-eval: $theirs/file: belongs to another user than before"
+    replaced_by 3002 100
+    [ "$now" = '600 3002 100' ]
+    rm -r "$theirs"
+    "$BIN/bs-export" -q -m "$TINY" -t bundle -o bundle
+    chown 3001:2002 bundle
+    chmod 600 bundle
+    "$BIN/bs-export" -q -m "$TINY" -t bundle -o bundle
+    [ "$(stat -c '%a %u %g' bundle)" = '600 3001 2002' ]
+}
+
 @test "a file that is replaced keeps its permissions" {
     some_files
     for command in "$tokenize" "$predict" "$eval" "$label"; do

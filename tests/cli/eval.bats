@@ -327,6 +327,13 @@ bs-eval: t.jsonl: line 4: field "text" is not a text'
     diff out wanted
 }
 
+@test "--text2 of predictions, whose texts nobody reads, is no fault" {
+    printf '{"predicted":"a","label":"a"}\n' >p.jsonl
+    go eval_ --text2 b p.jsonl
+    status_is 0
+    [ "$(value rejected)" = 0 ]
+}
+
 @test "-m: a model that is none is exit 4" {
     go eval_ -m nowhere </dev/null
     status_is 4

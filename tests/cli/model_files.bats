@@ -190,7 +190,7 @@ CONFIG=lying/config.json
     config 's/"initializer_range"/"problem_type": "regression", &/'
     refused "$CONFIG: \"problem_type\" is \"regression\": only single_label_classification can be used; fine-tune a base model with bs-train instead"
     config 's/BertForSequenceClassification/BertForTokenClassification/'
-    reason="$CONFIG: \"architectures\" has \"BertForTokenClassification\": of classifiers only BertForSequenceClassification can be used; fine-tune a base model with bs-train instead"
+    reason="$CONFIG: \"architectures\" has \"BertForTokenClassification\": of classifiers only BertForSequenceClassification can be used"
     refused "$reason"
     lie '$h =~ s/bert\.pooler/bert.puller/g' # such a model has no pooler
     refused "$reason"

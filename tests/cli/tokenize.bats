@@ -148,7 +148,7 @@ END
 bs-tokenize: pairs.jsonl: line 3: field "b" is missing (--text2)'
     go ids pairs.jsonl
     status_is 0
-    head -n 1 pairs.jsonl | tool tokenize -m "$TINY" --text2 b >tokens.msgpack
+    head -n 1 pairs.jsonl | tool tokenize -m "$TINY" -f jsonl --text2 b >tokens.msgpack
     go tool predict -m "$TINY" -t jsonl --text2 text2 tokens.msgpack
     status_is 0
     go tool predict -m "$TINY" -t jsonl --text2 b tokens.msgpack

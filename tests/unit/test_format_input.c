@@ -422,6 +422,9 @@ static void test_lines_at_once(void) {
         test_line_at_once(bs_span(line, size));
         line[size - 1] = 'a';
     }
+    memset(line, '7', sizeof line);
+    line[sizeof line / 2 - 1] = '\n'; /* a mode of digits, as a tar has */
+    test_line_at_once(bs_span(line, sizeof line / 2));
     test_line_at_once(SPAN("PK\n"));
     test_line_at_once(SPAN("a\0\n"));
 }
