@@ -123,6 +123,7 @@ int tagging_open(struct tagging *tagging, const struct bs_options *options,
         check_rows(tagging, options, error))
         return error->code;
     describe_rows(tagging, options, state->rows);
+    tagging->output = (char *)output_file(options);
     if (bs_follow_new(&tagging->follow, tagging->log,
                       state->is_there ? &state->place : NULL, error))
         return error->code;
@@ -152,13 +153,12 @@ int tagging_open_result(struct tagging *tagging, const struct bs_options *option
 
 int tagging_open_rows(const struct tagging *tagging, const struct bs_options *options,
                       struct bs_reader **rows, struct bs_error *error) {
-    char *path = (char *)output_file(options);
     struct bs_reader_options reading = {
         .format = options->to, .header = BS_HEADER_YES, .required = BS_FIELD_PREDICTED};
     *rows = NULL;
-    if (!tagging->log || !path || !makes_rows(options) || tagging->state.output <= 0)
+    if (!tagging->output || !makes_rows(options) || tagging->state.output <= 0)
         return BS_OK;
-    return bs_reader_open(rows, &path, 1, &reading, error);
+    return bs_reader_open(rows, &tagging->output, 1, &reading, error);
 }
 
 int tagging_written(void *context, const struct bs_record *last, struct bs_error *error) {

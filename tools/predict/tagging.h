@@ -13,6 +13,7 @@
 
 struct tagging {
     char *log;                /* its path; NULL: no log is followed */
+    char *output;             /* the path of a file that gets the answers, or NULL */
     bool probabilities;       /* are among the columns */
     const char *state_path;   /* NULL: how far it got is not kept */
     struct bs_follow *follow; /* of the log */
