@@ -383,7 +383,7 @@ test: ## set-up, build, all tests
 test-run: all tests-build model data $(TEST_PTXAS) $(if $(TEST_TORTURE),$(FAIL_ALLOCATION))
 	$(Q)$(if $(TEST_CUDA),$(MAKE) --no-print-directory VARIANT=standin cuda-tests-build)
 	$(Q)$(TORTURE_ENV) BS_PTXAS="$(TEST_PTXAS)" \
-	    tests/run.sh $(TEST_BIN) $(TEST_CUDA) $(BATS) $(TEST_TORTURE)
+	    tests/run.sh $(TEST_TORTURE) $(TEST_BIN) $(TEST_CUDA) $(BATS)
 
 # What is promised, for minutes or (TORTURE=full) hours.
 .PHONY: torture
