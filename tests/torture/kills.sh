@@ -86,12 +86,13 @@ torture_stops() {
     need_tiny
     need_slow
     workplace stops
-    local tries good=0 slowest=0 took how
+    local tries good=0 slowest=0 took how model
     tries=$(budget 4 100)
     for ((i = 0; i < tries; i++)); do
-        if [ $((i % 2)) = 0 ]; then how="$tiny TERM 143"; else how="$slow INT 130"; fi
-        # shellcheck disable=SC2086 # three words
-        ! stopped $how || good=$((good + 1))
+        if [ $((i % 2)) = 0 ]; then how="TERM 143"; else how="INT 130"; fi
+        if [ $((i / 2 % 2)) = 0 ]; then model=$tiny; else model=$slow; fi
+        # shellcheck disable=SC2086 # two words
+        ! stopped "$model" $how || good=$((good + 1))
         [ "$took" -le "$slowest" ] || slowest=$took
     done
     promise "stops when told" "$good" "=$tries" "whole lines, status 128 + N"
