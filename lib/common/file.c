@@ -83,6 +83,15 @@ int bs_file_map(const char *path, struct bs_span *bytes, struct bs_error *error)
     return code;
 }
 
+int bs_file_map_in(const char *directory, const char *name, struct bs_span *bytes,
+                   struct bs_error *error) {
+    char *path = bs_path_join(directory, name);
+    int code = path ? bs_file_map(path, bytes, error)
+                    : bs_fail_memory(error, strlen(directory), "a path");
+    free(path);
+    return code;
+}
+
 void bs_file_unmap(struct bs_span bytes) {
     if (bytes.data)
         munmap((void *)bytes.data, bytes.size);

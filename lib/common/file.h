@@ -22,6 +22,9 @@ int bs_open_regular(const char *path, int *fd, struct bs_error *error) BS_MUST_C
 /* A read-only mapping; an empty file gives {NULL, 0}. */
 int bs_file_map(const char *path, struct bs_span *bytes,
                 struct bs_error *error) BS_MUST_CHECK;
+/* Of DIRECTORY/NAME. */
+int bs_file_map_in(const char *directory, const char *name, struct bs_span *bytes,
+                   struct bs_error *error) BS_MUST_CHECK;
 void bs_file_unmap(struct bs_span bytes);
 /* Gives back the memory of a part of a mapping; whoever reads it again finds the same, at
  * the cost of reading. */

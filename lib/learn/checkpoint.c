@@ -27,13 +27,8 @@ enum { CRC_PIECE = 1 << 20 }; /* of the file, in memory at once */
 
 static int weights_crc(const char *folder, int64_t *crc, struct bs_error *error) {
     struct bs_span bytes;
-    char *path = bs_path_join(folder, "model.safetensors");
-    if (!path)
-        return bs_fail_memory(error, strlen(folder), "a path");
-    int code = bs_file_map(path, &bytes, error);
-    free(path);
-    if (code)
-        return code;
+    if (bs_file_map_in(folder, "model.safetensors", &bytes, error))
+        return error->code;
     uint32_t sum = 0;
     for (size_t at = 0; at < bytes.size; at += CRC_PIECE) {
         size_t left = bytes.size - at;

@@ -130,13 +130,8 @@ static int each_entry(const char *path,
 /* Other people call files log.tsv, too: where no checkpoint lies the heading tells. */
 static int has_heading(const char *folder, bool *has, struct bs_error *error) {
     struct bs_span heading = bs_span_of(bs_table_header), bytes;
-    char *path = bs_path_join(folder, "log.tsv");
-    if (!path)
-        return bs_fail_memory(error, strlen(folder), "a path");
-    int code = bs_file_map(path, &bytes, error);
-    free(path);
-    if (code)
-        return code;
+    if (bs_file_map_in(folder, "log.tsv", &bytes, error))
+        return error->code;
     *has = bytes.size == 0 || (bytes.size >= heading.size &&
                                memcmp(bytes.data, heading.data, heading.size) == 0);
     bs_file_unmap(bytes);
