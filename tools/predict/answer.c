@@ -7,7 +7,6 @@
 enum { WINDOW_TOKENS = 1 << 18, WINDOW_BYTES = 1 << 25 };
 /* As long a window may take, where there would be more tokens. */
 static const double window_seconds = 0.5;
-enum { BYTES_A_TOKEN = 4 /* before it is known */ };
 
 enum { KEPT_BYTES = 1 << 18 };
 
@@ -26,7 +25,6 @@ struct answer {
     struct window *open, *closed; /* being filled; being labelled */
     bool columns_known, broken;
     int64_t pace; /* tokens that fill a window */
-    double bytes_a_token;
 
     struct bs_buffer encoded;
     uint32_t *sizes; /* [BS_LABELLER_WINDOW] */
@@ -38,7 +36,7 @@ static void set_pace(struct answer *answer) {
 }
 
 int64_t answer_read_ahead(const struct answer *answer) {
-    return (int64_t)(answer->bytes_a_token * (double)answer->pace / 4);
+    return answer->pace; /* a token is seldom less than two bytes */
 }
 
 int answer_new(struct answer **result, struct bs_labeller *labeller,
@@ -49,7 +47,6 @@ int answer_new(struct answer **result, struct bs_labeller *labeller,
         return bs_fail_memory(error, sizeof *answer, "answers");
     *answer =
         (struct answer){.labeller = labeller, .writer = writer, .options = *options};
-    answer->bytes_a_token = BYTES_A_TOKEN;
     set_pace(answer);
     struct bs_token_record *records[2];
     for (int i = 0; i < 2; i++)
@@ -281,9 +278,6 @@ static int answer_full(struct answer *answer, const struct bs_source_info *info,
         return error->code;
     }
     set_pace(answer);
-    if (answer->open->tokens)
-        answer->bytes_a_token =
-            (double)answer->open->bytes / (double)answer->open->tokens;
     close_window(answer);
     if (write_window(answer, last, info, error))
         answer->broken = true;

@@ -6,7 +6,7 @@
  * is labelled, the answers of the last one are written and the next one collects.
  *
  * A window is as large as can be labelled in half a second, going by the one before, and
- * a quarter of that may be read ahead: a signal finds little more than a second of work,
+ * at most half of that is read ahead: a signal finds little more than a second of work,
  * however slow the model is.
  */
 #ifndef BS_PREDICT_ANSWER_H
