@@ -20,23 +20,37 @@ static int fail_archive(struct archive *archive, const char *name,
     return bs_fail(error, code, "%s: %s", name, why ? why : "damaged or not an archive");
 }
 
-/* In the first header of a tar. */
-enum { TAR_MAGIC = 257, TAR_MAGIC_END = 262 };
+/* In the first header of a tar. The sum, in octal digits, is of all its bytes. */
+enum { TAR_SUM = 148, TAR_SUM_END = 156, TAR_MAGIC = 257, TAR_MAGIC_END = 262 };
+enum { TAR_HEADER = 512 };
 
 static bool is_zip(struct bs_span data) {
     return data.size >= 4 && memcmp(data.data, "PK\003\004", 4) == 0;
 }
 
-/* What stands before the magic of a tar, names and numbers, holds no line feed. */
+/* What stands before the magic of a tar seldom holds a line feed: in a name, or where a
+ * large number is binary. */
 static bool has_line(struct bs_span data) {
     size_t before = data.size < TAR_MAGIC ? data.size : TAR_MAGIC;
     return memchr(data.data, '\n', before) != NULL;
 }
 
+/* The sum counts its own digits as spaces. */
+static bool sum_is_right(struct bs_span data) {
+    unsigned long sum = 0;
+    char digits[TAR_SUM_END - TAR_SUM + 1] = "";
+    if (data.size < TAR_HEADER)
+        return false;
+    for (int i = 0; i < TAR_HEADER; i++)
+        sum += i >= TAR_SUM && i < TAR_SUM_END ? ' ' : (unsigned char)data.data[i];
+    memcpy(digits, data.data + TAR_SUM, TAR_SUM_END - TAR_SUM);
+    return strtoul(digits, NULL, 8) == sum;
+}
+
 bool bs_archive_sniff(struct bs_span data) {
     bool is_tar =
         data.size >= TAR_MAGIC_END && memcmp(data.data + TAR_MAGIC, "ustar", 5) == 0;
-    return is_zip(data) || (is_tar && !has_line(data));
+    return is_zip(data) || (is_tar && (!has_line(data) || sum_is_right(data)));
 }
 
 bool bs_archive_may_be(struct bs_span data) {

@@ -224,6 +224,31 @@ static void test_trees(void) {
                "a folder as lines");
 }
 
+/* Under names that do not say that they are archives. */
+static void test_tar_with_line(void) {
+    static const char expected[] =
+        "{\"label\":\"pos\",\"text\":\"good\",\"path\":\"pos/1.txt\"}\n";
+    if (!run("mkdir -p u/pos v/pos && printf good >u/pos/1.txt && printf bad "
+             ">'v/pos/a\nb' "
+             "&& cd u && tar --format=gnu --owner=x:16779777 -cf ../u.tar pos && cd ../v "
+             "&& tar --format=ustar -cf ../v.tar pos/* && cd .. && cp u.tar u.data && "
+             "cp v.tar v.data && gzip -c u.tar >u.gz"))
+        abort();
+    check_file("u.data", NULL, expected, "a tar with a large number");
+    check_file("u.gz", NULL, expected, "and compressed");
+    check_file("v.data", NULL,
+               "{\"label\":\"pos\",\"text\":\"bad\",\"path\":\"pos/a\\nb\"}\n",
+               "a line feed in a name");
+    char line[1024];
+    memset(line, 'a', sizeof line);
+    line[10] = '\n';
+    memcpy(line + 257, "ustar", 5);
+    make_text("w.data", bs_span(line, sizeof line));
+    char *got = read_file("w.data", NULL);
+    check(strncmp(got, "{\"text\":\"aaaaaaaaaa\"}\n", 22) == 0, "lines with the word");
+    free(got);
+}
+
 enum { STORED = 0, LZMA = 14, XZ = 95, PPMD = 98 }; /* how a member is packed */
 enum { NAME_IS_UTF8 = 8 };                          /* flag, in the second byte */
 
@@ -515,6 +540,7 @@ int main(void) {
     test_faults();
     test_unread();
     test_trees();
+    test_tar_with_line();
     test_zip();
     test_zip_names();
     test_member_name();
