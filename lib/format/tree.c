@@ -233,13 +233,13 @@ static int take(struct bs_reader *reader, struct bs_record *record,
         text.size = BS_RAW_KEPT;
     if (!bs_record_copy(record, text, &record->raw))
         return bs_fail_memory(error, text.size, file);
-    if (check_content(reader, text, too_long, error))
-        return error->code;
+    int code = check_content(reader, text, too_long, error);
     struct bs_span label = folder_of(path);
     if ((label.size > 0 && !add_text(record, BS_FIELD_LABEL, label)) ||
-        !add_text(record, BS_FIELD_TEXT, record->raw) || !add_text(record, "path", path))
+        (!code && !add_text(record, BS_FIELD_TEXT, record->raw)) ||
+        !add_text(record, "path", path))
         return bs_fail_memory(error, sizeof *record->fields, file);
-    return BS_OK;
+    return code;
 }
 
 const struct bs_reading bs_reading_tree = {

@@ -253,8 +253,8 @@ END
         gives 3 $'2 5 7 3\n2 9 3' "$told"
         answered --max-record 64K --drop text -t jsonl "$name"
         status_is 3
-        [ "$(cut -d , -f 1 out | paste -sd ' ')" = \
-            '{"predicted":"positive" {"predicted":""} {"predicted":"negative"' ]
+        [ "$(cut -d , -f 1 out | tr -d '}' | paste -sd ' ')" = \
+            '{"predicted":"positive" {"predicted":"" {"predicted":"negative"' ]
         err_is "bs-predict: $told"
         scored --max-record 64K "$name"
         gives 3 '0.666667 of 3, 1 rejected' "$told"
@@ -270,6 +270,20 @@ END
     sed 's/label/predicted/; s/text/label/' rows.tsv >predictions.tsv
     rated -q --max-record 64K predictions.tsv
     gives 3 '0.000000 of 2, 0 rejected' ''
+}
+
+@test "a file of a folder that cannot be used keeps its label and path" {
+    mkdir -p rows.d/positive
+    echo good | gzip >rows.d/positive/1.gz
+    echo 'good film' >rows.d/positive/2
+    told='rows.d/positive/1.gz: record 1: packed by gzip; unpack it first'
+    answered -t jsonl rows.d
+    gives 3 '{"predicted":"","label":"positive","path":"positive/1.gz"}
+{"predicted":"positive","probability":P,"label":"positive","text":"good film\n","path":"positive/2"}' "$told"
+    answered rows.d
+    gives 3 $'predicted\tprobability\tlabel\ttext\tpath
+\t\tpositive\t\tpositive/1.gz
+positive\tP\tpositive\tgood film\\n\tpositive/2' "$told"
 }
 
 @test "--max-record: a record stream has room for no more than 2 GiB" {
