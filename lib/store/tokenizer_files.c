@@ -141,6 +141,19 @@ int bs_add_token(const struct bs_tokenizer_reading *reading, struct bs_added_tok
     return append_added(reading, token);
 }
 
+int bs_add_token_again(const struct bs_tokenizer_reading *reading, const json_t *value,
+                       bool special, size_t n_kept) {
+    struct bs_added_token token = bs_added_token_of(value, special);
+    int64_t at = find_added(reading->parsed, token.content);
+    if (at < (int64_t)n_kept)
+        return bs_add_token(reading, token, -1);
+    struct bs_added_token *before = &reading->parsed->settings.added[at];
+    token = bs_added_token_of(value, before->special);
+    token.id = before->id;
+    *before = token;
+    return BS_OK;
+}
+
 int32_t bs_find_token(const struct bs_tokenizer_parsed *parsed, struct bs_span content) {
     int64_t added = find_added(parsed, content);
     return added >= 0 ? parsed->settings.added[added].id

@@ -67,6 +67,11 @@ struct bs_added_token bs_added_token_of(const json_t *value, bool special);
 int bs_add_token(const struct bs_tokenizer_reading *reading, struct bs_added_token token,
                  int64_t stated) BS_MUST_CHECK;
 
+/* The same of bs_added_token_of(value, special), but only the first `n_kept` tokens stay
+ * as they are: another gets the flags of the later one, and stays special. */
+int bs_add_token_again(const struct bs_tokenizer_reading *reading, const json_t *value,
+                       bool special, size_t n_kept) BS_MUST_CHECK;
+
 /* The id of a token among vocabulary and added tokens, or in the vocabulary alone; -1 if
  * there is none, as for an empty one. */
 int32_t bs_find_token(const struct bs_tokenizer_parsed *parsed, struct bs_span content);

@@ -54,14 +54,18 @@ static int fail_memory(const struct bs_tokenizer_reading *file) {
     return bs_fail_memory(file->error, sizeof(json_t), file->path);
 }
 
-/* An object in special_tokens_map.json is always a special token. */
+/* Of an object that special_tokens_map.json holds. */
+static const char of_map[] = "of special_tokens_map.json";
+
+/* It is always a special token. */
 static bool mark_special(json_t *value) {
     bool done = true;
     for (size_t i = 0; i < json_array_size(value); i++)
         done = mark_special(json_array_get(value, i)) && done;
     if (json_object_get(value, "content"))
         done = !json_object_set_new(value, "special", json_true()) &&
-               !json_object_set_new(value, "__type", json_string("AddedToken")) && done;
+               !json_object_set_new(value, "__type", json_string("AddedToken")) &&
+               !json_object_set_new(value, of_map, json_true()) && done;
     return done;
 }
 
@@ -71,8 +75,10 @@ static bool set_over(json_t *settings, const char *key, json_t *value) {
     if (strcmp(key, extra_key) != 0 || !json_is_array(value) || !json_is_array(before))
         return !json_object_set(settings, key, value);
     json_t *both = json_copy(before);
-    return both && !json_array_extend(both, value) &&
-           !json_object_set_new(settings, key, both);
+    if (both && !json_array_extend(both, value))
+        return !json_object_set_new(settings, key, both);
+    json_decref(both);
+    return false;
 }
 
 static bool is_role(const char *key) {
@@ -185,6 +191,12 @@ static bool put_content(json_t *set, const json_t *token) {
            !json_object_setn_new(set, content.data, content.size, json_true());
 }
 
+/* The reference compares strings, when those of tokenizer_config.json are objects yet. */
+static bool put_comparable(json_t *set, const json_t *token) {
+    bool is_object = json_is_object(token) && !json_object_get(token, of_map);
+    return is_object || put_content(set, token);
+}
+
 static bool has_content(const json_t *set, struct bs_span content) {
     return json_object_getn(set, content.data, content.size);
 }
@@ -210,9 +222,10 @@ static json_t *contents_of_special(const struct bs_special_tokens *tokens) {
     json_t *set = json_object();
     bool done = set != NULL;
     for (size_t i = 0; i < N_ROLES; i++)
-        done = done && put_content(set, json_object_get(tokens->settings, roles[i].key));
+        done =
+            done && put_comparable(set, json_object_get(tokens->settings, roles[i].key));
     for (size_t i = 0; i < json_array_size(extra); i++)
-        done = done && put_content(set, json_array_get(extra, i));
+        done = done && put_comparable(set, json_array_get(extra, i));
     if (done)
         return set;
     json_decref(set);

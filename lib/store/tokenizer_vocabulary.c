@@ -68,15 +68,16 @@ static int add_stated(struct bs_tokenizer_reading reading,
 
 static int add_others(const struct bs_tokenizer_reading *reading,
                       const struct bs_special_tokens *tokens) {
+    size_t n_stated = reading->parsed->settings.n_added;
     const char *key;
     const json_t *value;
     json_object_foreach(tokens->named, key, value) {
-        if (bs_add_token(reading, bs_added_token_of(value, true), -1))
+        if (bs_add_token_again(reading, value, true, n_stated))
             return reading->error->code;
     }
     const json_t *extra = json_object_get(tokens->settings, "extra_special_tokens");
     for (size_t i = 0; i < json_array_size(extra); i++)
-        if (bs_add_token(reading, bs_added_token_of(json_array_get(extra, i), false), -1))
+        if (bs_add_token_again(reading, json_array_get(extra, i), false, n_stated))
             return reading->error->code;
     return BS_OK;
 }

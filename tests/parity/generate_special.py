@@ -90,6 +90,20 @@ CASES = {
     "equal lines": {"vocab.txt": VOCABULARY + ["good", "good"], CONFIG: {"additional_special_tokens": ["[E1]"]}},
     "an empty line": {"vocab.txt": VOCABULARY + ["", "z"], CONFIG: {"additional_special_tokens": ["[E1]"]}},
     "twice": {CONFIG: {"additional_special_tokens": ["[MASK]", "good", "good"]}},
+    "twice, the second in one word": {CONFIG: {"additional_special_tokens": [
+        typed("ood"), typed("ood", single_word=True)]}},
+    "twice, the second a string": {CONFIG: {"extra_special_tokens": [typed("ood", single_word=True), "ood"]}},
+    "a role, and extra": {CONFIG: {"additional_special_tokens": [
+        typed("[MASK]", single_word=True, special=True)]}},
+    "a role with flags, and extra": {CONFIG: {
+        "mask_token": typed("[MASK]", lstrip=True), "additional_special_tokens": [typed("[MASK]", single_word=True)]}},
+    "a role with flags, and a string": {CONFIG: {
+        "mask_token": typed("[MASK]", single_word=True), "additional_special_tokens": ["[MASK]"]}},
+    "two roles": {CONFIG: {"zz_token": typed("ood", single_word=True), "aa_token": typed("ood", rstrip=True)}},
+    "added, and an object in the config": {ADDED: BOTH, CONFIG: {
+        "additional_special_tokens": [typed("[E1]", lstrip=True, special=True)]}},
+    "added, and an object in the map": {ADDED: BOTH, MAP: {"extra_special_tokens": [token("[E1]", lstrip=True)]}},
+    "added, and a role in the config": {ADDED: {"[MASK]": 4}, CONFIG: {"mask_token": typed("[MASK]", lstrip=True)}},
 }
 
 
