@@ -14,23 +14,24 @@ set -eu
     echo "usage: label-folder.sh MODEL INBOX OUTBOX" >&2
     exit 2
 }
-bin=${BIN:-$(cd "$(dirname "$0")/.." && pwd)/bin}
+bin=${BIN:-$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)/bin}
 model=$1 inbox=$2 outbox=$3
 worst=0
 
 mkdir -p "$outbox"
 exec 9>"$outbox/.lock"
 flock -n 9 || exit 0
+rm -f "$outbox"/*.labels.tsv.?????? "$outbox"/*.rejects.jsonl.?????? # of one that was killed
 
 for file in "$inbox"/*; do
-    name=$(basename "$file")
+    name=${file##*/}
     if [ ! -f "$file" ] || [ -e "$outbox/$name.labels.tsv" ]; then
         continue
     fi
     status=0
     "$bin/bs-predict" -m "$model" --quiet --rejects "$outbox/$name.rejects.jsonl" \
         -o "$outbox/$name.labels.tsv" "$file" || status=$?
-    [ -s "$outbox/$name.rejects.jsonl" ] || rm -f "$outbox/$name.rejects.jsonl"
+    [ -s "$outbox/$name.rejects.jsonl" ] || rm -f "$outbox/$name.rejects.jsonl" || :
     [ "$status" -eq 0 ] || [ "$status" -eq 3 ] || worst=$status
 done
 exit "$worst"

@@ -12,7 +12,7 @@ set -eu
     echo "usage: tag-log.sh MODEL LOG TAGGED" >&2
     exit 2
 }
-bin=${BIN:-$(cd "$(dirname "$0")/.." && pwd)/bin}
+bin=${BIN:-$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)/bin}
 model=$1 log=$2 tagged=$3
 
 # shellcheck disable=SC2086 # options are words

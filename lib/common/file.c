@@ -206,6 +206,28 @@ char *bs_path_join(const char *directory, const char *name) {
     return path.data;
 }
 
+enum { MAX_LINKS = 40 };
+
+char *bs_path_follow(const char *path) {
+    char target[PATH_MAX], *at = strdup(path);
+    for (int links = 0; at && links < MAX_LINKS; links++) {
+        ssize_t size = readlink(at, target, sizeof target - 1);
+        if (size < 0)
+            return at;
+        target[size] = '\0';
+        char *slash = target[0] == '/' ? NULL : strrchr(at, '/');
+        if (slash)
+            *slash = '\0';
+        char *next = slash ? bs_path_join(at, target) : strdup(target);
+        free(at);
+        at = next;
+    }
+    if (at)
+        errno = ELOOP;
+    free(at);
+    return NULL;
+}
+
 int bs_sync_directory(const char *path, struct bs_error *error) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -336,7 +358,7 @@ static int open_path(struct bs_output *output, const char *path, struct bs_error
         return bs_fail(error, BS_RESOURCE, "%s: is a folder, not a file", path);
     if (is_there && !S_ISREG(there.st_mode))
         return open_in_place(output, error);
-    output->target = is_there ? realpath(path, NULL) : strdup(path);
+    output->target = bs_path_follow(path);
     if (!output->target)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot resolve", path);
     if (open_temporary(output, error))
@@ -508,11 +530,12 @@ void bs_output_abandon(struct bs_output *output) {
     output_free(output);
 }
 
-/* On a file system that takes no writes, one that is there will do. */
+/* Where it cannot be written, one that is there will do. */
 static int open_lock(const char *path) {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0 && errno == EROFS && (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        errno = EROFS;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666), why = errno;
+    if (fd < 0 && (why == EROFS || why == EACCES) &&
+        (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        errno = why;
     return fd;
 }
 

@@ -62,6 +62,9 @@ int bs_file_write(const char *path, struct bs_span bytes,
 
 /* "DIR/NAME" as a new string, to be freed; NULL without memory. */
 char *bs_path_join(const char *directory, const char *name) BS_MUST_CHECK;
+/* What a path leads to through links, one after the other, whether it is there or not, as
+ * a new string, to be freed. NULL, with errno, without memory or where links go round. */
+char *bs_path_follow(const char *path) BS_MUST_CHECK;
 
 /* Gives what lies at `path` the group, owner and permissions of what it replaces. A
  * group that cannot be kept leaves what everybody may, and another owner is warned of.
@@ -79,9 +82,10 @@ int bs_default_access(const char *path, mode_t mode, const char *name,
  */
 struct bs_output;
 
-/* `path` NULL or "-": stdout. Links are followed. What stdout or stderr is anyway
- * (/dev/stdout), a device or a pipe is written in place; a folder is BS_RESOURCE. A file
- * that replaces another takes its access (bs_take_access). */
+/* `path` NULL or "-": stdout. Links are followed, also to what is not there yet. What
+ * stdout or stderr is anyway (/dev/stdout), a device or a pipe is written in place; a
+ * folder is BS_RESOURCE. A file that replaces another takes its access
+ * (bs_take_access). */
 int bs_output_open(struct bs_output **output, const char *path,
                    struct bs_error *error) BS_MUST_CHECK;
 /* A regular file that is written in place, behind its first `size` bytes; what it holds

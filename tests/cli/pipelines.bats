@@ -124,3 +124,30 @@ setup_file() {
     rm "$DIR/outbox/wednesday.txt.labels.tsv"
     [ "$(stat -c %Y.%i "$DIR"/outbox/*.tsv)" = "$before" ]
 }
+
+@test "label-folder: odd names, and what a killed run left" {
+    mkdir -p "$DIR/odd" "$DIR/labelled"
+    long=$(printf 'n%.0s' {1..250})
+    for name in a "$long" x $'x\n' z; do
+        echo good >"$DIR/odd/$name"
+    done
+    touch "$DIR/labelled/a.labels.tsv.Ab1Cd2" "$DIR/labelled/a.rejects.jsonl.Ab1Cd2"
+    run pipelines/label-folder.sh "$DIR/model" "$DIR/odd" "$DIR/labelled"
+    [ "$status" -eq 5 ]
+    [[ "$output" == *"$long.labels.tsv"*'File name too long'* ]]
+    [ "$(LC_ALL=C ls -b "$DIR/labelled")" = 'a.labels.tsv
+x\n.labels.tsv
+x.labels.tsv
+z.labels.tsv' ]
+}
+
+@test "the scripts find the tools, whatever CDPATH says" {
+    mkdir -p "$DIR/copy" "$DIR/empty"
+    cp -r pipelines "$DIR/copy"
+    ln -s "$BIN" "$DIR/copy/bin"
+    cd "$DIR/copy"
+    CDPATH=.:/ BIN='' run pipelines/label-folder.sh "$DIR/model" "$DIR/inbox" "$DIR/found"
+    [ "$status" -eq 0 ]
+    CDPATH=.:/ BIN='' run pipelines/tag-log.sh "$DIR/none" log tags
+    [ "$status" -eq 4 ]
+}

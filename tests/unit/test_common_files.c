@@ -221,6 +221,16 @@ static void test_names(void) {
               holds("out/file", bs_span_of("through")) && !lstat("out/link", &status) &&
               S_ISLNK(status.st_mode),
           "a link is followed and stays");
+    if (symlink("next", "out/first") || symlink("../out/new", "out/next") ||
+        symlink("turns", "out/round") || symlink("round", "out/turns"))
+        abort();
+    check(!bs_file_write("out/first", bs_span_of("new"), &error) &&
+              holds("out/new", bs_span_of("new")) && !lstat("out/next", &status) &&
+              S_ISLNK(status.st_mode),
+          "so are links to what is not there");
+    check(fails(bs_file_write("out/round", bs_span_of("x"), &error), BS_RESOURCE,
+                "out/round: cannot resolve"),
+          "but no links that go round");
     struct bs_output *output;
     check(fails(bs_output_open(&output, "out", &error), BS_RESOURCE, "is a folder") &&
               fails(bs_output_open(&output, "none/file", &error), BS_RESOURCE,
@@ -329,6 +339,29 @@ static void test_lock(void) {
           "a lock that cannot be made");
 }
 
+/* A process that may not write here. */
+static int lock_of_another(const char *path) {
+    int lock, status = -1;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(geteuid() == 0 && setuid(65534) ? 99 : bs_lock(path, &lock, &error));
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_lock_of_another(void) {
+    if (mkdir("given", 0755))
+        abort();
+    put("given/lock", "");
+    if (chmod("given/lock", 0444) || chmod("given", 0555) || chmod(scratch, 0755))
+        abort();
+    check(lock_of_another("given/lock") == BS_OK, "a lock that is there can be taken");
+    check(lock_of_another("given/other") == BS_RESOURCE, "another cannot be made");
+    if (chmod("given", 0755))
+        abort();
+}
+
 int main(void) {
     if (!mkdtemp(scratch) || chdir(scratch)) {
         check(0, "a scratch folder");
@@ -347,6 +380,7 @@ int main(void) {
     test_failures();
     test_pipe();
     test_lock();
+    test_lock_of_another();
     check(!bs_remove_tree(scratch, &error) && !bs_file_exists(scratch), "cleaned up");
     return tap_end();
 }
