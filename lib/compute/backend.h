@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 /* Changes whenever anything in this header does. */
-#define BS_BACKEND_VERSION 8
+#define BS_BACKEND_VERSION 9
 
 struct bs_backend;
 

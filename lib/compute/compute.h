@@ -346,10 +346,13 @@ BS_HOST_DEVICE static inline uint32_t bs_dropout_threshold(float probability) {
 
 struct bs_embedding {
     int word, position, type; /* parameter indices */
+    int32_t padding; /* the word whose row gets no gradient, as torch.nn.Embedding's
+                        padding_idx; -1: none */
 };
 /* sum[T, C] F32 = word[ids] + position[position] + type[type_ids]. */
 void bs_embedding(struct bs_queue *q, const struct bs_weights *w, struct bs_embedding e,
                   struct bs_rows sum);
+/* Accumulates the gradients of the three from dsum[T, C] F32. */
 void bs_embedding_backward(struct bs_queue *q, struct bs_weights *w,
                            struct bs_embedding e, struct bs_rows dsum);
 

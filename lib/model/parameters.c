@@ -137,10 +137,10 @@ static int check_config(const struct bs_model_config *c, struct bs_error *error)
 }
 
 /* All indices unset, all norms with their epsilon. */
-static void clear_indices(struct bs_parameters *p, double layer_norm_eps) {
+static void clear_indices(struct bs_parameters *p, const struct bs_model_config *config) {
     const struct bs_linear none = {-1, -1};
-    const struct bs_norm norm = {-1, -1, (float)layer_norm_eps};
-    p->embedding = (struct bs_embedding){-1, -1, -1};
+    const struct bs_norm norm = {-1, -1, (float)config->layer_norm_eps};
+    p->embedding = (struct bs_embedding){-1, -1, -1, (int32_t)config->pad_token_id};
     p->embedding_norm = norm;
     p->pooler = p->classifier = none;
     for (int64_t i = 0; i < p->n_layers; i++)
@@ -184,7 +184,7 @@ int bs_parameters_init(struct bs_parameters *parameters,
         bs_parameters_free(parameters);
         return bs_fail_memory(error, n * sizeof(struct bs_tensor_place), "parameters");
     }
-    clear_indices(parameters, config->layer_norm_eps);
+    clear_indices(parameters, config);
     if (place_all(parameters, config, freeze, error)) {
         bs_parameters_free(parameters);
         return error->code;

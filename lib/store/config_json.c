@@ -53,7 +53,7 @@ static const struct {
      1e3},
 };
 
-/* NULL if the key is missing or null: both mean the default. */
+/* NULL if the key is missing or null: both mean the default, but for "pad_token_id". */
 static const json_t *value_of(const struct reading *reading, const char *key) {
     const json_t *value = json_object_get(reading->json, key);
     return json_is_null(value) ? NULL : value;
@@ -259,6 +259,8 @@ static int read_all(const struct reading *reading, bool has_classifier,
     if (check_kind(reading) || read_integers(reading, config) ||
         read_reals(reading, config))
         return reading->error->code;
+    if (json_is_null(json_object_get(reading->json, "pad_token_id")))
+        config->pad_token_id = -1;
     if (config->hidden_size % config->num_attention_heads != 0)
         return bs_fail(reading->error, BS_DATA,
                        "%s: \"hidden_size\" (%lld) is no multiple of "

@@ -10,8 +10,9 @@
 /* Reads and checks config.json. What bs cannot run is refused by name (BS_DATA): other
  * architectures, activations and position types, decoders; with a classifier also heads
  * for tokens or choices, multi-label classification and regression. Keys that are missing
- * have the reference's defaults. Without a classifier labels are ignored and num_labels
- * is 0. `path` is for messages. On success the caller frees with bs_model_config_free. */
+ * have the reference's defaults; a "pad_token_id" of null is none, -1. Without a
+ * classifier labels are ignored and num_labels is 0. `path` is for messages. On success
+ * the caller frees with bs_model_config_free. */
 int bs_config_parse(struct bs_model_config *config, struct bs_span json,
                     bool has_classifier, const char *path,
                     struct bs_error *error) BS_MUST_CHECK;

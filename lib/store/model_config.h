@@ -17,7 +17,7 @@ struct bs_model_config {
     int64_t intermediate_size;       /* F */
     int64_t max_position_embeddings; /* longest sequence */
     int64_t type_vocab_size;
-    int64_t pad_token_id;
+    int64_t pad_token_id; /* the word that is not trained; -1, or V and above: none */
     double layer_norm_eps;
     double hidden_dropout_prob;
     double attention_probs_dropout_prob;

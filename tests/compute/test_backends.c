@@ -38,7 +38,8 @@ static struct bs_embedding embedding_parameters(struct lab *lab, int columns) {
     return (struct bs_embedding){
         .word = lab_parameter(lab, BS_ROLE_EMBEDDING, 50, columns),
         .position = lab_parameter(lab, BS_ROLE_EMBEDDING, LONGEST, columns),
-        .type = lab_parameter(lab, BS_ROLE_EMBEDDING, 2, columns)};
+        .type = lab_parameter(lab, BS_ROLE_EMBEDDING, 2, columns),
+        .padding = -1};
 }
 
 static void embedding(struct lab *lab, const struct setting *s, int64_t tile) {
@@ -48,6 +49,8 @@ static void embedding(struct lab *lab, const struct setting *s, int64_t tile) {
     if (s->absent) {
         lab->batch.type_ids = NULL;
         bs_set_batch(lab->queue, &lab->batch);
+    } else {
+        e.padding = lab->ids[0];
     }
     struct bs_rows sum = lab_output(lab, BS_F32, lab->batch.n_tokens, s->columns);
     struct bs_rows dsum =

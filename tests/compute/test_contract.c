@@ -207,7 +207,7 @@ static void lent_weights(struct target target) {
     lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
     struct bs_embedding e = {lab_parameter(&lab, BS_ROLE_EMBEDDING, 9, 4),
                              lab_parameter(&lab, BS_ROLE_EMBEDDING, 3, 4),
-                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, 4)};
+                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, 4), -1};
     int vector = lab_parameter(&lab, BS_ROLE_VECTOR, 1, 4);
     float words[36] = {0}, more[36] = {0};
     lab_weights(&lab);
@@ -380,7 +380,7 @@ static void values(struct target target) {
     lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
     struct bs_embedding e = {lab_parameter(&lab, BS_ROLE_EMBEDDING, 9, 4),
                              lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, 4),
-                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, 4)};
+                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, 4), -1};
     lab_weights(&lab);
     lab_batch(&lab, one, bs_device_info(lab.device)->row_tile, 9, 2);
     struct bs_rows sum = lab_output(&lab, BS_F32, lab.batch.n_tokens, 4);

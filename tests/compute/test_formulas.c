@@ -58,7 +58,7 @@ static void embedding(struct target target) {
     lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
     struct bs_embedding e = {lab_parameter(&lab, BS_ROLE_EMBEDDING, 30, COLUMNS),
                              lab_parameter(&lab, BS_ROLE_EMBEDDING, 16, COLUMNS),
-                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, COLUMNS)};
+                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, COLUMNS), 3};
     lab_weights(&lab);
     lab_batch(&lab, lengths, PADDED, 30, 2);
     struct bs_rows sum = lab_output(&lab, BS_F32, PADDED, COLUMNS);
@@ -77,6 +77,42 @@ static void embedding(struct target target) {
     free(type);
     free(position);
     finish(&lab, "embedding");
+}
+
+/* Words that several tokens are, and one of which no token counts. */
+static void word_gradient(struct target target) {
+    enum { WORDS = 5, WORD = 2 };
+    static struct lab lab;
+    lab_open(&lab, target, BS_PRECISION_FP32, 1, 1);
+    struct bs_embedding e = {lab_parameter(&lab, BS_ROLE_EMBEDDING, WORDS, COLUMNS),
+                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 16, COLUMNS),
+                             lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, COLUMNS), WORD};
+    lab_weights(&lab);
+    lab_batch(&lab, lengths, PADDED, WORDS, 2);
+    float *before = lab_slot(&lab, e.word, BS_SLOT_GRADIENT);
+    struct bs_rows dsum = lab_gradient(&lab, BS_F32, PADDED, COLUMNS, lab_used(&lab));
+    float *added = lab_download(&lab, dsum);
+    bs_embedding_backward(lab.queue, lab.weights, e, dsum);
+    lab_must(&lab, bs_queue_finish(lab.queue, &lab.error), "queue");
+    float *after = lab_slot(&lab, e.word, BS_SLOT_GRADIENT);
+    double *wanted = doubles(WORDS * COLUMNS);
+    int skipped = 0;
+    for (int i = 0; i < WORDS * COLUMNS; i++)
+        wanted[i] = before[i];
+    for (int64_t t = 0; t < lab_used(&lab); t++) {
+        skipped += lab.ids[t] == WORD;
+        for (int c = 0; c < COLUMNS && lab.ids[t] != WORD; c++)
+            wanted[lab.ids[t] * COLUMNS + c] += added[t * COLUMNS + c];
+    }
+    agree(&lab, after, wanted, WORDS * COLUMNS, "gradient of words");
+    check(skipped > 1 && memcmp(before + WORD * COLUMNS, after + WORD * COLUMNS,
+                                COLUMNS * sizeof *after) == 0,
+          "that of padding does not change");
+    free(before);
+    free(added);
+    free(after);
+    free(wanted);
+    finish(&lab, "embedding backward");
 }
 
 static double *normalised(const float *x, const float *gain, const float *bias,
@@ -522,6 +558,7 @@ static void rounding(struct target target) {
 static void check_target(struct target target) {
     printf("# %s %s\n", target.device, target.isa ? target.isa : "");
     embedding(target);
+    word_gradient(target);
     layer_norm(target);
     linear(target, BS_PRECISION_FP32);
     accumulation(target);

@@ -167,7 +167,8 @@ static void embedding(struct target target) {
     open_lab(&lab, target);
     struct embedding_context c = {.e = {lab_parameter(&lab, BS_ROLE_EMBEDDING, 12, 6),
                                         lab_parameter(&lab, BS_ROLE_EMBEDDING, 512, 6),
-                                        lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, 6)}};
+                                        lab_parameter(&lab, BS_ROLE_EMBEDDING, 2, 6),
+                                        -1}};
     lab_weights(&lab);
     set_batch(&lab);
     c.sum = lab_output(&lab, BS_F32, lab.batch.n_tokens, 6);

@@ -7,7 +7,7 @@ OUT/tiny/            a random BERT of Hugging Face's layout
 OUT/tiny_weights.bin the same in the form of golden.h
 OUT/tiny_batch.bin   one batch without dropout: logits, loss, every gradient
 OUT/tiny_steps.bin   ten updates with AdamW, warm-up, clipping and accumulation
-OUT/tiny_weighted.bin   the same with class weights and label smoothing
+OUT/tiny_weighted.bin   the same with class weights, label smoothing, and [PAD] in texts
 OUT/minilm.bin       logits of 50 texts; the classifier is drawn here and stored
 
 The tiny model runs in float64 and results are rounded to float32, so that what the
@@ -91,8 +91,9 @@ def tiny_model(out):
     return model
 
 
-def draw(generator, lengths, types=True):
-    """Random sequences: [CLS] ids [SEP], the second half of every third of type 1."""
+def draw(generator, lengths, types=True, padding=False):
+    """Random sequences: [CLS] ids [SEP], the second half of every third of type 1. With
+    `padding` the second token of every other one is [PAD], as if the text said so."""
     sequences = []
     for i, length in enumerate(lengths):
         ids = torch.randint(5, 1000, (length,), generator=generator)
@@ -100,6 +101,8 @@ def draw(generator, lengths, types=True):
         kinds = torch.zeros(length, dtype=torch.long)
         if types and i % 3 == 2:
             kinds[length // 2 :] = 1
+        if padding and i % 2 == 0:
+            ids[1:2] = 0
         sequences.append((ids, kinds))
     labels = torch.randint(0, 3, (len(lengths),), generator=generator)
     return sequences, labels
@@ -145,7 +148,7 @@ def tiny_batch(model, out):
     write_arrays(os.path.join(out, "tiny_batch.bin"), arrays)
 
 
-def tiny_steps(folder, path, seed, class_weights=None, smoothing=0.0):
+def tiny_steps(folder, path, seed, class_weights=None, smoothing=0.0, padding=False):
     """Ten updates of two micro-batches of four; the last update has one alone."""
     model = BertForSequenceClassification.from_pretrained(
         folder, attn_implementation="eager"
@@ -165,7 +168,7 @@ def tiny_steps(folder, path, seed, class_weights=None, smoothing=0.0):
     schedule = get_linear_schedule_with_warmup(optimizer, WARMUP, STEPS)
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randint(1, 65, (8 * STEPS - 4,), generator=generator).tolist()
-    sequences, labels = draw(generator, lengths)
+    sequences, labels = draw(generator, lengths, padding=padding)
     weights = class_weights and torch.tensor(class_weights, dtype=torch.double)
     losses, norms, rates = [], [], []
     for begin in range(0, len(lengths), 8):
@@ -237,7 +240,7 @@ def main():
     write_weights(tiny, os.path.join(options.out, "tiny_weights.bin"))
     tiny_steps(tiny, os.path.join(options.out, "tiny_steps.bin"), 2)
     weighted = os.path.join(options.out, "tiny_weighted.bin")
-    tiny_steps(tiny, weighted, 3, CLASS_WEIGHTS, SMOOTHING)
+    tiny_steps(tiny, weighted, 3, CLASS_WEIGHTS, SMOOTHING, padding=True)
     if options.minilm and options.texts:
         minilm(options.minilm, options.texts, options.out)
 

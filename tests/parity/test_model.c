@@ -334,7 +334,7 @@ static void test_device(const char *device, enum bs_precision precision) {
     test_batch(&setting, (struct bs_freeze){0}, "all trained");
     test_steps(&setting, "tests/parity/golden/tiny_steps.bin", "ten updates");
     test_steps(&setting, "tests/parity/golden/tiny_weighted.bin",
-               "ten updates with class weights and smoothing");
+               "ten updates with class weights, smoothing and [PAD]");
     /* What is frozen is left out in the same way in the others. */
     if (precision != BS_PRECISION_FP32 && precision != BS_PRECISION_BF16)
         return;

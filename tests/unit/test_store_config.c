@@ -37,6 +37,7 @@ static const struct {
     {"{" BERT ",\"vocab_size\":9223372036854775807}", "\"vocab_size\" must be"},
     {"{" BERT ",\"num_hidden_layers\":1000000000}", "\"num_hidden_layers\" must be"},
     {"{" BERT ",\"num_attention_heads\":0}", "\"num_attention_heads\" must be"},
+    {"{" BERT ",\"pad_token_id\":-1}", "\"pad_token_id\" must be"},
     {"{" BERT ",\"layer_norm_eps\":-1}", "\"layer_norm_eps\" must be"},
     {"{" BERT ",\"hidden_dropout_prob\":1.5}", "\"hidden_dropout_prob\" must be"},
     {"{" BERT ",\"classifier_dropout\":\"no\"}", "\"classifier_dropout\" must be"},
@@ -88,6 +89,22 @@ static void test_defaults(void) {
           "and rates");
     check(c.num_labels == 0 && !c.labels, "no classifier, no labels");
     bs_model_config_free(&c);
+}
+
+static void test_padding(void) {
+    static const struct {
+        const char *json;
+        int64_t id;
+    } read[] = {{"{" BERT ",\"pad_token_id\":null}", -1},
+                {"{" BERT ",\"pad_token_id\":7}", 7},
+                {"{" BERT ",\"pad_token_id\":30522}", 30522}};
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
+        struct bs_error error = {0};
+        struct bs_model_config c;
+        int code = bs_config_parse(&c, bs_span_of(read[i].json), false, "x", &error);
+        check(!code && c.pad_token_id == read[i].id, "%s", read[i].json);
+        bs_model_config_free(&c);
+    }
 }
 
 static void test_labels(void) {
@@ -192,6 +209,7 @@ static void test_headless(void) {
 int main(void) {
     test_refused();
     test_defaults();
+    test_padding();
     test_labels();
     test_written("", "\"hidden_dropout_prob\": 0.1,");
     test_written(",\"third\":0.33333333333333331483", "0.33333333333333331");

@@ -42,15 +42,19 @@ void cpu_embedding(struct bs_queue *q, const struct bs_weights *w, struct bs_emb
     cpu_for_rows(q, sum.rows, embed_tile, &job);
 }
 
+/* `skipped`: a row that gets nothing, or -1. */
 static void scatter(const struct embedding_job *job, int index, const int32_t *rows,
-                    int64_t first, int64_t count) {
+                    int32_t skipped, int64_t first, int64_t count) {
     if (!bs_weights_trains(job->weights, index))
         return;
     float *gradient = job->weights->slots[index].gradient;
     struct bs_rows from = bs_rows_columns(job->rows, first, count);
     for (int64_t t = 0; t < bs_batch_used(job->batch); t++) {
-        struct bs_rows to = table_row(job->weights, index, gradient, rows ? rows[t] : 0);
-        job->kernels->add(bs_rows_slice(from, t, 1), bs_rows_columns(to, first, count));
+        int32_t row = rows ? rows[t] : 0;
+        struct bs_rows to = table_row(job->weights, index, gradient, row);
+        if (row != skipped)
+            job->kernels->add(bs_rows_slice(from, t, 1),
+                              bs_rows_columns(to, first, count));
     }
 }
 
@@ -59,9 +63,10 @@ static void scatter_item(void *context, int64_t item, int worker) {
     int64_t first = item * COLUMNS, left = job->rows.columns - first;
     int64_t count = left < COLUMNS ? left : COLUMNS;
     (void)worker;
-    scatter(job, job->tables.word, job->batch->ids, first, count);
-    scatter(job, job->tables.position, job->batch->position, first, count);
-    scatter(job, job->tables.type, job->batch->type_ids, first, count);
+    struct bs_embedding e = job->tables;
+    scatter(job, e.word, job->batch->ids, e.padding, first, count);
+    scatter(job, e.position, job->batch->position, -1, first, count);
+    scatter(job, e.type, job->batch->type_ids, -1, first, count);
 }
 
 void cpu_embedding_backward(struct bs_queue *q, struct bs_weights *w,

@@ -32,10 +32,10 @@ void cuda_embedding_backward(struct bs_queue *q, struct bs_weights *w,
         cuda_scratch(q, bs_cuda_embedding_backward_scratch(dsum.rows, dsum.columns));
     if (scratch)
         done(q,
-             bs_cuda_embedding_backward(data->stream, &data->batch,
-                                        w->slots[e.word].gradient,
-                                        w->slots[e.position].gradient,
-                                        w->slots[e.type].gradient, types, dsum, scratch),
+             bs_cuda_embedding_backward(
+                 data->stream, &data->batch, w->slots[e.word].gradient,
+                 w->slots[e.position].gradient, w->slots[e.type].gradient, types,
+                 e.padding, dsum, scratch),
              "embedding backward");
 }
 

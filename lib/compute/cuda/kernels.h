@@ -70,7 +70,8 @@ size_t bs_cuda_embedding_backward_scratch(int64_t tokens, int64_t columns);
 cudaError_t bs_cuda_embedding_backward(cudaStream_t stream,
                                        const struct bs_cuda_batch *batch, float *word,
                                        float *position, float *type, int64_t types,
-                                       struct bs_rows dsum, void *scratch);
+                                       int32_t padding, struct bs_rows dsum,
+                                       void *scratch);
 
 /* ---- kernels_norm.cu ---- */
 

@@ -50,17 +50,20 @@ cudaError_t bs_cuda_embedding(cudaStream_t stream, const struct bs_cuda_batch *b
 
 /* ---- backward -------------------------------------------------------------------- */
 
-/* Block x, column y * BS_THREADS + thread: the tokens of one distinct id. */
+/* Block x, column y * BS_THREADS + thread: the tokens of one distinct id, unless it is
+ * `padding`. */
 BS_KERNEL(BS_THREADS, 1)
 void word_gradient_kernel(struct bs_cuda_batch batch, int columns, bs_view<float> dsum,
-                          float *gradient) {
+                          int32_t padding, float *gradient) {
     const int segment = static_cast<int>(blockIdx.x);
     const int column = static_cast<int>(blockIdx.y * BS_THREADS + threadIdx.x);
     if (segment >= *batch.n_segments || column >= columns)
         return;
     const int32_t first = batch.segment[segment], end = batch.segment[segment + 1];
-    float *place =
-        gradient + static_cast<int64_t>(batch.ids[batch.by_id[first]]) * columns + column;
+    const int32_t id = batch.ids[batch.by_id[first]];
+    if (id == padding)
+        return;
+    float *place = gradient + static_cast<int64_t>(id) * columns + column;
     float sum = 0;
     for (int32_t i = first; i < end; i++)
         sum += *dsum.at(batch.by_id[i], column);
@@ -107,7 +110,8 @@ size_t bs_cuda_embedding_backward_scratch(int64_t tokens, int64_t columns) {
 cudaError_t bs_cuda_embedding_backward(cudaStream_t stream,
                                        const struct bs_cuda_batch *batch, float *word,
                                        float *position, float *type, int64_t types,
-                                       struct bs_rows dsum, void *scratch) {
+                                       int32_t padding, struct bs_rows dsum,
+                                       void *scratch) {
     const int columns = static_cast<int>(dsum.columns);
     const unsigned across = bs_blocks(columns, BS_THREADS);
     const bs_view<float> view = bs_view_of<float>(dsum);
@@ -115,7 +119,7 @@ cudaError_t bs_cuda_embedding_backward(cudaStream_t stream,
     if (word)
         status = BS_LAUNCH(word_gradient_kernel,
                            dim3(static_cast<unsigned>(batch->n_tokens), across),
-                           BS_THREADS, 0, stream, *batch, columns, view, word);
+                           BS_THREADS, 0, stream, *batch, columns, view, padding, word);
     if (position && status == cudaSuccess)
         status = BS_LAUNCH(position_gradient_kernel,
                            dim3(static_cast<unsigned>(batch->max_length), across),

@@ -31,7 +31,8 @@ void ref_embedding_backward(struct bs_queue *q, struct bs_weights *w,
                             struct bs_embedding e, struct bs_rows dsum) {
     const struct bs_batch *batch = &q->batch;
     for (int64_t t = 0; t < bs_batch_used(batch); t++) {
-        add_to_row(w, e.word, batch->ids[t], dsum, t);
+        if (batch->ids[t] != e.padding)
+            add_to_row(w, e.word, batch->ids[t], dsum, t);
         add_to_row(w, e.position, batch->position[t], dsum, t);
         add_to_row(w, e.type, batch->type_ids ? batch->type_ids[t] : 0, dsum, t);
     }
