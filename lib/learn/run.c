@@ -51,6 +51,24 @@ static int work_out_classes(struct run *run, struct bs_error *error) {
     return code;
 }
 
+/* One that rounds to 1 (bs_dropout_threshold) leaves nothing to learn from. */
+static int check_dropout(const struct bs_model_files *base, struct bs_error *error) {
+    const double most = 0.99999;
+    const struct bs_model_config *config = bs_model_files_config(base);
+    const struct {
+        const char *key;
+        double probability;
+    } all[] = {{"hidden_dropout_prob", config->hidden_dropout_prob},
+               {"attention_probs_dropout_prob", config->attention_probs_dropout_prob},
+               {"classifier_dropout", config->classifier_dropout}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].probability > most)
+            return bs_fail(error, BS_DATA,
+                           "%s/config.json: \"%s\" must be from 0 to %g for training",
+                           bs_model_files_path(base), all[i].key, most);
+    return BS_OK;
+}
+
 static int describe(struct run *run, struct bs_error *error) {
     const struct bs_training *t = run->training;
     struct bs_run_sources sources = {.settings = t->settings,
@@ -78,7 +96,9 @@ int run_open(struct run *run, const struct bs_training *training,
         (struct run){.training = training, .settings = training->settings, .planned = -1};
     const struct bs_labels *labels = training->labels;
     int64_t examples = training->train->count;
-    int code = work_out_classes(run, error);
+    int code = check_dropout(training->base, error);
+    if (!code)
+        code = work_out_classes(run, error);
     if (!code)
         code = bs_model_config_copy(&run->config, bs_model_files_config(training->base),
                                     (const char *const *)labels->names, labels->count,

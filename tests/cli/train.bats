@@ -338,6 +338,26 @@ differs() {
     [ ! -e "$DIR/wrong" ]
 }
 
+@test "a dropout that leaves nothing: exit 4, the key by name; bs-predict takes the model" {
+    cp -r "$TINY" "$DIR/drops"
+    for key in hidden_dropout_prob attention_probs_dropout_prob classifier_dropout; do
+        for value in 1.0 1 0.999995; do
+            sed -E "s/\"$key\": [^,]*/\"$key\": $value/" "$TINY/config.json" >"$DIR/drops/config.json"
+            for check in '' --check; do
+                train wrong -m "$DIR/drops" $check "$DIR/train.tsv"
+                [ "$status" -eq 4 ]
+                [ -z "$output" ]
+                [[ $stderr == *"bs-train: $DIR/drops/config.json: \"$key\" must be from 0 to 0.99999 for training" ]]
+                [ ! -e "$DIR/wrong" ]
+            done
+        done
+    done
+    tool predict -m "$DIR/drops" "$DIR/train.tsv" | cmp - <(tool predict -m "$TINY" "$DIR/train.tsv")
+    sed 's/"hidden_dropout_prob": [^,]*/"hidden_dropout_prob": 0.99999/' "$TINY/config.json" >"$DIR/drops/config.json"
+    train drops-much -m "$DIR/drops" --max-steps 1 "$DIR/train.tsv"
+    [ "$status" -eq 0 ]
+}
+
 @test "--help and --version" {
     run --separate-stderr "$TRAIN" --help
     [ "$status" -eq 0 ]
