@@ -11,7 +11,9 @@
 use strict;
 use warnings;
 
-my $folder = shift;
+my $folder = shift // '';
+die "usage: make-model.pl FOLDER [no-classifier] [foreign] [stray] [labels=A,B,C] [layers=N]\n"
+    if $folder eq '';
 my %option = map { /^([^=]+)(?:=(.*))?$/s; $1 => $2 // 1 } @ARGV;
 my ($C, $L, $H, $F, $P) = (64, $option{layers} // 2, 2, 128, 64);
 my @labels = split /,/, $option{labels} // 'negative,positive';
