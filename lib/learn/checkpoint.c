@@ -51,8 +51,11 @@ static int write_parts(struct run *run, const char *path, struct bs_span json,
     if (bs_model_write_begin(&writing, path, &parts, error))
         return error->code;
     const char *folder = bs_model_write_folder(writing);
-    if (weights_crc(folder, &run->state.weights_crc, error) ||
-        bs_train_state_write(&run->state, run->model, folder, error)) {
+    struct bs_train_state *state = &run->state;
+    int code = weights_crc(folder, &state->weights_crc, error);
+    if (state->best_step == state->step)
+        state->best_crc = state->weights_crc;
+    if (code || bs_train_state_write(state, run->model, folder, error)) {
         bs_model_write_abandon(writing);
         return error->code;
     }
@@ -146,42 +149,40 @@ static int load_last(struct run *run, const char *last, const struct bs_state_fi
     return BS_OK;
 }
 
-/* A checkpoint may have been lost since it was written. */
-static int check_checkpoint(const char *path, struct bs_error *error) {
+/* A checkpoint may have been lost or damaged since it was written. `crc`: what its
+ * weights had; if not known, what they have. */
+static int check_checkpoint(const char *path, int64_t *crc, struct bs_error *error) {
     struct bs_model_files *files;
     struct bs_error why;
+    int64_t found;
     int code = bs_model_files_open(&files, path, &why);
-    if (!code)
-        bs_model_files_close(files);
-    else if (code == BS_DATA)
-        bs_fail(error, code, "%s; put it back, or --restart begins the run anew",
-                why.text);
-    else
+    if (code == BS_DATA)
+        return bs_fail(error, code, "%s; put it back, or --restart begins the run anew",
+                       why.text);
+    if (code) {
         *error = why;
-    return code;
-}
-
-static int check_last(const struct run *run, const char *last, struct bs_error *error) {
-    int64_t crc = 0, wanted = run->state.weights_crc;
-    if (check_checkpoint(last, error) || (wanted && weights_crc(last, &crc, error)))
+        return code;
+    }
+    bs_model_files_close(files);
+    if (weights_crc(path, &found, error))
         return error->code;
-    return wanted && crc != wanted
-               ? bs_fail(
-                     error, BS_DATA,
-                     "%s/model.safetensors: damaged; put it back, or --restart begins "
-                     "the run anew",
-                     last)
-               : BS_OK;
+    if (*crc && found != *crc)
+        return bs_fail(error, BS_DATA,
+                       "%s/model.safetensors: damaged; put it back, or --restart begins "
+                       "the run anew",
+                       path);
+    *crc = found;
+    return BS_OK;
 }
 
-static int check_best(const struct run *run, struct bs_error *error) {
+static int check_best(struct run *run, struct bs_error *error) {
     const struct bs_run_folder *folder = run->training->folder;
     if (run->state.best_step == 0)
         return BS_OK;
     char *path = bs_run_folder_checkpoint(folder, run->state.best_step);
     if (!path)
         return bs_fail_memory(error, strlen(folder->path), "a path");
-    int code = check_checkpoint(path, error);
+    int code = check_checkpoint(path, &run->state.best_crc, error);
     free(path);
     return code;
 }
@@ -193,7 +194,7 @@ static int resume_from(struct run *run, const char *last, struct bs_error *error
         return error->code;
     int code = check_identity(run, error);
     if (!code)
-        code = check_last(run, last, error);
+        code = check_checkpoint(last, &run->state.weights_crc, error);
     if (!code)
         code = check_best(run, error);
     if (!code)

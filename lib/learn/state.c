@@ -61,8 +61,9 @@ static bool describe(const struct bs_train_state *state, struct bs_buffer *text)
                             state->loss_count) &&
            bs_buffer_printf(text, "\nbest_step\t%" PRId64 "\nbest_value\t%a",
                             state->best_step, state->best_value) &&
-           bs_buffer_printf(text, "\nworse\t%" PRId64 "\nweights_crc\t%" PRId64,
-                            state->worse, state->weights_crc) &&
+           bs_buffer_printf(
+               text, "\nworse\t%" PRId64 "\nweights_crc\t%" PRId64 "\nbest_crc\t%" PRId64,
+               state->worse, state->weights_crc, state->best_crc) &&
            bs_buffer_printf(text, "\nhardware\t%s\n", state->hardware) &&
            describe_scale(&state->loss_scale, text) &&
            describe_lines(text, "identity", &state->identity) &&
@@ -201,6 +202,7 @@ static bool parse_line(struct bs_train_state *state, const char *name,
                     {"best_step", &state->best_step},
                     {"worse", &state->worse},
                     {"weights_crc", &state->weights_crc},
+                    {"best_crc", &state->best_crc},
                     {"good_updates", &good_updates},
                     {"skipped", &state->loss_scale.skipped}};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)

@@ -31,6 +31,7 @@ struct bs_train_state {
     double best_value;               /* of the chosen metric; larger is better */
     int64_t worse;                   /* evaluations since the best one */
     int64_t weights_crc;             /* CRC-32 of the weights' file; 0: not known */
+    int64_t best_crc;                /* of that of the best step; likewise */
     char hardware[64];               /* where it ran */
     struct bs_buffer identity;       /* lines `NAME TAB VALUE`, see identity.h */
     struct bs_buffer rows;           /* report rows so far, TSV */

@@ -479,33 +479,45 @@ left_alone() {
     finishes run --restart
 }
 
+# flip FILE: one bit of a number, which stays finite; again, and it is as it was.
+flip() {
+    perl -e 'open my $f, "+<:raw", $ARGV[0] or die; seek $f, -1000, 2; read $f, my $byte, 1;
+        seek $f, -1000, 2; print $f chr(1 ^ ord $byte)' "$1"
+}
+
 @test "damaged weights are told, of a run under way and of a finished one; --restart helps" {
-    hold run 0
+    # checkpoint-10 is the best one, checkpoint-18 the last.
+    hold run 1
     kill -KILL $pid
     ends 137
     exec 7>&-
+    [ "$(readlink run/best)" != "$(readlink run/last)" ]
     cp -a "$DIR/base" finished
     for folder in run finished; do
-        # One bit of a number, which stays finite.
-        perl -e 'open my $f, "+<:raw", $ARGV[0] or die; seek $f, -1000, 2; read $f, my $byte, 1;
-            seek $f, -1000, 2; print $f chr(1 ^ ord $byte)' $folder/last/model.safetensors
-        cp -a $folder kept
-        go "$TRAIN" $ARGS -o $folder "$DIR/train.tsv"
-        status_is 4
-        out_is ''
-        err_has "bs-train: $folder/last/model.safetensors: damaged; put it back, or --restart begins the run anew"
-        diff -r --no-dereference kept $folder
-        finishes $folder --restart
-        rm -r kept
+        for damaged in last "$(readlink $folder/best)"; do
+            flip $folder/$damaged/model.safetensors
+            cp -a $folder kept
+            go "$TRAIN" $ARGS -o $folder "$DIR/train.tsv"
+            status_is 4
+            out_is ''
+            err_has "bs-train: $folder/$damaged/model.safetensors: damaged; put it back, or --restart begins the run anew"
+            diff -r --no-dereference kept $folder
+            rm -r kept
+            cp -a $folder again
+            finishes again --restart
+            rm -r again
+            flip $folder/$damaged/model.safetensors
+        done
+        finishes $folder
     done
 }
 
-@test "a run whose state does not know the weights' checksum, as of before, goes on" {
-    hold run 0
+@test "a run whose state does not know the weights' checksums, as of before, goes on" {
+    hold run 1
     kill -KILL $pid
     ends 137
     exec 7>&-
-    perl -MCompress::Zlib -0777 -pi -e 's/^weights_crc\t.*\n//m or die; substr $_, -4, 4, "";
+    perl -MCompress::Zlib -0777 -pi -e 's/^(?:weights|best)_crc\t.*\n//mg or die; substr $_, -4, 4, "";
         $_ .= pack "V", crc32($_)' run/last/optimizer.bin
     finishes run
 }
