@@ -23,7 +23,7 @@
 static const double grace = 1, look_again = 0.25;
 static const int64_t nanoseconds = 1000000000;
 enum {
-    LATE = 60, /* seconds by which a copy may be older than what is known of its file */
+    LATE = 60,            /* seconds by which a copy may be older than its file */
     RENAMING_TRIES = 100, /* looks at a PATH that is just being renamed */
     TAIL = 64,            /* bytes by which a file is known again */
 };
@@ -34,6 +34,7 @@ struct segment {
     int64_t offset;   /* of that byte in the file */
     uint64_t inode;
     int64_t birth;   /* an inode may be another file's later */
+    int64_t begun;   /* no file that comes later, or copy of it, was written to before */
     int64_t since;   /* birth of the last file that was read as PATH */
     uint64_t before; /* of the file before it: inode and birth */
     int64_t before_birth;
@@ -64,6 +65,21 @@ struct bs_follow {
     size_t n_segments, capacity;
 };
 
+static int64_t to_ns(struct timespec time) {
+    return time.tv_sec * nanoseconds + time.tv_nsec;
+}
+
+static struct timespec from_ns(int64_t time) {
+    return (struct timespec){.tv_sec = time / nanoseconds, .tv_nsec = time % nanoseconds};
+}
+
+/* On the clock that the times of files are taken from. */
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return to_ns(now);
+}
+
 /* When a file was made, since 1970; 0 where that is not known. `path` NULL: of `fd`. */
 static int64_t birth_of(int fd, const char *path) {
     struct statx status;
@@ -71,7 +87,8 @@ static int64_t birth_of(int fd, const char *path) {
     if (statx(fd, path ? path : "", flags, STATX_BTIME, &status) ||
         !(status.stx_mask & STATX_BTIME))
         return 0;
-    return status.stx_btime.tv_sec * nanoseconds + status.stx_btime.tv_nsec;
+    return to_ns((struct timespec){.tv_sec = status.stx_btime.tv_sec,
+                                   .tv_nsec = status.stx_btime.tv_nsec});
 }
 
 static bool same_file(const struct stat *a, const struct stat *b) {
@@ -241,6 +258,15 @@ static int64_t since(const struct bs_follow *follow) {
                               : follow->first.since_ns;
 }
 
+/* What was rotated before it is read has been written to last; what is being written to
+ * is begun now, unless an earlier run began it. */
+static int64_t begun(const struct bs_follow *follow, const struct stat *status,
+                     int64_t offset, bool is_path) {
+    if (follow->n_segments == 0 && offset > 0)
+        return follow->first.begun_ns;
+    return is_path ? now_ns() : to_ns(status->st_mtim);
+}
+
 static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool is_path,
                          struct bs_error *error) {
     struct stat status;
@@ -256,6 +282,7 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool 
                                   .offset = offset,
                                   .inode = (uint64_t)status.st_ino,
                                   .birth = birth,
+                                  .begun = begun(follow, &status, offset, is_path),
                                   .since = is_path ? birth : since(follow)};
         note_before(follow, &segment);
         follow->segments[follow->n_segments++] = segment;
@@ -312,7 +339,7 @@ static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error)
         return code;
     close(*fd);
     follow->cut.st_size = follow->first.offset;
-    follow->cut.st_mtim.tv_sec = follow->first.time_ns / nanoseconds - LATE;
+    follow->cut.st_mtim = from_ns(follow->first.begun_ns);
     code = open_found(follow, find_sibling, is_copy, fd, error);
     if (code == BS_END)
         bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines "
@@ -393,8 +420,7 @@ static int open_any(struct bs_follow *follow, int *fd, int64_t *offset, bool *is
     *is_path = false;
     if (follow->n_segments > 0)
         return open_next(follow, fd, is_path, error);
-    follow->done.st_mtim.tv_sec = follow->first.time_ns / nanoseconds;
-    follow->done.st_mtim.tv_nsec = follow->first.time_ns % nanoseconds;
+    follow->done.st_mtim = from_ns(follow->first.begun_ns);
     /* Nothing of PATH was read, and nothing tells whether it was truncated since. */
     if (follow->first.offset == 0 && !stat(follow->path, &status) &&
         is_first(follow, follow->path, &status))
@@ -453,6 +479,17 @@ static bool is_left(struct bs_follow *follow, bool replaced) {
                         bs_seconds() - follow->replaced_since >= grace);
 }
 
+/* A line may have come after the copy was made; it was not made before reading began. */
+static void note_cut(struct bs_follow *follow, const struct stat *earlier, int64_t end) {
+    struct stat begun = {.st_mtim =
+                             from_ns(follow->segments[follow->n_segments - 1].begun)};
+    follow->cut = *earlier;
+    follow->cut.st_mtim.tv_sec -= LATE;
+    if (compare_times(&follow->cut, &begun) < 0)
+        follow->cut.st_mtim = begun.st_mtim;
+    follow->cut.st_size = end;
+}
+
 enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t read) {
     const struct segment *last = &follow->segments[follow->n_segments - 1];
     struct stat there, earlier = follow->done;
@@ -465,9 +502,7 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
     bool has_more = follow->done.st_size > end;
     follow->was_cut = follow->done.st_size < end || !holds_tail(follow, fd);
     if (follow->was_cut) {
-        follow->cut = earlier;
-        follow->cut.st_mtim.tv_sec -= LATE; /* a line may have come after the copy */
-        follow->cut.st_size = end;
+        note_cut(follow, &earlier, end);
         if (go_on_in_copy(follow, fd))
             return bs_follow_look(follow, fd, read);
         return found ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
@@ -509,11 +544,9 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
         i--;
     struct segment segment = follow->segments[i];
     pthread_mutex_unlock(&follow->lock);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     *place = (struct bs_log_place){.inode = segment.inode,
                                    .since_ns = segment.since,
-                                   .time_ns = now.tv_sec * nanoseconds + now.tv_nsec,
+                                   .begun_ns = segment.begun,
                                    .before = segment.before,
                                    .before_birth_ns = segment.before_birth,
                                    .offset = segment.offset + position - segment.position,
@@ -539,7 +572,6 @@ static int split_path(struct bs_follow *follow, struct bs_error *error) {
 }
 
 static int begin_path(struct bs_follow *follow, struct bs_error *error) {
-    struct timespec now;
     struct stat status = {0};
     int fd;
     if (bs_open_regular(follow->path, &fd, error))
@@ -547,11 +579,9 @@ static int begin_path(struct bs_follow *follow, struct bs_error *error) {
     int code = fstat(fd, &status)
                    ? bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path)
                    : BS_OK;
-    clock_gettime(CLOCK_REALTIME, &now);
-    follow->first =
-        (struct bs_log_place){.inode = (uint64_t)status.st_ino,
-                              .since_ns = birth_of(fd, NULL),
-                              .time_ns = now.tv_sec * nanoseconds + now.tv_nsec};
+    follow->first = (struct bs_log_place){.inode = (uint64_t)status.st_ino,
+                                          .since_ns = birth_of(fd, NULL),
+                                          .begun_ns = now_ns()};
     memset(follow->first.digest, '0', sizeof follow->first.digest - 1); /* of no line */
     close(fd);
     return code;

@@ -28,7 +28,8 @@ struct bs_log_place {
     int64_t since_ns;        /* files that were made before are older; 0: unknown */
     int64_t offset;
     int64_t line_bytes; /* of the line before it, line feed included; 0: unknown */
-    int64_t time_ns;    /* when it was noted, since 1970 */
+    int64_t begun_ns;   /* when reading it began: files and copies that come later were
+                           written to since then */
     char digest[65];    /* SHA-256 of that line, without the line feed, in hexadecimal */
 };
 

@@ -339,6 +339,51 @@ stop() {
     cmp mine mine.kept
 }
 
+# follow_slowly: the same with a model that lags behind.
+follow_slowly() {
+    [ -d "$BATS_FILE_TMPDIR/slow" ] || make_model "$BATS_FILE_TMPDIR/slow" layers=200
+    TINY=$BATS_FILE_TMPDIR/slow follow
+}
+
+@test "killed while it lags: what was rotated since reading began is read, though the file is gone" {
+    perl -e 'print "good film $_\n" for 1 .. 30000' >log
+    follow_slowly
+    reaches 1
+    mv log log.1
+    printf 'B1\nB2\n' >log
+    for _ in 1 2; do
+        cp state noted
+        wait_until 20 fails cmp -s state noted
+    done
+    stop KILL 137
+    rm log.1
+    mv log log.1
+    echo C1 >log
+    follow
+    wait_until 20 grep -q C1 out.tsv
+    stop
+    [ "$(texts | grep -v film)" = $'B1\nB2\nC1' ]
+}
+
+@test "a log that is cut: a file that was read before it began is no copy of it" {
+    printf '#Fields: date time\n1\n2\n' >log
+    follow
+    reaches 3
+    mv log log.1
+    echo '#Fields: date time' >log
+    reaches 4
+    : >log
+    sleep 0.5
+    echo 3 >>log
+    reaches 5
+    stop
+    echo '#Fields: date time' >log
+    follow
+    reaches 6
+    stop
+    cmp <(texts) <(printf '#Fields: date time\n1\n2\n#Fields: date time\n3\n#Fields: date time\n')
+}
+
 @test "JSON lines keep their fields" {
     printf '{"text": "good", "n": %d}\n' 1 2 3 >log
     : >out.jsonl

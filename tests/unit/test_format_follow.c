@@ -50,9 +50,32 @@ static void test_outgrown(void) {
     bs_follow_free(follow);
 }
 
+/* However late its lines are answered, a copy of it was written to since it was begun. */
+static void test_lag(void) {
+    struct bs_error error;
+    struct bs_follow *follow;
+    struct bs_log_place place;
+    struct stat copy;
+    int fd;
+    put("1\n2\n");
+    if (bs_follow_new(&follow, "log", NULL, &error) ||
+        bs_follow_open(follow, &fd, &error))
+        abort();
+    if (bs_follow_look(follow, fd, 0) != BS_FOLLOW_BYTES || read_on(follow, fd) != 4 ||
+        system("cp log log.1; sleep 0.1") || stat("log.1", &copy))
+        abort();
+    bs_follow_locate(follow, 2, 2, bs_span_of("1"), &place);
+    check(place.offset == 2 &&
+              place.begun_ns <= copy.st_mtim.tv_sec * 1000000000LL + copy.st_mtim.tv_nsec,
+          "a copy is later than the beginning of what is answered late");
+    close(fd);
+    bs_follow_free(follow);
+}
+
 int main(void) {
     bs_log_setup("test", true, false);
     help_begin();
     test_outgrown();
+    test_lag();
     return help_end();
 }

@@ -31,7 +31,7 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
     bool good = read_number(object, "inode", INT64_MIN, &inode) &&
                 read_number(object, "inode_before", INT64_MIN, &before) &&
                 read_number(object, "offset", 0, &place->offset) &&
-                read_number(object, "time_ns", 0, &place->time_ns) &&
+                read_number(object, "time_ns", 0, &place->begun_ns) &&
                 read_number(object, "line_bytes", 0, &place->line_bytes) &&
                 read_number(object, "output", -1, &state->output) &&
                 read_number(object, "output_inode", INT64_MIN, &output_inode) && digest &&
@@ -133,7 +133,7 @@ int log_state_write(const struct log_state *state, struct bs_error *error) {
                  (long long)place->inode, (long long)place->before,
                  (long long)place->before_birth_ns, (long long)place->since_ns,
                  (long long)place->offset, (long long)place->line_bytes, place->digest,
-                 (long long)place->time_ns, (long long)state->output,
+                 (long long)place->begun_ns, (long long)state->output,
                  (long long)state->output_inode, state->rows);
     return replace(state->path, bs_span(text, (size_t)size), error);
 }
