@@ -95,6 +95,11 @@ static bool same_file(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+/* An inode of which the birth is not known is taken for the same file. */
+static bool is_file(uint64_t inode, int64_t birth, uint64_t other, int64_t other_birth) {
+    return inode == other && (birth == other_birth || !birth || !other_birth);
+}
+
 static int compare(struct timespec a, struct timespec b) {
     if (a.tv_sec != b.tv_sec)
         return a.tv_sec < b.tv_sec ? -1 : 1;
@@ -191,8 +196,8 @@ static bool holds_line(int fd, const struct bs_log_place *place) {
 
 static bool is_first(const struct bs_follow *follow, const char *path,
                      const struct stat *status) {
-    (void)path;
-    return (uint64_t)status->st_ino == follow->first.inode;
+    return is_file((uint64_t)status->st_ino, birth_of(AT_FDCWD, path),
+                   follow->first.inode, follow->first.birth_ns);
 }
 
 static bool is_done(const struct bs_follow *follow, const char *path,
@@ -251,6 +256,12 @@ static void note_before(const struct bs_follow *follow, struct segment *segment)
     const struct segment *last = &follow->segments[follow->n_segments - 1];
     segment->before = follow->was_cut ? last->before : last->inode;
     segment->before_birth = follow->was_cut ? last->before_birth : last->birth;
+}
+
+/* Of the file that was read last. */
+static int64_t last_birth(const struct bs_follow *follow) {
+    return follow->n_segments ? follow->segments[follow->n_segments - 1].birth
+                              : follow->first.birth_ns;
 }
 
 static int64_t since(const struct bs_follow *follow) {
@@ -350,11 +361,6 @@ static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error)
 
 /* ---- going on -------------------------------------------------------------------- */
 
-/* An inode of which the birth is not known is taken for the same file. */
-static bool is_file(uint64_t inode, int64_t birth, uint64_t other, int64_t other_birth) {
-    return inode == other && (birth == other_birth || !birth || !other_birth);
-}
-
 static bool was_read(const struct bs_follow *follow, uint64_t inode, int64_t birth) {
     for (size_t i = 0; i < follow->n_segments; i++) {
         const struct segment *segment = &follow->segments[i];
@@ -364,13 +370,23 @@ static bool was_read(const struct bs_follow *follow, uint64_t inode, int64_t bir
     return is_file(inode, birth, follow->first.before, follow->first.before_birth_ns);
 }
 
-/* Written to since then, and not read yet. */
+/* When a file was written to that comes after the last one: since then or, if it was made
+ * later, while that still was; but what earlier runs may have read was written to before
+ * this one's first file was begun. */
+static int64_t least_time(const struct bs_follow *follow, int64_t birth) {
+    int64_t done = to_ns(follow->done.st_mtim), done_birth = last_birth(follow);
+    int64_t late = done - (int64_t)(grace * (double)nanoseconds);
+    if (late < follow->first.begun_ns)
+        late = follow->first.begun_ns;
+    return done_birth && birth > done_birth && late < done ? late : done;
+}
+
+/* Comes after it, and was not read yet. */
 static bool is_later(const struct bs_follow *follow, const char *path,
                      const struct stat *status) {
-    if (compare_times(status, &follow->done) < 0)
-        return false;
     int64_t birth = birth_of(AT_FDCWD, path);
-    return !(birth && birth < since(follow)) &&
+    return to_ns(status->st_mtim) >= least_time(follow, birth) &&
+           !(birth && birth < since(follow)) &&
            !was_read(follow, (uint64_t)status->st_ino, birth);
 }
 
@@ -545,6 +561,7 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
     struct segment segment = follow->segments[i];
     pthread_mutex_unlock(&follow->lock);
     *place = (struct bs_log_place){.inode = segment.inode,
+                                   .birth_ns = segment.birth,
                                    .since_ns = segment.since,
                                    .begun_ns = segment.begun,
                                    .before = segment.before,
@@ -579,8 +596,10 @@ static int begin_path(struct bs_follow *follow, struct bs_error *error) {
     int code = fstat(fd, &status)
                    ? bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path)
                    : BS_OK;
+    int64_t birth = birth_of(fd, NULL);
     follow->first = (struct bs_log_place){.inode = (uint64_t)status.st_ino,
-                                          .since_ns = birth_of(fd, NULL),
+                                          .birth_ns = birth,
+                                          .since_ns = birth,
                                           .begun_ns = now_ns()};
     memset(follow->first.digest, '0', sizeof follow->first.digest - 1); /* of no line */
     close(fd);

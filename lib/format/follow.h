@@ -3,11 +3,12 @@
  *
  * A follower stands in a file and waits at its end. The file is done when it is read and
  * another one has come in its place at PATH; those who still write to it have a second
- * for that. What comes next is the oldest file that was written to after it, of PATH and
- * its rotated siblings (PATH.1, PATH-20261129, not compressed). A file that was truncated
- * begins anew: it is shorter than what was read of it, or ends differently there. What
- * was not read of it is read first from the sibling that it was copied to; if there is
- * none, lines that came and went in between are lost, which is said.
+ * for that. What comes next is the oldest file that was written to after it, or made
+ * after it and written to in that second, of PATH and its rotated siblings (PATH.1,
+ * PATH-20261129, not compressed). A file that was truncated begins anew: it is shorter
+ * than what was read of it, or ends differently there. What was not read of it is read
+ * first from the sibling that it was copied to; if there is none, lines that came and
+ * went in between are lost, which is said.
  *
  * Positions count the bytes that the follower gave, over all files. Not for two threads
  * at once, but for bs_follow_locate.
@@ -23,6 +24,7 @@
  * siblings, on one device, whose number may change when it is mounted again. */
 struct bs_log_place {
     uint64_t inode;
+    int64_t birth_ns;        /* when it was made; 0: unknown */
     uint64_t before;         /* inode of the file that was read before; 0: none */
     int64_t before_birth_ns; /* when that was made; 0: unknown */
     int64_t since_ns;        /* files that were made before are older; 0: unknown */

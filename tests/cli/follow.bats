@@ -384,6 +384,45 @@ follow_slowly() {
     cmp <(texts) <(printf '#Fields: date time\n1\n2\n#Fields: date time\n3\n#Fields: date time\n')
 }
 
+@test "a late line in a rotated log does not hide the file behind it" {
+    echo a1 >log
+    follow
+    reaches 1
+    stop
+    mv log log.1
+    echo b1 >log
+    sleep 0.2
+    echo a2 >>log.1
+    mv log.1 log.2
+    mv log log.1
+    echo c1 >log
+    follow
+    reaches 4
+    stop
+    cmp <(texts) <(printf 'a1\na2\nb1\nc1\n')
+}
+
+@test "a log that was made anew with the same number is another file" {
+    yes good | head -n 10 >log
+    follow
+    reaches 10
+    stop
+    inode=$(stat -c %i log)
+    [ "$(stat -c %W log)" -gt 0 ] || skip "files do not tell when they were made"
+    rm log
+    for ((i = 0; i < 100; i++)); do
+        : >"new.$i"
+        [ "$(stat -c %i "new.$i")" != "$inode" ] || break
+    done
+    [ "$i" -lt 100 ] || skip "numbers are not given again"
+    mv "new.$i" log
+    yes good | head -n 25 >>log
+    follow
+    reaches 35
+    stop
+    [ "$(texts | wc -l)" -eq 35 ]
+}
+
 @test "JSON lines keep their fields" {
     printf '{"text": "good", "n": %d}\n' 1 2 3 >log
     : >out.jsonl

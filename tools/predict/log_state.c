@@ -26,8 +26,10 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
         return error->code;
     struct bs_log_place *place = &state->place;
     const char *digest = json_string_value(json_object_get(object, "line_sha256"));
+    /* 0: unknown, as in states of earlier versions. */
+    (void)read_number(object, "birth_ns", 0, &place->birth_ns);
     (void)read_number(object, "birth_before_ns", 0, &place->before_birth_ns);
-    (void)read_number(object, "since_ns", 0, &place->since_ns); /* 0: unknown */
+    (void)read_number(object, "since_ns", 0, &place->since_ns);
     bool good = read_number(object, "inode", INT64_MIN, &inode) &&
                 read_number(object, "inode_before", INT64_MIN, &before) &&
                 read_number(object, "offset", 0, &place->offset) &&
@@ -120,21 +122,21 @@ static int replace(const char *path, struct bs_span text, struct bs_error *error
 
 int log_state_write(const struct log_state *state, struct bs_error *error) {
     const struct bs_log_place *place = &state->place;
-    char text[512 + LOG_ROWS];
+    char text[640 + LOG_ROWS];
     int size =
         snprintf(text, sizeof text,
                  "{\"inode\": %lld, \"inode_before\": %lld,\n"
-                 " \"birth_before_ns\": %lld, \"since_ns\": %lld,\n"
+                 " \"birth_ns\": %lld, \"birth_before_ns\": %lld, \"since_ns\": %lld,\n"
                  " \"offset\": %lld,\n"
                  " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
                  " \"time_ns\": %lld,\n"
                  " \"output\": %lld, \"output_inode\": %lld,\n"
                  " \"rows\": \"%s\"}\n",
                  (long long)place->inode, (long long)place->before,
-                 (long long)place->before_birth_ns, (long long)place->since_ns,
-                 (long long)place->offset, (long long)place->line_bytes, place->digest,
-                 (long long)place->begun_ns, (long long)state->output,
-                 (long long)state->output_inode, state->rows);
+                 (long long)place->birth_ns, (long long)place->before_birth_ns,
+                 (long long)place->since_ns, (long long)place->offset,
+                 (long long)place->line_bytes, place->digest, (long long)place->begun_ns,
+                 (long long)state->output, (long long)state->output_inode, state->rows);
     return replace(state->path, bs_span(text, (size_t)size), error);
 }
 
