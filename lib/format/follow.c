@@ -44,7 +44,8 @@ struct segment {
 struct bs_follow {
     const char *path;
     char folder[PATH_MAX], base[NAME_MAX + 1];
-    int watch; /* inotify; -1: there is none */
+    bool is_link; /* path: what it names may have any name */
+    int watch;    /* inotify; -1: there is none */
     struct bs_log_place first;
 
     char tail[TAIL]; /* what was given last of the file that is being read, */
@@ -112,6 +113,9 @@ static int compare_times(const struct stat *a, const struct stat *b) {
 
 /* ---- siblings -------------------------------------------------------------------- */
 
+/* What is asked of a name in the folder. */
+typedef bool name_test(const struct bs_follow *follow, const char *name);
+
 /* "app.log.1", "app.log-20261129", but no "app.log.1.gz". */
 static bool is_rotated(const struct bs_follow *follow, const char *name) {
     size_t size = strlen(follow->base);
@@ -120,6 +124,12 @@ static bool is_rotated(const struct bs_follow *follow, const char *name) {
         return false;
     const char *rest = name + size + 1;
     return *rest && rest[strspn(rest, "0123456789.-_T:")] == '\0';
+}
+
+/* What a file that was read may be called now. A link is moved from one file to the next
+ * where their names tell their dates. */
+static bool may_be_called(const struct bs_follow *follow, const char *name) {
+    return follow->is_link || is_rotated(follow, name);
 }
 
 /* Whether a file comes before another one that was found: it was written to before or, as
@@ -140,11 +150,11 @@ typedef int finder(const struct bs_follow *follow, sibling_test *wanted,
                    char found[PATH_MAX], struct stat *found_status,
                    struct bs_error *error);
 
-/* Of regular files that are rotated siblings, the first in time for which `wanted` holds;
- * its path is left in `found`. BS_END if there is none, as far as can be seen. */
-static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
-                        char found[PATH_MAX], struct stat *found_status,
-                        struct bs_error *error) {
+/* Of regular files in the folder with such a name, the first in time for which `wanted`
+ * holds; its path is left in `found`. BS_END if there is none, as far as can be seen. */
+static int find_named(const struct bs_follow *follow, name_test *has_name,
+                      sibling_test *wanted, char found[PATH_MAX],
+                      struct stat *found_status, struct bs_error *error) {
     bool any = false;
     DIR *folder = opendir(follow->folder);
     if (!folder && (errno == EACCES || errno == ENOENT))
@@ -155,7 +165,7 @@ static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
         char path[PATH_MAX];
         struct stat status;
         int size = snprintf(path, sizeof path, "%s/%s", follow->folder, entry->d_name);
-        if (!is_rotated(follow, entry->d_name) || size >= (int)sizeof path ||
+        if (!has_name(follow, entry->d_name) || size >= (int)sizeof path ||
             stat(path, &status) || !S_ISREG(status.st_mode) ||
             (any && !comes_before(path, &status, found, found_status)) ||
             !wanted(follow, path, &status))
@@ -166,6 +176,12 @@ static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
     }
     closedir(folder);
     return any ? BS_OK : BS_END;
+}
+
+static int find_sibling(const struct bs_follow *follow, sibling_test *wanted,
+                        char found[PATH_MAX], struct stat *found_status,
+                        struct bs_error *error) {
+    return find_named(follow, is_rotated, wanted, found, found_status, error);
 }
 
 /* ---- where to begin -------------------------------------------------------------- */
@@ -206,12 +222,12 @@ static bool is_done(const struct bs_follow *follow, const char *path,
     return same_file(status, &follow->done);
 }
 
-/* What a file is called now: PATH or one of its siblings; BS_END: it is gone. */
+/* What a file is called now; BS_END: it is gone. */
 static int find_file(const struct bs_follow *follow, sibling_test *wanted,
                      char found[PATH_MAX], struct stat *found_status,
                      struct bs_error *error) {
     if (stat(follow->path, found_status) || !wanted(follow, follow->path, found_status))
-        return find_sibling(follow, wanted, found, found_status, error);
+        return find_named(follow, may_be_called, wanted, found, found_status, error);
     snprintf(found, PATH_MAX, "%s", follow->path);
     return BS_OK;
 }
@@ -579,6 +595,8 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
 /* Of the file itself, where PATH is a link: it is rotated there. */
 static int split_path(struct bs_follow *follow, struct bs_error *error) {
     char path[PATH_MAX];
+    struct stat status;
+    follow->is_link = !lstat(follow->path, &status) && S_ISLNK(status.st_mode);
     if (!realpath(follow->path, path))
         return bs_fail_errno(error, BS_DATA, "%s: cannot open", follow->path);
     char *slash = strrchr(path, '/');

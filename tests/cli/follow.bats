@@ -575,6 +575,21 @@ follow_slowly() {
     cmp <(texts) <(seq 1 9)
 }
 
+@test "a link that was moved to the next file while nobody looked" {
+    seq 1 3 >app-1.log
+    ln -s app-1.log log
+    follow
+    reaches 3
+    stop
+    seq 4 6 >>app-1.log
+    seq 7 9 >app-2.log
+    ln -sfn app-2.log log
+    follow
+    reaches 9
+    stop
+    cmp <(texts) <(seq 1 9)
+}
+
 @test "an output that is replaced while it is written: exit 5, and the next one goes on" {
     seq 1 3 >log
     timeout 20 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
