@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool is_open_at(int fd, const char *path) {
@@ -269,6 +270,7 @@ struct bs_output {
     char *target;    /* the final name, links followed; NULL if written in place */
     char *temporary; /* its name until then */
     struct bs_buffer pending;
+    int64_t end; /* of a file that is written in place, when nobody else writes to it */
     bool failed;
     struct bs_error error;
 };
@@ -383,13 +385,28 @@ int bs_output_open(struct bs_output **result, const char *path, struct bs_error 
     return BS_OK;
 }
 
+/* Locks it for as long as it is open, which readers do not feel. Who was killed may not
+ * be gone yet; a file system without locks is no reason to fail. */
+static bool is_taken(int fd) {
+    int tries = 25;
+    while (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        if (tries-- == 0)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    return false;
+}
+
+/* Appending, so that what another one writes meanwhile stays and is noticed. */
 static int open_continued(struct bs_output *output, const char *path, int64_t size,
                           struct bs_error *error) {
     struct stat there;
     output->path = strdup(path);
     if (!output->path)
         return bs_fail_memory(error, strlen(path), path);
-    output->fd = open(path, O_WRONLY | O_CLOEXEC | (size ? 0 : O_CREAT), 0666);
+    output->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | (size ? 0 : O_CREAT), 0666);
+    if (output->fd >= 0 && is_taken(output->fd))
+        return bs_fail(error, BS_USAGE, "%s: in use by another process", path);
     if (output->fd < 0 || fstat(output->fd, &there))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", path);
     if (!S_ISREG(there.st_mode))
@@ -397,8 +414,9 @@ static int open_continued(struct bs_output *output, const char *path, int64_t si
     if (there.st_size < size)
         return bs_fail(error, BS_USAGE, "%s: has %lld bytes, and had %lld", path,
                        (long long)there.st_size, (long long)size);
-    if (ftruncate(output->fd, size) || lseek(output->fd, size, SEEK_SET) < 0)
+    if (ftruncate(output->fd, size))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot cut", path);
+    output->end = size;
     return BS_OK;
 }
 
@@ -439,6 +457,7 @@ static int write_out(struct bs_output *output, const char *data, size_t size,
         }
         data += n;
         size -= (size_t)n;
+        output->end += n;
     }
     return BS_OK;
 }
@@ -471,17 +490,16 @@ int bs_output_sync(struct bs_output *output, int64_t *size, struct bs_error *err
     if (bs_output_flush(output, error))
         return error->code;
     struct stat status;
-    off_t at = lseek(output->fd, 0, SEEK_CUR);
-    if (at < 0 || fdatasync(output->fd) || fstat(output->fd, &status)) {
+    if (fdatasync(output->fd) || fstat(output->fd, &status)) {
         bs_fail_errno(error, BS_RESOURCE, "%s: cannot sync", output_name(output));
         return output_failed(output, error);
     }
-    if (status.st_size != at || (output->path && !is_open_at(output->fd, output->path))) {
+    if (status.st_size != output->end || !is_open_at(output->fd, output->path)) {
         bs_fail(error, BS_RESOURCE, "%s: was removed, replaced or written to by another",
                 output_name(output));
         return output_failed(output, error);
     }
-    *size = at;
+    *size = output->end;
     return BS_OK;
 }
 

@@ -90,10 +90,12 @@ int bs_output_open(struct bs_output **output, const char *path,
                    struct bs_error *error) BS_MUST_CHECK;
 /* A regular file that is written in place, behind its first `size` bytes; what it holds
  * behind them is cut off. It is made if `size` is 0 and it is not there. BS_USAGE if it
- * is shorter. */
+ * is shorter, or if another process writes to it like this. */
 int bs_output_continue(struct bs_output **output, const char *path, int64_t size,
                        struct bs_error *error) BS_MUST_CHECK;
-/* Flushes, and waits until the disk has it. Returns the size of the file in `size`. */
+/* Of an output that goes on: flushes, and waits until the disk has it. Returns the size
+ * of the file in `size`. BS_RESOURCE if somebody else cut it, wrote to it or took its
+ * name. */
 int bs_output_sync(struct bs_output *output, int64_t *size,
                    struct bs_error *error) BS_MUST_CHECK;
 int bs_output_write(struct bs_output *output, struct bs_span bytes,

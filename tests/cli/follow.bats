@@ -609,6 +609,40 @@ follow_slowly() {
     cmp <(texts) <(seq 1 5)
 }
 
+@test "an output that is cut or written to by another: exit 5" {
+    for meddle in ': >out.tsv' 'echo foreign >>out.tsv'; do
+        rm -f state out.tsv
+        seq 1 3 >log
+        timeout 20 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv 2>err &
+        pid=$!
+        reaches 3
+        wait_until 20 grep -q '"output": [1-9]' state
+        eval "$meddle"
+        echo 4 >>log
+        status=0
+        wait "$pid" || status=$?
+        pid=
+        status_is 5
+        err_is 'bs-predict: out.tsv: was removed, replaced or written to by another'
+        fails grep -q -P '\0' out.tsv
+    done
+    grep -q '^foreign$' out.tsv
+}
+
+@test "two processes cannot share an output" {
+    : >log
+    : >other
+    follow
+    wait_until 20 test -s state
+    go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow other --state other.state -o out.tsv
+    status_is 2
+    err_is 'bs-predict: out.tsv: in use by another process'
+    seq 1 3 >>log
+    reaches 3
+    stop
+    cmp <(texts) <(seq 1 3)
+}
+
 @test "a state that is a link stays one, and is locked where it lies" {
     mkdir kept
     ln -s kept/state state
