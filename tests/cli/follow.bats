@@ -474,6 +474,33 @@ follow_slowly() {
     [ "$(head -n 1 out.tsv)" = $'predicted\tprobability\ttext' ]
 }
 
+# begun_and_killed: once the state tells of out.tsv, and with more in that than it tells.
+begun_and_killed() {
+    follow
+    wait_until 20 test -e out.tsv
+    wait_until 20 grep -q "\"output\": 0, \"output_inode\": $(stat -c %i out.tsv)," state
+    stop KILL 137
+    printf 'predicted\tproba' >>out.tsv
+}
+
+@test "killed before the first answers to a file, of which the state does not tell" {
+    seq 1 3 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state >piped 2>err &
+    pid=$!
+    wait_until 20 test -s state
+    stop
+    [ "$(wc -l <piped)" = 4 ]
+    begun_and_killed # what was answered so far went elsewhere
+    rm out.tsv
+    : >elsewhere # so that it does not get its number again
+    begun_and_killed
+    seq 4 6 >>log
+    follow
+    reaches 3
+    stop
+    cmp <(texts) <(seq 4 6)
+}
+
 @test "who writes to a rotated log has a second, however long it had been idle" {
     seq 1 3 >log
     follow

@@ -141,14 +141,16 @@ int tagging_open_result(struct tagging *tagging, const struct bs_options *option
         state->output = -1;
         return bs_result_open(result, options, header, error);
     }
-    if (!state->is_there || state->output < 0)
+    bool is_known = state->is_there && state->output >= 0;
+    if (!is_known)
         state->output = 0;
     if (bs_result_continue(result, options, header, state->output, error))
         return error->code;
     if (stat(options->output, &there))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", options->output);
+    is_known = is_known && state->output_inode == (uint64_t)there.st_ino;
     state->output_inode = (uint64_t)there.st_ino;
-    return state->path && !state->is_there ? log_state_write(state, error) : BS_OK;
+    return state->path && !is_known ? log_state_write(state, error) : BS_OK;
 }
 
 int tagging_open_rows(const struct tagging *tagging, const struct bs_options *options,
