@@ -670,15 +670,19 @@ begun_and_killed() {
     cmp <(texts) <(seq 1 3)
 }
 
-@test "a state that is a link stays one, and is locked where it lies" {
+@test "a state behind links: they stay, and it is locked where it lies" {
     mkdir kept
-    ln -s kept/state state
+    ln -s real kept/state
+    ln -s kept/state link
+    ln -s link state
     seq 1 3 >log
     follow
     reaches 3
     stop
     [ -L state ]
-    [ -s kept/state ]
+    [ -L link ]
+    [ -L kept/state ]
+    [ -s kept/real ]
     follow
     echo 4 >>log
     reaches 4

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LARGEST = 4096 /* bytes */, LOCK_TRIES = 25 };
+enum { LARGEST = 4096 /* bytes */, LOCK_TRIES = 25, MOST_LINKS = 40 };
 
 static bool read_number(const json_t *object, const char *key, json_int_t least,
                         int64_t *number) {
@@ -68,18 +68,30 @@ static int lock_state(struct log_state *state, struct bs_error *error) {
     return code;
 }
 
-/* A link stays one: its target is what is locked and replaced. NULL without memory. */
-static char *resolve(const char *path) {
-    char target[PATH_MAX], *resolved;
-    ssize_t size = readlink(path, target, sizeof target - 1);
-    const char *slash = strrchr(path, '/');
-    if (size <= 0)
-        return strdup(path);
-    target[size] = '\0';
+/* What a link names, whether that is there or not; NULL without memory. */
+static char *target_of(const char *link, const char *target) {
+    char *path;
+    const char *slash = strrchr(link, '/');
     if (target[0] == '/' || !slash)
         return strdup(target);
-    int folder = (int)(slash - path);
-    return asprintf(&resolved, "%.*s/%s", folder, path, target) < 0 ? NULL : resolved;
+    int folder = (int)(slash - link);
+    return asprintf(&path, "%.*s/%s", folder, link, target) < 0 ? NULL : path;
+}
+
+/* Links stay what they are: what the last one names is locked and replaced. NULL without
+ * memory. */
+static char *resolve(const char *path) {
+    char target[PATH_MAX], *resolved = strdup(path);
+    for (int i = 0; resolved && i < MOST_LINKS; i++) {
+        ssize_t size = readlink(resolved, target, sizeof target - 1);
+        if (size <= 0)
+            break;
+        target[size] = '\0';
+        char *next = target_of(resolved, target);
+        free(resolved);
+        resolved = next;
+    }
+    return resolved;
 }
 
 int log_state_open(struct log_state *state, const char *path, struct bs_error *error) {
