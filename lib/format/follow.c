@@ -465,12 +465,14 @@ static int open_any(struct bs_follow *follow, int *fd, int64_t *offset, bool *is
     return open_next(follow, fd, is_path, error);
 }
 
-int bs_follow_open(struct bs_follow *follow, int *fd, struct bs_error *error) {
+int bs_follow_open(struct bs_follow *follow, int *fd, int64_t *lines,
+                   struct bs_error *error) {
     int64_t offset;
     bool is_path;
     if (open_any(follow, fd, &offset, &is_path, error))
         return error->code;
     follow->opened = follow->given;
+    *lines = offset ? follow->first.lines : 0;
     if (begin_segment(follow, *fd, offset, is_path, error))
         close(*fd);
     else
@@ -568,8 +570,9 @@ const struct bs_log_place *bs_follow_first(const struct bs_follow *follow) {
     return &follow->first;
 }
 
-void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_bytes,
-                      struct bs_span line, struct bs_log_place *place) {
+void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t number,
+                      int64_t line_bytes, struct bs_span line,
+                      struct bs_log_place *place) {
     pthread_mutex_lock(&follow->lock);
     size_t i = follow->n_segments - 1;
     while (i > 0 && follow->segments[i].position >= position)
@@ -583,6 +586,7 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_b
                                    .before = segment.before,
                                    .before_birth_ns = segment.before_birth,
                                    .offset = segment.offset + position - segment.position,
+                                   .lines = number,
                                    .line_bytes = line_bytes};
     struct bs_sha256 sha;
     bs_sha256_begin(&sha);

@@ -29,6 +29,7 @@ struct bs_log_place {
     int64_t before_birth_ns; /* when that was made; 0: unknown */
     int64_t since_ns;        /* files that were made before are older; 0: unknown */
     int64_t offset;
+    int64_t lines;      /* up to there; 0: unknown */
     int64_t line_bytes; /* of the line before it, line feed included; 0: unknown */
     int64_t begun_ns;   /* when reading it began: files and copies that come later were
                            written to since then */
@@ -46,8 +47,8 @@ int bs_follow_new(struct bs_follow **follow, const char *path,
 void bs_follow_free(struct bs_follow *follow);
 
 /* Opens the next file, at the first call the one to begin with, where reading is to go
- * on. The descriptor is the caller's. */
-int bs_follow_open(struct bs_follow *follow, int *fd,
+ * on, behind so many `lines` of it. The descriptor is the caller's. */
+int bs_follow_open(struct bs_follow *follow, int *fd, int64_t *lines,
                    struct bs_error *error) BS_MUST_CHECK;
 
 /* What a read of it gave. */
@@ -63,8 +64,10 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
 /* Waits until that may have changed, at most `seconds`; false if a signal came. */
 bool bs_follow_wait(struct bs_follow *follow, double seconds);
 
-/* The file and the offset of a position; `line`: the one that ends there. Any thread. */
-void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t line_bytes,
-                      struct bs_span line, struct bs_log_place *place);
+/* The file and the offset of a position; `line`: the one that ends there, and `number` of
+ * its file. Any thread. */
+void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t number,
+                      int64_t line_bytes, struct bs_span line,
+                      struct bs_log_place *place);
 
 #endif

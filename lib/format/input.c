@@ -135,9 +135,9 @@ int bs_input_open(struct bs_input *input, const char *path, struct bs_error *err
 }
 
 int bs_input_open_log(struct bs_input *input, struct bs_follow *follow, const char *path,
-                      struct bs_error *error) {
+                      int64_t *lines, struct bs_error *error) {
     *input = (struct bs_input){.name = path, .fd = -1, .follow = follow};
-    return bs_follow_open(follow, &input->fd, error);
+    return bs_follow_open(follow, &input->fd, lines, error);
 }
 
 void bs_input_close(struct bs_input *input) {

@@ -41,9 +41,9 @@ struct bs_input {
 /* `path` NULL or "-": standard input. Reads nothing yet. */
 int bs_input_open(struct bs_input *input, const char *path,
                   struct bs_error *error) BS_MUST_CHECK;
-/* The next file of a log; it is not decompressed. */
+/* The next file of a log, behind so many `lines` of it; it is not decompressed. */
 int bs_input_open_log(struct bs_input *input, struct bs_follow *follow, const char *path,
-                      struct bs_error *error) BS_MUST_CHECK;
+                      int64_t *lines, struct bs_error *error) BS_MUST_CHECK;
 /* Looks at the first bytes and begins to decompress if they say so. BS_MORE (fill and
  * call again), BS_OK (the window holds the first bytes, or nothing at the end of an
  * empty file), or a failure. */

@@ -111,23 +111,24 @@ static void close_file(struct bs_reader *reader) {
 
 static int open_file(struct bs_reader *reader, struct bs_error *error) {
     const char *path = reader->n_paths ? reader->paths[reader->next_path] : "-";
-    if (!reader->options.follow)
+    struct bs_follow *follow = reader->options.follow;
+    if (!follow)
         reader->next_path++;
-    reader->is_folder = strcmp(path, "-") != 0 && bs_is_directory(path);
+    reader->is_folder = !follow && strcmp(path, "-") != 0 && bs_is_directory(path);
     reader->sniffed = false;
     reader->reading = NULL;
-    reader->number = 1;
     reader->invalid_utf8 = 0;
     bs_columns_reset(&reader->columns);
     enum bs_format format = reader->options.format;
     if (reader->is_folder && format != BS_FORMAT_AUTO && format != BS_FORMAT_TREE)
         return bs_fail(error, BS_DATA, "%s: is a folder; read it with --from tree", path);
-    struct bs_follow *follow = reader->options.follow;
-    if (follow && bs_input_open_log(&reader->input, follow, path, error))
+    int64_t lines = 0;
+    if (follow && bs_input_open_log(&reader->input, follow, path, &lines, error))
         return error->code;
     if (!follow && !reader->is_folder && bs_input_open(&reader->input, path, error))
         return error->code;
     reader->path = reader->is_folder ? path : reader->input.name;
+    reader->number = lines + 1;
     return BS_OK;
 }
 

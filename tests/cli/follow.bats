@@ -434,6 +434,26 @@ follow_slowly() {
     [ "$(wc -l <out.jsonl)" = 3 ]
 }
 
+@test "a line that is rejected is named by its place in the log, whoever reads it" {
+    printf '{"text":"a"}\n\n{"text":"b"}\n' >log
+    goes_on=("$BIN/bs-predict" -m "$TINY" -f jsonl --follow log --state state -o out.tsv)
+    "${goes_on[@]}" 2>err &
+    pid=$!
+    reaches 2
+    wait_until 20 grep -q '"lines": 3' state
+    stop
+    printf '{"text":"c"}\n{"x":1}\n' >>log
+    "${goes_on[@]}" 2>err &
+    pid=$!
+    reaches 4
+    mv log log.1
+    echo '{"x":2}' >log
+    reaches 5
+    stop
+    err_has 'bs-predict: log: line 5: field "text" is missing'
+    err_has 'bs-predict: log: line 1: field "text" is missing'
+}
+
 @test "JSON lines as rows: their columns are those of the output, when it goes on, too" {
     for format in tsv csv; do
         printf '{"text":"good","host":"h1","n":"1"}\n' >log

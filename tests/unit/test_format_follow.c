@@ -27,10 +27,11 @@ static int64_t read_on(struct bs_follow *follow, int fd) {
 static void test_outgrown(void) {
     struct bs_error error;
     struct bs_follow *follow;
+    int64_t lines;
     int fd;
     put("old 1\nold 2\n");
     if (bs_follow_new(&follow, "log", NULL, &error) ||
-        bs_follow_open(follow, &fd, &error))
+        bs_follow_open(follow, &fd, &lines, &error))
         abort();
     check(bs_follow_look(follow, fd, 0) == BS_FOLLOW_BYTES, "there is something to read");
     int64_t n = read_on(follow, fd);
@@ -42,7 +43,7 @@ static void test_outgrown(void) {
     check(bs_follow_look(follow, fd, n) == BS_FOLLOW_DONE,
           "what was cut and has outgrown it before anybody looked is something new");
     close(fd);
-    if (bs_follow_open(follow, &fd, &error))
+    if (bs_follow_open(follow, &fd, &lines, &error))
         abort();
     check(bs_follow_look(follow, fd, 0) == BS_FOLLOW_BYTES && read_on(follow, fd) == 24,
           "and read from its beginning");
@@ -56,15 +57,16 @@ static void test_lag(void) {
     struct bs_follow *follow;
     struct bs_log_place place;
     struct stat copy;
+    int64_t lines;
     int fd;
     put("1\n2\n");
     if (bs_follow_new(&follow, "log", NULL, &error) ||
-        bs_follow_open(follow, &fd, &error))
+        bs_follow_open(follow, &fd, &lines, &error))
         abort();
     if (bs_follow_look(follow, fd, 0) != BS_FOLLOW_BYTES || read_on(follow, fd) != 4 ||
         system("cp log log.1; sleep 0.1") || stat("log.1", &copy))
         abort();
-    bs_follow_locate(follow, 2, 2, bs_span_of("1"), &place);
+    bs_follow_locate(follow, 2, 1, 2, bs_span_of("1"), &place);
     check(place.offset == 2 &&
               place.begun_ns <= copy.st_mtim.tv_sec * 1000000000LL + copy.st_mtim.tv_nsec,
           "a copy is later than the beginning of what is answered late");

@@ -27,6 +27,7 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
     struct bs_log_place *place = &state->place;
     const char *digest = json_string_value(json_object_get(object, "line_sha256"));
     /* 0: unknown, as in states of earlier versions. */
+    (void)read_number(object, "lines", 0, &place->lines);
     (void)read_number(object, "birth_ns", 0, &place->birth_ns);
     (void)read_number(object, "birth_before_ns", 0, &place->before_birth_ns);
     (void)read_number(object, "since_ns", 0, &place->since_ns);
@@ -135,20 +136,20 @@ static int replace(const char *path, struct bs_span text, struct bs_error *error
 int log_state_write(const struct log_state *state, struct bs_error *error) {
     const struct bs_log_place *place = &state->place;
     char text[640 + LOG_ROWS];
-    int size =
-        snprintf(text, sizeof text,
-                 "{\"inode\": %lld, \"inode_before\": %lld,\n"
-                 " \"birth_ns\": %lld, \"birth_before_ns\": %lld, \"since_ns\": %lld,\n"
-                 " \"offset\": %lld,\n"
-                 " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
-                 " \"time_ns\": %lld,\n"
-                 " \"output\": %lld, \"output_inode\": %lld,\n"
-                 " \"rows\": \"%s\"}\n",
-                 (long long)place->inode, (long long)place->before,
-                 (long long)place->birth_ns, (long long)place->before_birth_ns,
-                 (long long)place->since_ns, (long long)place->offset,
-                 (long long)place->line_bytes, place->digest, (long long)place->begun_ns,
-                 (long long)state->output, (long long)state->output_inode, state->rows);
+    int size = snprintf(
+        text, sizeof text,
+        "{\"inode\": %lld, \"inode_before\": %lld,\n"
+        " \"birth_ns\": %lld, \"birth_before_ns\": %lld, \"since_ns\": %lld,\n"
+        " \"offset\": %lld, \"lines\": %lld,\n"
+        " \"line_bytes\": %lld, \"line_sha256\": \"%s\",\n"
+        " \"time_ns\": %lld,\n"
+        " \"output\": %lld, \"output_inode\": %lld,\n"
+        " \"rows\": \"%s\"}\n",
+        (long long)place->inode, (long long)place->before, (long long)place->birth_ns,
+        (long long)place->before_birth_ns, (long long)place->since_ns,
+        (long long)place->offset, (long long)place->lines, (long long)place->line_bytes,
+        place->digest, (long long)place->begun_ns, (long long)state->output,
+        (long long)state->output_inode, state->rows);
     return replace(state->path, bs_span(text, (size_t)size), error);
 }
 

@@ -171,8 +171,8 @@ int tagging_written(void *context, const struct bs_record *last, struct bs_error
                        : bs_writer_flush(tagging->result->writer, error);
     if (code || !state->path)
         return code;
-    bs_follow_locate(tagging->follow, last->end, last->line_bytes, last->raw,
-                     &state->place);
+    bs_follow_locate(tagging->follow, last->end, last->number, last->line_bytes,
+                     last->raw, &state->place);
     return log_state_write(state, error);
 }
 
