@@ -810,7 +810,19 @@ does_not() {
     go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv
     status_is 4
     err_has 'state: is no state of bs-predict --follow'
+    for cut in '' '{"inode": 7, "inode'; do
+        printf %s "$cut" >state
+        go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o new.tsv
+        status_is 4
+        err_is 'bs-predict: state: is no state of bs-predict --follow; without it the log is labelled from its beginning'
+    done
     rm state
+    mkfifo fifo
+    for output in fifo /dev/null; do
+        go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log -o "$output"
+        status_is 2
+        err_is "bs-predict: $output: is no regular file, and --follow goes on in no other; leave out -o to write to standard output, or name a file"
+    done
     go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow none --state state -o new.tsv
     status_is 4
     err_has 'none: cannot open'
@@ -818,4 +830,14 @@ does_not() {
     go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow . --state state -o new.tsv
     status_is 4
     err_has 'not a regular file'
+    rm out.tsv
+    follow
+    reaches 3
+    mv log log.1
+    mkdir log
+    status=0
+    wait "$pid" || status=$?
+    pid=
+    status_is 4
+    err_is 'bs-predict: log: not a regular file'
 }

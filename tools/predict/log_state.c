@@ -19,11 +19,19 @@ static bool read_number(const json_t *object, const char *key, json_int_t least,
     return json_is_integer(value) && *number >= least;
 }
 
+static int is_no_state(const struct log_state *state, struct bs_error *error) {
+    return bs_fail(error, BS_DATA,
+                   "%s: is no state of bs-predict --follow; without it the log is "
+                   "labelled from its beginning",
+                   state->path);
+}
+
 static int parse(struct log_state *state, struct bs_span text, struct bs_error *error) {
     json_t *object;
     int64_t inode, before, output_inode;
-    if (bs_json_object(&object, text, state->path, error))
-        return error->code;
+    int code = bs_json_object(&object, text, state->path, error);
+    if (code)
+        return code == BS_DATA ? is_no_state(state, error) : code;
     struct bs_log_place *place = &state->place;
     const char *digest = json_string_value(json_object_get(object, "line_sha256"));
     /* 0: unknown, as in states of earlier versions. */
@@ -48,11 +56,7 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
         memcpy(place->digest, digest, sizeof place->digest);
     }
     json_decref(object);
-    return good ? BS_OK
-                : bs_fail(error, BS_DATA,
-                          "%s: is no state of bs-predict --follow; without it the log is "
-                          "labelled from its beginning",
-                          state->path);
+    return good ? BS_OK : is_no_state(state, error);
 }
 
 static int lock_state(struct log_state *state, struct bs_error *error) {

@@ -73,7 +73,15 @@ int tagging_check(const struct tagging *tagging, const struct bs_options *option
 static int check_output(const struct log_state *state, const char *output,
                         struct bs_error *error) {
     struct stat there;
-    if (!output || stat(output, &there) || there.st_size == 0)
+    if (!output || stat(output, &there))
+        return BS_OK;
+    if (!S_ISREG(there.st_mode))
+        return bs_fail(
+            error, BS_USAGE,
+            "%s: is no regular file, and --follow goes on in no other; leave out "
+            "-o to write to standard output, or name a file",
+            output);
+    if (there.st_size == 0)
         return BS_OK;
     if (!state->is_there || state->output < 0)
         return bs_fail(error, BS_USAGE,
