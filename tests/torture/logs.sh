@@ -3,7 +3,7 @@
 
 # write_log LINES SEED: numbered lines into `log`, in bursts, rotated at random: by renaming,
 # by a copy and truncation or, once `state` says that all of it was answered, by truncation.
-# Who follows has a moment to see a truncation before the next.
+# Who follows has a moment to see a truncation before the next; it knows the first file.
 write_log() {
     perl -e '
         use Time::HiRes "sleep";
@@ -19,6 +19,7 @@ write_log() {
             return $text =~ /"inode": $inode,/ && $text =~ /"offset": $size,/;
         }
         open my $log, ">>", "log" or die;
+        for (my $i = 0; $i < 3000 && !-e "state"; $i++) { sleep 0.01 }
         for (my $n = 1; $n <= $lines;) {
             my $text = "";
             for (my $k = 1 + int rand 40; $k && $n <= $lines; $k--) { $text .= "line " . $n++ . " of the log\n" }

@@ -4,13 +4,12 @@
 #include "common/file.h"
 #include "store/json.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LARGEST = 4096 /* bytes */, LOCK_TRIES = 25, MOST_LINKS = 40 };
+enum { LARGEST = 4096 /* bytes */, LOCK_TRIES = 25 };
 
 static bool read_number(const json_t *object, const char *key, json_int_t least,
                         int64_t *number) {
@@ -73,37 +72,11 @@ static int lock_state(struct log_state *state, struct bs_error *error) {
     return code;
 }
 
-/* What a link names, whether that is there or not; NULL without memory. */
-static char *target_of(const char *link, const char *target) {
-    char *path;
-    const char *slash = strrchr(link, '/');
-    if (target[0] == '/' || !slash)
-        return strdup(target);
-    int folder = (int)(slash - link);
-    return asprintf(&path, "%.*s/%s", folder, link, target) < 0 ? NULL : path;
-}
-
-/* Links stay what they are: what the last one names is locked and replaced. NULL without
- * memory. */
-static char *resolve(const char *path) {
-    char target[PATH_MAX], *resolved = strdup(path);
-    for (int i = 0; resolved && i < MOST_LINKS; i++) {
-        ssize_t size = readlink(resolved, target, sizeof target - 1);
-        if (size <= 0)
-            break;
-        target[size] = '\0';
-        char *next = target_of(resolved, target);
-        free(resolved);
-        resolved = next;
-    }
-    return resolved;
-}
-
 int log_state_open(struct log_state *state, const char *path, struct bs_error *error) {
     struct bs_buffer bytes = {0};
-    *state = (struct log_state){.path = resolve(path), .lock = -1};
+    *state = (struct log_state){.path = bs_path_follow(path), .lock = -1};
     if (!state->path)
-        return bs_fail_memory(error, strlen(path), path);
+        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot resolve", path);
     if (lock_state(state, error))
         return error->code;
     state->is_there = bs_file_exists(state->path);
