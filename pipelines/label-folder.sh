@@ -21,7 +21,9 @@ worst=0
 mkdir -p "$outbox"
 exec 9>"$outbox/.lock"
 flock -n 9 || exit 0
-rm -f "$outbox"/*.labels.tsv.?????? "$outbox"/*.rejects.jsonl.?????? # of one that was killed
+work=$outbox/.work # what a killed run has left there is of no use
+rm -rf "$work"
+mkdir "$work"
 
 for file in "$inbox"/*; do
     name=${file##*/}
@@ -29,9 +31,18 @@ for file in "$inbox"/*; do
         continue
     fi
     status=0
-    "$bin/bs-predict" -m "$model" --quiet --rejects "$outbox/$name.rejects.jsonl" \
-        -o "$outbox/$name.labels.tsv" "$file" || status=$?
-    [ -s "$outbox/$name.rejects.jsonl" ] || rm -f "$outbox/$name.rejects.jsonl" || :
-    [ "$status" -eq 0 ] || [ "$status" -eq 3 ] || worst=$status
+    "$bin/bs-predict" -m "$model" --quiet --rejects "$work/$name.rejects.jsonl" \
+        -o "$work/$name.labels.tsv" "$file" || status=$?
+    if [ -s "$work/$name.rejects.jsonl" ]; then
+        mv "$work/$name.rejects.jsonl" "$outbox"
+    elif [ -e "$outbox/$name.rejects.jsonl" ]; then
+        rm "$outbox/$name.rejects.jsonl"
+    fi
+    if [ "$status" -eq 0 ] || [ "$status" -eq 3 ]; then
+        mv "$work/$name.labels.tsv" "$outbox"
+    else
+        worst=$status
+    fi
 done
+rm -rf "$work"
 exit "$worst"

@@ -360,7 +360,7 @@ static int open_path(struct bs_output *output, const char *path, struct bs_error
         return bs_fail(error, BS_RESOURCE, "%s: is a folder, not a file", path);
     if (is_there && !S_ISREG(there.st_mode))
         return open_in_place(output, error);
-    output->target = bs_path_follow(path);
+    output->target = is_there ? realpath(path, NULL) : bs_path_follow(path);
     if (!output->target)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot resolve", path);
     if (open_temporary(output, error))

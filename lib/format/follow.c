@@ -340,11 +340,13 @@ static int open_found(const struct bs_follow *follow, finder *find, sibling_test
     return code ? code : bs_fail(error, BS_DATA, "%s: is renamed all the time", path);
 }
 
-/* Whether it is what a file was before that was truncated. */
+/* Whether it is what a file was before that was truncated: a copy may keep its times, but
+ * not its birth. */
 static bool is_copy(const struct bs_follow *follow, const char *path,
                     const struct stat *status) {
-    if (status->st_size < follow->cut.st_size ||
-        compare_times(status, &follow->cut) < 0 || same_file(status, &follow->done))
+    int64_t birth = birth_of(AT_FDCWD, path), written = to_ns(status->st_mtim);
+    if (status->st_size < follow->cut.st_size || same_file(status, &follow->done) ||
+        (birth > written ? birth : written) < to_ns(follow->cut.st_mtim))
         return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -515,12 +517,9 @@ static bool is_left(struct bs_follow *follow, bool replaced) {
 
 /* A line may have come after the copy was made; it was not made before reading began. */
 static void note_cut(struct bs_follow *follow, const struct stat *earlier, int64_t end) {
-    struct stat begun = {.st_mtim =
-                             from_ns(follow->segments[follow->n_segments - 1].begun)};
-    follow->cut = *earlier;
-    follow->cut.st_mtim.tv_sec -= LATE;
-    if (compare_times(&follow->cut, &begun) < 0)
-        follow->cut.st_mtim = begun.st_mtim;
+    int64_t begun = follow->segments[follow->n_segments - 1].begun;
+    int64_t late = to_ns(earlier->st_mtim) - LATE * nanoseconds;
+    follow->cut.st_mtim = from_ns(late > begun ? late : begun);
     follow->cut.st_size = end;
 }
 

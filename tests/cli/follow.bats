@@ -175,6 +175,28 @@ stop() {
     fails grep lost err
 }
 
+@test "a copy that keeps the times of a log is read on in, too" {
+    seq 1 10 >log
+    follow
+    reaches 10
+    kill -STOP "$pid"
+    seq 11 20 >>log
+    touch -d '1 hour ago' log
+    cp -p log log.1
+    seq 21 30 >log
+    kill -CONT "$pid"
+    reaches 30
+    stop
+    seq 31 40 >>log
+    touch -d '1 hour ago' log
+    cp -p log log.2
+    seq 41 50 >log
+    follow
+    reaches 50
+    stop
+    cmp <(texts) <(seq 1 50)
+}
+
 @test "a part of a line that was read before the log was copied and cut stays one" {
     { seq 1 10; printf 'one and '; } >log
     follow

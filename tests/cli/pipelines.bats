@@ -131,11 +131,14 @@ setup_file() {
     for name in a "$long" x $'x\n' z; do
         echo good >"$DIR/odd/$name"
     done
-    touch "$DIR/labelled/a.labels.tsv.Ab1Cd2" "$DIR/labelled/a.rejects.jsonl.Ab1Cd2"
+    mkdir "$DIR/labelled/.work"
+    touch "$DIR/labelled/.work/a.labels.tsv.Ab1Cd2" "$DIR/labelled/a.labels.tsv.edited"
     run pipelines/label-folder.sh "$DIR/model" "$DIR/odd" "$DIR/labelled"
     [ "$status" -eq 5 ]
     [[ "$output" == *"$long.labels.tsv"*'File name too long'* ]]
+    [ ! -e "$DIR/labelled/.work" ]
     [ "$(LC_ALL=C ls -b "$DIR/labelled")" = 'a.labels.tsv
+a.labels.tsv.edited
 x\n.labels.tsv
 x.labels.tsv
 z.labels.tsv' ]

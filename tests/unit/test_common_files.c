@@ -228,6 +228,14 @@ static void test_names(void) {
               holds("out/new", bs_span_of("new")) && !lstat("out/next", &status) &&
               S_ISLNK(status.st_mode),
           "so are links to what is not there");
+    int fd = open("out/gone", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    char name[64];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    check(fd >= 0 && !unlink("out/gone") &&
+              fails(bs_file_write(name, bs_span_of("x"), &error), BS_RESOURCE,
+                    "cannot resolve"),
+          "what was removed has no name");
+    close(fd);
     check(fails(bs_file_write("out/round", bs_span_of("x"), &error), BS_RESOURCE,
                 "out/round: cannot resolve"),
           "but no links that go round");
