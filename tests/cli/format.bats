@@ -51,10 +51,10 @@ setup() {
     go tool predict -m "$TINY" --max-record 9 set.tar
     status_is 3
     cut -f 1,3- out >cells
-    cmp cells - <<<$'predicted\tlabel\ttext\tpath\n\t\t\t\npositive\t\tgood film\ta.txt\nnegative\tneg\tawful\tneg/1.txt'
+    cmp cells - <<<$'predicted\tlabel\ttext\tpath\n\t\t\t0.txt\npositive\t\tgood film\ta.txt\nnegative\tneg\tawful\tneg/1.txt'
     go tool predict -m "$TINY" --max-record 9 --members '[01]*' -t csv --drop text set
     status_is 3
-    out_is $'predicted,probability,label,path\n,,,'
+    out_is $'predicted,probability,label,path\n,,,0.txt'
     go tool predict -m "$TINY" --members a.txt -t jsonl set
     status_is 0
     fails grep label out
