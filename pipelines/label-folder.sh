@@ -6,8 +6,8 @@
 #     */10 * * * *  ~/bs/pipelines/label-folder.sh MODEL INBOX OUTBOX
 #
 # Move files into INBOX when they are whole: one that is still growing is labelled as it is.
-# FILE gives OUTBOX/FILE.labels.tsv, and FILE.rejects.jsonl if rows were rejected. Ends
-# with the worst exit status of its runs, rejected rows (3) aside.
+# FILE gives OUTBOX/FILE.labels.tsv, and FILE.rejects.jsonl if rows were rejected; they are
+# made in OUTBOX/.work. Ends with the worst exit status of its runs, rejected rows (3) aside.
 set -eu
 
 [ $# -eq 3 ] || {

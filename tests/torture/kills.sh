@@ -84,6 +84,7 @@ stopped() {
     wait $pid || status=$?
     took=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%d", 1000 * (b - a) }')
     [ "$status" = "$3" ] && [ "$(tail -c 1 out | wc -l)" = 1 ] &&
+        [ "$(head -n 1 out | cut -f 3 | wc -c)" = 5000001 ] &&
         [ "$(tail -n +2 out | cut -f 3 | sort -u)" = 'the good film and the very bad plot of it' ]
 }
 

@@ -23,16 +23,23 @@ static int64_t read_on(struct bs_follow *follow, int fd) {
     return n;
 }
 
-/* What was read is known by itself, and not by what stands there when one looks. */
-static void test_outgrown(void) {
+static struct bs_follow *follow_log(const char *text, int *fd) {
     struct bs_error error;
     struct bs_follow *follow;
     int64_t lines;
-    int fd;
-    put("old 1\nold 2\n");
+    put(text);
     if (bs_follow_new(&follow, "log", NULL, &error) ||
-        bs_follow_open(follow, &fd, &lines, &error))
+        bs_follow_open(follow, fd, &lines, &error))
         abort();
+    return follow;
+}
+
+/* What was read is known by itself, and not by what stands there when one looks. */
+static void test_outgrown(void) {
+    struct bs_error error;
+    int64_t lines;
+    int fd;
+    struct bs_follow *follow = follow_log("old 1\nold 2\n", &fd);
     check(bs_follow_look(follow, fd, 0) == BS_FOLLOW_BYTES, "there is something to read");
     int64_t n = read_on(follow, fd);
     check(bs_follow_look(follow, fd, n) == BS_FOLLOW_WAIT, "and then nothing");
@@ -53,16 +60,10 @@ static void test_outgrown(void) {
 
 /* However late its lines are answered, a copy of it was written to since it was begun. */
 static void test_lag(void) {
-    struct bs_error error;
-    struct bs_follow *follow;
     struct bs_log_place place;
     struct stat copy;
-    int64_t lines;
     int fd;
-    put("1\n2\n");
-    if (bs_follow_new(&follow, "log", NULL, &error) ||
-        bs_follow_open(follow, &fd, &lines, &error))
-        abort();
+    struct bs_follow *follow = follow_log("1\n2\n", &fd);
     if (bs_follow_look(follow, fd, 0) != BS_FOLLOW_BYTES || read_on(follow, fd) != 4 ||
         system("cp log log.1; sleep 0.1") || stat("log.1", &copy))
         abort();
