@@ -385,16 +385,16 @@ int bs_output_open(struct bs_output **result, const char *path, struct bs_error 
     return BS_OK;
 }
 
-/* Locks it for as long as it is open, which readers do not feel. Who was killed may not
- * be gone yet; a file system without locks is no reason to fail. */
-static bool is_taken(int fd) {
-    int tries = 25;
-    while (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
-        if (tries-- == 0)
-            return true;
+/* For as long as it is open, which readers do not feel; -1 with EWOULDBLOCK if another
+ * process has it. One that was killed may not be gone yet. */
+static int lock_file(int fd) {
+    int failed;
+    for (int tries = 25; (failed = flock(fd, LOCK_EX | LOCK_NB)); tries--) {
+        if (errno != EWOULDBLOCK || tries == 0)
+            break;
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
-    return false;
+    return failed;
 }
 
 /* Appending, so that what another one writes meanwhile stays and is noticed. */
@@ -405,7 +405,8 @@ static int open_continued(struct bs_output *output, const char *path, int64_t si
     if (!output->path)
         return bs_fail_memory(error, strlen(path), path);
     output->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | (size ? 0 : O_CREAT), 0666);
-    if (output->fd >= 0 && is_taken(output->fd))
+    /* A file system without locks is no reason to fail. */
+    if (output->fd >= 0 && lock_file(output->fd) && errno == EWOULDBLOCK)
         return bs_fail(error, BS_USAGE, "%s: in use by another process", path);
     if (output->fd < 0 || fstat(output->fd, &there))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open", path);
@@ -562,7 +563,7 @@ int bs_lock(const char *path, int *lock, struct bs_error *error) {
         int fd = open_lock(path);
         if (fd < 0)
             return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", path);
-        if (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (lock_file(fd)) {
             bool in_use = errno == EWOULDBLOCK;
             bs_fail_errno(error, BS_RESOURCE, "%s: cannot lock", path);
             close(fd);

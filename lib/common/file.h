@@ -109,7 +109,7 @@ int bs_output_commit(struct bs_output *output, struct bs_error *error) BS_MUST_C
 void bs_output_abandon(struct bs_output *output);
 
 /* An exclusive lock on PATH (created if need be), held until the process ends or
- * bs_unlock. BS_USAGE if another process holds it. */
+ * bs_unlock. BS_USAGE if another process still holds it after half a second. */
 int bs_lock(const char *path, int *lock, struct bs_error *error) BS_MUST_CHECK;
 void bs_unlock(int lock);
 

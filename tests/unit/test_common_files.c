@@ -347,6 +347,25 @@ static void test_lock(void) {
           "a lock that cannot be made");
 }
 
+/* One that was killed may not be gone yet. */
+static void test_lock_in_a_moment(void) {
+    int ready[2], lock = -1;
+    char byte;
+    if (pipe(ready))
+        abort();
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        bool good = !bs_lock("lock", &lock, &error) && write(ready[1], "x", 1) == 1;
+        usleep(100000);
+        _exit(!good);
+    }
+    check(read(ready[0], &byte, 1) == 1 && !bs_lock("lock", &lock, &error),
+          "a lock that is given back in a moment");
+    bs_unlock(lock);
+    waitpid(child, NULL, 0);
+}
+
 /* A process that may not write here. */
 static int lock_of_another(const char *path) {
     int lock, status = -1;
@@ -388,6 +407,7 @@ int main(void) {
     test_failures();
     test_pipe();
     test_lock();
+    test_lock_in_a_moment();
     test_lock_of_another();
     check(!bs_remove_tree(scratch, &error) && !bs_file_exists(scratch), "cleaned up");
     return tap_end();

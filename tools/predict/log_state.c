@@ -6,10 +6,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { LARGEST = 4096 /* bytes */, LOCK_TRIES = 25 };
+enum { LARGEST = 4096 /* bytes */ };
 
 static bool read_number(const json_t *object, const char *key, json_int_t least,
                         int64_t *number) {
@@ -63,11 +62,6 @@ static int lock_state(struct log_state *state, struct bs_error *error) {
     if (!bs_buffer_printf(&path, "%s.lock", state->path))
         return bs_fail_memory(error, strlen(state->path), state->path);
     int code = bs_lock(path.data, &state->lock, error);
-    /* Who was killed may not be gone yet. */
-    for (int tries = 0; code == BS_USAGE && tries < LOCK_TRIES; tries++) {
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-        code = bs_lock(path.data, &state->lock, error);
-    }
     bs_buffer_free(&path);
     return code;
 }
