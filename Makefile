@@ -219,9 +219,12 @@ FUZZ         ?= $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)
 FUZZ_SECONDS ?= 60
 FUZZ_PARTS   := $(addprefix tests/fuzz/,help.c records.c tokens.c replay.c)
 FUZZ_SHARED  := $(if $(filter fuzz,$(VARIANT)),$(filter-out %/replay.c,$(FUZZ_PARTS)),$(FUZZ_PARTS))
+VIRTUAL      := stat lstat fstat statx clock_gettime poll inotify_init1
 FUZZ_BUILD   := --no-print-directory VARIANT=fuzz ONEDNN=0 CC=clang fuzz-build
 
 $(B)/tests/fuzz/replay.o: CPPFLAGS += -DBS_SANITIZED=$(if $(filter -fsanitize%,$(CFLAGS)),1,0)
+$(B)/tests/fuzz/fuzz_follow: $(B)/tests/fuzz/virtual.o
+$(B)/tests/fuzz/fuzz_follow: LDFLAGS += $(VIRTUAL:%=-Wl,--wrap=%)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_SHARED:%.c=$(B)/%.o) $(B)/libbs.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
 

@@ -57,6 +57,7 @@ struct bs_follow {
     int64_t given;    /* bytes, up to its end */
     bool was_cut;     /* it was truncated */
     struct stat cut;  /* what it was before: st_mtim, and up to st_size it was read */
+    struct timespec no_copy; /* st_mtim of the last file when it had no unread copy */
     double replaced_since; /* bs_seconds, when another one at PATH was noticed; 0: none */
 
     pthread_mutex_t lock; /* of the segments, the last of which is being read */
@@ -270,8 +271,9 @@ static void note_before(const struct bs_follow *follow, struct segment *segment)
         return;
     }
     const struct segment *last = &follow->segments[follow->n_segments - 1];
-    segment->before = follow->was_cut ? last->before : last->inode;
-    segment->before_birth = follow->was_cut ? last->before_birth : last->birth;
+    bool is_again = follow->was_cut || last->renewed;
+    segment->before = is_again ? last->before : last->inode;
+    segment->before_birth = is_again ? last->before_birth : last->birth;
 }
 
 /* Of the file that was read last. */
@@ -288,8 +290,10 @@ static int64_t since(const struct bs_follow *follow) {
 /* What was rotated before it is read has been written to last; what is being written to
  * is begun now, unless an earlier run began it. */
 static int64_t begun(const struct bs_follow *follow, const struct stat *status,
-                     int64_t offset, bool is_path) {
-    if (follow->n_segments == 0 && offset > 0)
+                     int64_t birth, int64_t offset, bool is_path) {
+    bool is_first = is_file((uint64_t)status->st_ino, birth, follow->first.inode,
+                            follow->first.birth_ns);
+    if (follow->n_segments == 0 && (offset > 0 || is_first))
         return follow->first.begun_ns;
     return is_path ? now_ns() : to_ns(status->st_mtim);
 }
@@ -300,6 +304,7 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool 
     if (fstat(fd, &status) || lseek(fd, offset, SEEK_SET) < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path);
     follow->replaced_since = 0;
+    follow->no_copy = follow->n_segments ? status.st_mtim : (struct timespec){0};
     note_tail(follow, fd, offset);
     pthread_mutex_lock(&follow->lock);
     bool room = has_room(follow);
@@ -309,7 +314,7 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool 
                                   .offset = offset,
                                   .inode = (uint64_t)status.st_ino,
                                   .birth = birth,
-                                  .begun = begun(follow, &status, offset, is_path),
+                                  .begun = begun(follow, &status, birth, offset, is_path),
                                   .since = is_path ? birth : since(follow)};
         note_before(follow, &segment);
         follow->segments[follow->n_segments++] = segment;
@@ -357,23 +362,32 @@ static bool is_copy(const struct bs_follow *follow, const char *path,
     return is;
 }
 
+static void warn_lost(const struct bs_follow *follow, bool is_gone) {
+    long long offset = follow->first.offset;
+    if (is_gone)
+        bs_warn("%s: the file that was read last is gone; what it held behind byte %lld "
+                "is lost",
+                follow->path, offset);
+    else
+        bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines "
+                "that it held behind that may be lost",
+                follow->path, offset);
+}
+
 /* The file where the last run ended, or its copy; BS_END if it is not there any more. */
 static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error) {
     int code = open_found(follow, find_file, is_first, fd, error);
-    if (code == BS_END)
-        bs_warn("%s: the file that was read last is gone; what it held behind byte %lld "
-                "is lost",
-                follow->path, (long long)follow->first.offset);
-    if (code || holds_line(*fd, &follow->first))
+    bool is_gone = code == BS_END;
+    if (code > BS_OK || (!is_gone && holds_line(*fd, &follow->first)))
         return code;
-    close(*fd);
+    if (!is_gone)
+        close(*fd);
     follow->cut.st_size = follow->first.offset;
     follow->cut.st_mtim = from_ns(follow->first.begun_ns);
-    code = open_found(follow, find_sibling, is_copy, fd, error);
+    if (follow->first.offset > 0)
+        code = open_found(follow, find_sibling, is_copy, fd, error);
     if (code == BS_END)
-        bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines "
-                "that it held behind that may be lost",
-                follow->path, (long long)follow->first.offset);
+        warn_lost(follow, is_gone);
     return code;
 }
 
@@ -449,16 +463,11 @@ static int open_next(struct bs_follow *follow, int *fd, bool *is_path,
 /* The next file, and where to begin in it. */
 static int open_any(struct bs_follow *follow, int *fd, int64_t *offset, bool *is_path,
                     struct bs_error *error) {
-    struct stat status;
     *offset = 0;
     *is_path = false;
     if (follow->n_segments > 0)
         return open_next(follow, fd, is_path, error);
     follow->done.st_mtim = from_ns(follow->first.begun_ns);
-    /* Nothing of PATH was read, and nothing tells whether it was truncated since. */
-    if (follow->first.offset == 0 && !stat(follow->path, &status) &&
-        is_first(follow, follow->path, &status))
-        return open_next(follow, fd, is_path, error);
     int code = open_first(follow, fd, error);
     if (code != BS_END) {
         *offset = follow->first.offset;
@@ -495,6 +504,28 @@ static bool go_on_in_copy(struct bs_follow *follow, int fd) {
         return false;
     renew(follow);
     return true;
+}
+
+/* Whether a file of which nothing was read has been copied and truncated since it was
+ * begun: all that tells is an unread sibling that was written to since, but not later.
+ * Both may have happened at once, but what replaced PATH is no copy. */
+static bool is_in_copy(struct bs_follow *follow, bool is_path) {
+    char path[PATH_MAX];
+    struct stat found, done = follow->done;
+    struct bs_error ignored;
+    if (compare(done.st_mtim, follow->no_copy) == 0)
+        return false;
+    follow->done.st_mtim = from_ns(follow->segments[follow->n_segments - 1].begun);
+    if (!find_sibling(follow, is_later, path, &found, &ignored)) {
+        int order = compare_times(&found, &done);
+        if (order < 0 || (order == 0 && is_path)) {
+            renew(follow);
+            return true;
+        }
+    }
+    follow->done = done;
+    follow->no_copy = done.st_mtim;
+    return false;
 }
 
 static double age(const struct stat *status) {
@@ -540,7 +571,10 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
             return bs_follow_look(follow, fd, read);
         return found ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
     }
-    bool left = is_left(follow, found && !has_more && !same_file(&there, &follow->done));
+    bool is_path = found && same_file(&there, &follow->done);
+    if (end == 0 && is_in_copy(follow, is_path))
+        return BS_FOLLOW_DONE;
+    bool left = is_left(follow, found && !has_more && !is_path);
     if (has_more)
         return BS_FOLLOW_BYTES;
     return left ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
