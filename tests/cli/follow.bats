@@ -832,7 +832,9 @@ does_not() {
     go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o out.tsv
     status_is 4
     err_has 'state: is no state of bs-predict --follow'
-    for cut in '' '{"inode": 7, "inode'; do
+    more_lines='{"inode": 7, "inode_before": 0, "offset": 3, "lines": 4, "time_ns": 0,
+        "line_bytes": 2, "line_sha256": "'$(printf %064d 0)'", "output": 0, "output_inode": 7}'
+    for cut in '' '{"inode": 7, "inode' "$more_lines"; do
         printf %s "$cut" >state
         go timeout 10 "$BIN/bs-predict" -m "$TINY" --follow log --state state -o new.tsv
         status_is 4

@@ -40,6 +40,7 @@ static int parse(struct log_state *state, struct bs_span text, struct bs_error *
     bool good = read_number(object, "inode", INT64_MIN, &inode) &&
                 read_number(object, "inode_before", INT64_MIN, &before) &&
                 read_number(object, "offset", 0, &place->offset) &&
+                place->lines <= place->offset &&
                 read_number(object, "time_ns", 0, &place->begun_ns) &&
                 read_number(object, "line_bytes", 0, &place->line_bytes) &&
                 read_number(object, "output", -1, &state->output) &&
