@@ -25,7 +25,7 @@ static const int64_t nanoseconds = 1000000000;
 enum {
     LATE = 60,            /* seconds by which a copy may be older than its file */
     RENAMING_TRIES = 100, /* looks at a PATH that is just being renamed */
-    TAIL = 64,            /* bytes by which a file is known again */
+    TAIL = 4096,          /* bytes by which a file is known again: a whole line */
 };
 
 /* What was given of one file. */
@@ -57,7 +57,8 @@ struct bs_follow {
     int64_t given;    /* bytes, up to its end */
     bool was_cut;     /* it was truncated */
     struct stat cut;  /* what it was before: st_mtim, and up to st_size it was read */
-    struct timespec no_copy; /* st_mtim of the last file when it had no unread copy */
+    struct timespec no_copy; /* st_mtim of the last file when it had no unread copy, */
+    int64_t seen_empty;      /* and when it was last seen as PATH with nothing in it */
     double replaced_since; /* bs_seconds, when another one at PATH was noticed; 0: none */
 
     pthread_mutex_t lock; /* of the segments, the last of which is being read */
@@ -304,6 +305,7 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool 
     if (fstat(fd, &status) || lseek(fd, offset, SEEK_SET) < 0)
         return bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path);
     follow->replaced_since = 0;
+    follow->seen_empty = 0;
     follow->no_copy = follow->n_segments ? status.st_mtim : (struct timespec){0};
     note_tail(follow, fd, offset);
     pthread_mutex_lock(&follow->lock);
@@ -362,32 +364,24 @@ static bool is_copy(const struct bs_follow *follow, const char *path,
     return is;
 }
 
-static void warn_lost(const struct bs_follow *follow, bool is_gone) {
+/* The file where the last run ended, or its copy; BS_END if it is not there any more. */
+static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error) {
     long long offset = follow->first.offset;
-    if (is_gone)
-        bs_warn("%s: the file that was read last is gone; what it held behind byte %lld "
-                "is lost",
+    int code = open_found(follow, find_file, is_first, fd, error);
+    if (code == BS_END)
+        bs_warn("%s: the file that was read last is gone; anything it held behind byte "
+                "%lld is lost",
                 follow->path, offset);
-    else
+    if (code || holds_line(*fd, &follow->first))
+        return code;
+    close(*fd);
+    follow->cut.st_size = follow->first.offset;
+    follow->cut.st_mtim = from_ns(follow->first.begun_ns);
+    code = open_found(follow, find_sibling, is_copy, fd, error);
+    if (code == BS_END)
         bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines "
                 "that it held behind that may be lost",
                 follow->path, offset);
-}
-
-/* The file where the last run ended, or its copy; BS_END if it is not there any more. */
-static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error) {
-    int code = open_found(follow, find_file, is_first, fd, error);
-    bool is_gone = code == BS_END;
-    if (code > BS_OK || (!is_gone && holds_line(*fd, &follow->first)))
-        return code;
-    if (!is_gone)
-        close(*fd);
-    follow->cut.st_size = follow->first.offset;
-    follow->cut.st_mtim = from_ns(follow->first.begun_ns);
-    if (follow->first.offset > 0)
-        code = open_found(follow, find_sibling, is_copy, fd, error);
-    if (code == BS_END)
-        warn_lost(follow, is_gone);
     return code;
 }
 
@@ -506,25 +500,32 @@ static bool go_on_in_copy(struct bs_follow *follow, int fd) {
     return true;
 }
 
-/* Whether a file of which nothing was read has been copied and truncated since it was
- * begun: all that tells is an unread sibling that was written to since, but not later.
- * Both may have happened at once, but what replaced PATH is no copy. */
-static bool is_in_copy(struct bs_follow *follow, bool is_path) {
+/* Since when a file of which nothing was read may have been copied and truncated. */
+static int64_t unseen_since(const struct bs_follow *follow, bool is_path) {
+    int64_t begun = follow->segments[follow->n_segments - 1].begun;
+    return is_path && follow->seen_empty > begun ? follow->seen_empty : begun;
+}
+
+/* Whether it has been: all that tells is an unread sibling that was written to since, but
+ * not later. Both may have happened at once, but what replaced PATH is no copy. */
+static bool is_in_copy(struct bs_follow *follow, bool is_path, int64_t looked) {
     char path[PATH_MAX];
     struct stat found, done = follow->done;
     struct bs_error ignored;
-    if (compare(done.st_mtim, follow->no_copy) == 0)
-        return false;
-    follow->done.st_mtim = from_ns(follow->segments[follow->n_segments - 1].begun);
-    if (!find_sibling(follow, is_later, path, &found, &ignored)) {
-        int order = compare_times(&found, &done);
-        if (order < 0 || (order == 0 && is_path)) {
-            renew(follow);
-            return true;
+    if (compare(done.st_mtim, follow->no_copy) != 0) {
+        follow->done.st_mtim = from_ns(unseen_since(follow, is_path));
+        if (!find_sibling(follow, is_later, path, &found, &ignored)) {
+            int order = compare_times(&found, &done);
+            if (order < 0 || (order == 0 && is_path)) {
+                renew(follow);
+                return true;
+            }
         }
+        follow->done = done;
+        follow->no_copy = done.st_mtim;
     }
-    follow->done = done;
-    follow->no_copy = done.st_mtim;
+    if (is_path && done.st_size == 0)
+        follow->seen_empty = looked;
     return false;
 }
 
@@ -536,14 +537,15 @@ static double age(const struct stat *status) {
 }
 
 /* Whether those who wrote to a file that was replaced have had their time: since it was
- * renamed or they last wrote or, where clocks differ, since it was noticed. */
+ * renamed or they last wrote or, where clocks differ or a link was moved, since it was
+ * noticed. */
 static bool is_left(struct bs_follow *follow, bool replaced) {
     if (!replaced)
         follow->replaced_since = 0;
     else if (follow->replaced_since == 0)
         follow->replaced_since = bs_seconds();
-    return replaced && (age(&follow->done) >= grace ||
-                        bs_seconds() - follow->replaced_since >= grace);
+    bool is_old = !follow->is_link && age(&follow->done) >= grace;
+    return replaced && (is_old || bs_seconds() - follow->replaced_since >= grace);
 }
 
 /* A line may have come after the copy was made; it was not made before reading began. */
@@ -557,6 +559,7 @@ static void note_cut(struct bs_follow *follow, const struct stat *earlier, int64
 enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t read) {
     const struct segment *last = &follow->segments[follow->n_segments - 1];
     struct stat there, earlier = follow->done;
+    int64_t looked = now_ns();
     /* In this order: what was written before it was replaced is seen then. */
     bool found = !stat(follow->path, &there);
     if (fstat(fd, &follow->done))
@@ -572,7 +575,7 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
         return found ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
     }
     bool is_path = found && same_file(&there, &follow->done);
-    if (end == 0 && is_in_copy(follow, is_path))
+    if (end == 0 && is_in_copy(follow, is_path, looked))
         return BS_FOLLOW_DONE;
     bool left = is_left(follow, found && !has_more && !is_path);
     if (has_more)
@@ -631,16 +634,20 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t number
 
 /* Of the file itself, where PATH is a link: it is rotated there. */
 static int split_path(struct bs_follow *follow, struct bs_error *error) {
-    char path[PATH_MAX];
     struct stat status;
     follow->is_link = !lstat(follow->path, &status) && S_ISLNK(status.st_mode);
-    if (!realpath(follow->path, path))
-        return bs_fail_errno(error, BS_DATA, "%s: cannot open", follow->path);
-    char *slash = strrchr(path, '/');
-    snprintf(follow->base, sizeof follow->base, "%.*s", NAME_MAX, slash + 1);
-    slash[slash == path] = '\0'; /* of the root folder the slash stays */
-    memcpy(follow->folder, path, strlen(path) + 1);
-    return BS_OK;
+    char *path = bs_path_follow(follow->path);
+    char *slash = path ? strrchr(path, '/') : NULL;
+    if (path)
+        snprintf(follow->base, sizeof follow->base, "%.*s", NAME_MAX,
+                 slash ? slash + 1 : path);
+    if (slash)
+        slash[slash == path] = '\0'; /* of the root folder the slash stays */
+    bool is_there = path && realpath(slash ? path : ".", follow->folder);
+    int code =
+        is_there ? BS_OK : bs_fail_errno(error, BS_DATA, "%s: cannot open", follow->path);
+    free(path);
+    return code;
 }
 
 static int begin_path(struct bs_follow *follow, struct bs_error *error) {
@@ -661,6 +668,18 @@ static int begin_path(struct bs_follow *follow, struct bs_error *error) {
     return code;
 }
 
+/* At `place` PATH may be away: it was rotated, and nobody has written since. */
+static int begin(struct bs_follow *follow, const struct bs_log_place *place,
+                 struct bs_error *error) {
+    struct stat status;
+    bool is_away = place && stat(follow->path, &status) && errno == ENOENT;
+    if ((!is_away && begin_path(follow, error)) || split_path(follow, error))
+        return error->code;
+    if (place)
+        follow->first = *place;
+    return BS_OK;
+}
+
 int bs_follow_new(struct bs_follow **result, const char *path,
                   const struct bs_log_place *place, struct bs_error *error) {
     struct bs_follow *follow = bs_alloc(1, sizeof *follow);
@@ -669,12 +688,10 @@ int bs_follow_new(struct bs_follow **result, const char *path,
     follow->path = path;
     follow->watch = -1;
     pthread_mutex_init(&follow->lock, NULL);
-    if (begin_path(follow, error) || split_path(follow, error)) {
+    if (begin(follow, place, error)) {
         bs_follow_free(follow);
         return error->code;
     }
-    if (place)
-        follow->first = *place;
     follow->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (follow->watch >= 0)
         inotify_add_watch(follow->watch, follow->folder,

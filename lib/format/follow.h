@@ -41,7 +41,7 @@ struct bs_follow;
 /* Begins at `place`, whatever its file is called now. If it cannot be found, or does not
  * hold that line there, nor a copy of it, which is said, with what was written to since.
  * NULL: at the beginning of PATH. `path` is borrowed. BS_DATA if PATH is not a regular
- * file. */
+ * file, or is not there and there is no `place`. */
 int bs_follow_new(struct bs_follow **follow, const char *path,
                   const struct bs_log_place *place, struct bs_error *error) BS_MUST_CHECK;
 void bs_follow_free(struct bs_follow *follow);

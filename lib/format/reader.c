@@ -59,6 +59,10 @@ static int check_paths(struct bs_reader *reader, struct bs_error *error) {
             reader->total = -1;
             continue;
         }
+        if (reader->options.follow) { /* may be away for a moment */
+            reader->total = -1;
+            continue;
+        }
         if (stat(path, &status) || access(path, R_OK))
             return bs_fail_errno(error, BS_DATA, "%s: cannot open", path);
         if (!S_ISREG(status.st_mode))

@@ -529,7 +529,7 @@ begun_and_killed() {
     seq 1 3 >log
     "$BIN/bs-predict" -m "$TINY" --follow log --state state >piped 2>err &
     pid=$!
-    wait_until 20 test -s state
+    wait_until 20 grep -q '"lines": 3,' state
     stop
     [ "$(wc -l <piped)" = 4 ]
     begun_and_killed # what was answered so far went elsewhere
@@ -657,6 +657,88 @@ begun_and_killed() {
     reaches 9
     stop
     cmp <(texts) <(seq 1 9)
+}
+
+@test "who writes behind a link that was moved has a second, however long it had been idle" {
+    echo 1 >app-1.log
+    ln -s app-1.log log
+    follow
+    reaches 1
+    sleep 1.2
+    : >app-2.log
+    ln -sfn app-2.log log
+    sleep 0.4
+    echo 2 >>app-1.log
+    reaches 2
+    echo 3 >>app-2.log
+    reaches 3
+    stop
+    cmp <(texts) <(seq 1 3)
+}
+
+@test "a log that is written anew with lines of the same end is seen to have changed" {
+    line="nightly backup of /srv/data finished without errors and all of its files, exit status 0"
+    : >log
+    follow
+    for day in 1 2 3; do
+        echo "2026-11-0$day $line" >log
+        reaches $day
+    done
+    stop
+    cmp <(texts | cut -c 1-10) <(printf '2026-11-0%d\n' 1 2 3)
+}
+
+@test "a backup that is made while a log is empty is no copy of it" {
+    seq 1 5 >log
+    follow
+    reaches 5
+    mv log log.1
+    : >log
+    sleep 2
+    cp log.1 log-20261129
+    sleep 1.5
+    echo 6 >>log
+    reaches 6
+    sleep 0.5
+    stop
+    cmp <(texts) <(seq 1 6)
+}
+
+@test "a log that was rotated, and none came yet, while nobody looked" {
+    seq 1 3 >log
+    follow
+    reaches 3
+    stop
+    echo 4 >>log
+    mv log log.1
+    follow
+    reaches 4
+    seq 5 6 >log
+    reaches 6
+    stop
+    cmp <(texts) <(seq 1 6)
+}
+
+@test "to standard output: the state is there before the first line" {
+    : >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state --quiet >out 2>err &
+    pid=$!
+    for ((i = 0; i < 200; i++)); do
+        [ ! -e state ] || break
+        sleep 0.05
+    done
+    stop
+    seq 1 2 >log
+    mv log log.1
+    echo 3 >log
+    "$BIN/bs-predict" -m "$TINY" --follow log --state state --header no --quiet >out 2>err &
+    pid=$!
+    for ((i = 0; i < 200; i++)); do
+        [ "$(wc -l <out)" -lt 3 ] || break
+        sleep 0.05
+    done
+    stop
+    cmp <(cut -f 3 out) <(seq 1 3)
 }
 
 @test "an output that is replaced while it is written: exit 5, and the next one goes on" {

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LINES = 600, FILES = 24, KEPT = 4, STEPS = 80, LINE = 100, NOWHERE = -1 };
@@ -22,6 +23,7 @@ static const int64_t millisecond = 1000000;
 struct file {
     char name[32]; /* "": removed */
     int fd;
+    uint64_t inode;
     bool before; /* it was rotated before anybody followed */
     bool is_copy;
 };
@@ -36,6 +38,8 @@ static struct {
     bool dates;      /* LOG-N instead of LOG.1, LOG.2 */
     bool late;       /* LOG is made when it is written to */
     bool keeps_time; /* a copy has the time of its file, */
+    bool alike;      /* lines have one length and one end */
+    bool link;       /* LOG is a link, from one file to the next */
 
     struct file files[FILES];
     int n_files, current; /* what is written to, */
@@ -47,6 +51,8 @@ static struct {
     int n_lines;
     int came[LINES]; /* in this order */
     int n_came, n_kept;
+    bool may_repeat; /* the file that is being read is gone, and its copies are as good as
+                        new */
 
     struct bs_follow *follow; /* NULL: nobody does */
     struct bs_reader *reader;
@@ -59,12 +65,12 @@ static char folder[] = "/tmp/bs-fuzz-XXXXXX";
 
 /* ---- who writes ------------------------------------------------------------------ */
 
-/* Lines of many lengths, each with its number. */
+/* Lines, each with its number. */
 static int write_line(char text[LINE + 1], int number) {
-    int size = snprintf(text, LINE, "%d:", number);
-    int wanted = size + number * 37 % 80;
+    int size = snprintf(text, LINE, "%04d:", number);
+    int wanted = world.alike ? 80 : size + number * 37 % 80;
     while (size < wanted)
-        text[size++] = (char)('a' + number % 26);
+        text[size++] = (char)('a' + (world.alike ? 0 : number % 26));
     text[size++] = '\n';
     text[size] = '\0';
     return size;
@@ -82,9 +88,22 @@ static int make(const char *name) {
     *file = (struct file){.before = !world.began};
     snprintf(file->name, sizeof file->name, "%s", name);
     file->fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-    fuzz_require(file->fd >= 0, "no file");
+    struct stat status;
+    fuzz_require(file->fd >= 0 && !fstat(file->fd, &status), "no file");
+    file->inode = (uint64_t)status.st_ino;
     virtual_made(file->fd);
     return world.n_files++;
+}
+
+/* LOG, or the file that it leads to from now on. */
+static int make_log(void) {
+    char name[32];
+    if (!world.link)
+        return make("log");
+    snprintf(name, sizeof name, "day-%d", world.n_files);
+    int file = make(name);
+    fuzz_require(!symlink(name, "link") && !rename("link", "log"), "no link");
+    return file;
 }
 
 static int target(void) {
@@ -106,7 +125,7 @@ static void leave(void) {
     complete();
     world.left = NOWHERE;
     if (world.current == NOWHERE)
-        world.current = make("log");
+        world.current = make_log();
 }
 
 static void add_lines(int count, bool half) {
@@ -150,6 +169,8 @@ static void remove_file(int file) {
         return;
     fuzz_require(!unlink(world.files[file].name), "cannot remove");
     world.files[file].name[0] = '\0';
+    world.may_repeat |= world.files[file].inode == world.place.inode ||
+                        world.files[file].inode == world.last.inode;
     move_lines(file, NOWHERE);
     /* Where a copy is missing, nothing leads to those behind it. */
     if (world.files[file].is_copy)
@@ -186,14 +207,31 @@ static void make_way(char name[32]) {
     }
 }
 
+/* A link leads to files of any name: what is neither there nor where the follower is will
+ * not be found. */
+static void lose_between(void) {
+    uint64_t at = world.follow ? world.last.inode : world.place.inode;
+    for (int i = 0; i < world.n_files && world.link; i++)
+        world.files[i].before |= i != world.current && world.files[i].inode != at;
+    for (int i = 0; i < world.n_lines; i++) {
+        struct line *line = &world.lines[i];
+        line->optional |= line->file != NOWHERE && world.files[line->file].before;
+    }
+}
+
 static void rotate(void) {
     char name[32];
     leave();
-    make_way(name);
-    rename_file(world.current, name);
     world.left = world.current;
     world.left_since = virtual_now();
-    world.current = world.late ? NOWHERE : make("log");
+    if (world.link) {
+        world.current = make_log();
+        lose_between();
+        return;
+    }
+    make_way(name);
+    rename_file(world.current, name);
+    world.current = world.late ? NOWHERE : make_log();
 }
 
 static void truncate_log(void) {
@@ -299,22 +337,23 @@ static int find_line(struct bs_span bytes) {
 }
 
 /* Once and, unless it might have been lost, behind those that were written before it. */
-static void check_line(int number) {
+static bool is_new(int number) {
     for (int i = 0; i < world.n_came; i++) {
         int other = world.came[i];
+        if (other == number && world.may_repeat)
+            return false;
         fuzz_require(other != number, "a line comes twice");
         fuzz_require(other < number || world.lines[other].optional ||
-                         world.lines[number].optional,
+                         world.lines[number].optional || world.may_repeat,
                      "a line comes after a later one");
     }
+    return true;
 }
 
 static void take(const struct bs_record *record) {
     int number = find_line(record->raw);
-    if (number != NOWHERE) {
-        check_line(number);
+    if (number != NOWHERE && is_new(number))
         world.came[world.n_came++] = number;
-    }
     bs_follow_locate(world.follow, record->end, record->number, record->line_bytes,
                      record->raw, &world.last);
 }
@@ -355,6 +394,7 @@ static void kill_follower(void) {
     bs_follow_free(world.follow);
     world.follow = NULL;
     world.n_came = world.n_kept;
+    lose_between();
 }
 
 /* ---- what happens ---------------------------------------------------------------- */
@@ -378,11 +418,14 @@ static void step(unsigned what, int more) {
         leave();
         break;
     case 5:
-        copy_log(more & 1);
+        if (!world.link)
+            copy_log(more & 1);
         break;
     case 6:
-        truncate_log();
-        see_what_is_gone();
+        if (!world.link) {
+            truncate_log();
+            see_what_is_gone();
+        }
         break;
     case 7:
         remove_oldest();
@@ -445,13 +488,15 @@ static int enter_folder(void) {
 
 static void begin(struct bs_span *input) {
     memset(&world, 0, sizeof world);
-    unsigned how = fuzz_choose(input, 16);
+    unsigned how = fuzz_choose(input, 64);
     world.dates = how & 1;
     world.late = how & 2;
+    world.alike = how & 16;
+    world.link = how & 32;
     world.keeps_time = (how & 12) == 4;
     virtual_begin((how & 12) != 8, waited);
     world.left = NOWHERE;
-    world.current = make("log");
+    world.current = make_log();
 }
 
 static void end(int home) {
@@ -462,6 +507,8 @@ static void end(int home) {
         if (world.files[i].name[0])
             unlink(world.files[i].name);
     }
+    if (world.link)
+        unlink("log");
     fuzz_require(!fchdir(home), "no folder");
 }
 

@@ -147,7 +147,9 @@ int tagging_open_result(struct tagging *tagging, const struct bs_options *option
     tagging->result = result;
     if (!tagging->log || !output_file(options)) {
         state->output = -1;
-        return bs_result_open(result, options, header, error);
+        int code = bs_result_open(result, options, header, error);
+        return code || !state->path || state->is_there ? code
+                                                       : log_state_write(state, error);
     }
     bool is_known = state->is_there && state->output >= 0;
     if (!is_known)
