@@ -270,6 +270,18 @@ some_files() {
     done
 }
 
+@test "the log of the library that multiplies is not among the records" {
+    echo 'good film' >texts
+    go env BS_CPU=plain "$BIN/bs-predict" -m "$TINY" --device cpu texts
+    cp out wanted
+    for name in ONEDNN_VERBOSE DNNL_VERBOSE; do
+        go env $name=2 BS_CPU=plain "$BIN/bs-predict" -m "$TINY" --device cpu texts
+        status_is 0
+        cmp out wanted
+        err_is ''
+    done
+}
+
 @test "an output to what standard error is goes between the messages" {
     some_files
     for command in "$tokenize" "$predict" "$eval" "$label"; do

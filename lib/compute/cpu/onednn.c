@@ -69,6 +69,8 @@ void bs_onednn_limit(enum bs_onednn_limit limit) {
     static const dnnl_cpu_isa_t sets[] = {[BS_ONEDNN_AVX512] = dnnl_cpu_isa_avx512_core,
                                           [BS_ONEDNN_AVX2] = dnnl_cpu_isa_avx2,
                                           [BS_ONEDNN_LEAST] = dnnl_cpu_isa_sse41};
+    /* Whatever its environment variable says: its log would go to stdout. */
+    dnnl_set_verbose(0);
     if (limit != BS_ONEDNN_ANY) /* else as its own environment variable says */
         dnnl_set_max_cpu_isa(sets[limit]);
 }

@@ -18,7 +18,8 @@
 
 #include "compute/compute.h"
 
-/* Instruction sets to stay within; takes effect if called before anything else here. */
+/* Instruction sets to stay within. Also silences oneDNN, whose own log would go to
+ * standard output. Takes effect if called before anything else here. */
 enum bs_onednn_limit {
     BS_ONEDNN_ANY,
     BS_ONEDNN_AVX512, /* without bf16 and AMX */
