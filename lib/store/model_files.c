@@ -9,6 +9,7 @@
 #include "store/model_digest.h"
 #include "store/model_files_light.h"
 #include "store/model_finite.h"
+#include "store/model_folder.h"
 #include "store/tensor_names.h"
 
 #include <errno.h>
@@ -26,15 +27,19 @@ const char *const bs_tokenizer_file_names[BS_TOKENIZER_FILES] = {
     [BS_TOKENIZER_ADDED] = "added_tokens.json",
 };
 
-/* The small files: those above, then these two. */
-enum { CONFIG = BS_TOKENIZER_FILES, BS_JSON, MEMBERS };
+/* Those above, then these. A tokenizer alone needs those before the weights. */
+enum { CONFIG = BS_TOKENIZER_FILES, BS_JSON, WEIGHTS, MEMBERS };
 
 static const char weights_name[] = "model.safetensors";
+
+/* A folder that is replaced while its files are opened is opened again, after a moment
+ * (in microseconds) in which there may be none. */
+enum { TRIES = 20, MOMENT = 10000 };
 
 struct bs_model_files {
     char *path;
     struct bs_bundle *bundle; /* NULL: a directory */
-    struct bs_span mapped[MEMBERS];
+    int folder;               /* held while it is opened, else -1 */
     struct bs_span members[MEMBERS];
     struct bs_tensors *tensors;
     struct bs_model_config config;
@@ -44,13 +49,13 @@ struct bs_model_files {
 static const char *member_name(int member) {
     if (member == CONFIG)
         return "config.json";
+    if (member == WEIGHTS)
+        return weights_name;
     return member == BS_JSON ? "bs.json" : bs_tokenizer_file_names[member];
 }
 
 const char *bs_model_file_name(int i) {
-    if (i < MEMBERS)
-        return member_name(i);
-    return i == MEMBERS ? weights_name : NULL;
+    return i < MEMBERS ? member_name(i) : NULL;
 }
 
 static bool has_file(const char *directory, const char *name) {
@@ -102,21 +107,6 @@ static int resolve(const char *path, char **resolved, struct bs_error *error) {
     return BS_OK;
 }
 
-static int map_member(struct bs_model_files *files, int member, struct bs_error *error) {
-    char *path = bs_path_join(files->path, member_name(member));
-    if (!path)
-        return bs_fail_memory(error, strlen(files->path), files->path);
-    int code = BS_OK;
-    if (bs_file_exists(path)) {
-        code = bs_file_map(path, &files->mapped[member], error);
-        files->members[member] = files->mapped[member];
-        if (!files->members[member].data) /* empty is not the same as missing */
-            files->members[member].data = "";
-    }
-    free(path);
-    return code;
-}
-
 /* Files that cannot be seen would be said to be missing, or no bundle. */
 static int check_access(const char *path, struct bs_error *error) {
     if (access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR))
@@ -127,15 +117,17 @@ static int check_access(const char *path, struct bs_error *error) {
     return BS_OK;
 }
 
-static int open_members(struct bs_model_files *files, struct bs_error *error) {
-    if (check_access(files->path, error))
+static int open_folder(struct bs_model_files *files, int count, struct bs_error *error) {
+    if (bs_model_folder_open(files->path, &files->folder, error))
         return error->code;
-    if (bs_is_directory(files->path)) {
-        for (int i = 0; i < MEMBERS; i++)
-            if (map_member(files, i, error))
-                return error->code;
-        return BS_OK;
-    }
+    for (int i = 0; i < count; i++)
+        if (bs_model_folder_map(files->folder, files->path, member_name(i),
+                                &files->members[i], error))
+            return error->code;
+    return BS_OK;
+}
+
+static int open_bundle(struct bs_model_files *files, struct bs_error *error) {
     if (!bs_bundle_is(files->path))
         return bs_fail(error, BS_DATA,
                        "%s: neither a model directory nor a bundle of bs-export",
@@ -147,23 +139,63 @@ static int open_members(struct bs_model_files *files, struct bs_error *error) {
     return BS_OK;
 }
 
-/* Opens what is small; the weights are left to open_weights. */
-static int open_light(struct bs_model_files **result, const char *path,
-                      struct bs_error *error) {
+/* The first `count` of them. */
+static int open_members(struct bs_model_files *files, const char *path, int count,
+                        struct bs_error *error) {
+    if (resolve(path, &files->path, error) || check_access(files->path, error))
+        return error->code;
+    return bs_is_directory(files->path) ? open_folder(files, count, error)
+                                        : open_bundle(files, error);
+}
+
+/* Then the old one may have been removed, file by file, while its files were opened. */
+static bool was_replaced(const struct bs_model_files *files, const char *path) {
+    struct bs_error ignored;
+    char *now = NULL;
+    if (files->folder < 0)
+        return false;
+    bool same =
+        !resolve(path, &now, &ignored) && bs_model_folder_is_at(files->folder, now);
+    free(now);
+    return !same;
+}
+
+static int open_once(struct bs_model_files **result, const char *path, int count,
+                     bool *again, struct bs_error *error) {
     struct bs_model_files *files = bs_alloc(1, sizeof *files);
-    if (!files) {
-        bs_fail_memory(error, sizeof *files, path);
-        return BS_RESOURCE;
-    }
-    int code = resolve(path, &files->path, error);
-    if (!code)
-        code = open_members(files, error);
-    if (code) {
+    if (!files)
+        return bs_fail_memory(error, sizeof *files, path);
+    files->folder = -1;
+    int code = open_members(files, path, count, error);
+    *again = was_replaced(files, path);
+    if (files->folder >= 0)
+        close(files->folder);
+    files->folder = -1;
+    if (code || *again)
         bs_model_files_close(files);
-        return code;
+    else
+        *result = files;
+    return code;
+}
+
+static int open_files(struct bs_model_files **result, const char *path, int count,
+                      struct bs_error *error) {
+    for (int i = 0; i < TRIES; i++) {
+        bool again = false;
+        int code = open_once(result, path, count, &again, error);
+        if (!again)
+            return code;
+        usleep(MOMENT);
     }
-    *result = files;
-    return BS_OK;
+    return bs_fail(error, BS_DATA,
+                   "%s: is replaced again and again while it is opened; try again when "
+                   "it stays",
+                   path);
+}
+
+/* Of a file, for messages; to be freed. */
+static char *path_of(const struct bs_model_files *files, const char *name) {
+    return files->bundle ? strdup(files->path) : bs_path_join(files->path, name);
 }
 
 static int refuse_missing_weights(const char *path, struct bs_error *error) {
@@ -182,16 +214,13 @@ static int refuse_missing_weights(const char *path, struct bs_error *error) {
 }
 
 static int open_weights(struct bs_model_files *files, struct bs_error *error) {
-    if (files->bundle) {
-        struct bs_span bytes = bs_bundle_get(files->bundle, weights_name);
-        return bs_tensors_parse_mapped(&files->tensors, bytes, files->path, error);
-    }
-    if (!has_file(files->path, weights_name))
+    if (!files->bundle && !files->members[WEIGHTS].data)
         return refuse_missing_weights(files->path, error);
-    char *path = bs_path_join(files->path, weights_name);
+    char *path = path_of(files, weights_name);
     if (!path)
         return bs_fail_memory(error, strlen(files->path), files->path);
-    int code = bs_tensors_open(&files->tensors, path, error);
+    int code =
+        bs_tensors_parse_mapped(&files->tensors, files->members[WEIGHTS], path, error);
     free(path);
     return code;
 }
@@ -221,7 +250,7 @@ static int open_all(struct bs_model_files *files, struct bs_error *error) {
 int bs_model_files_open(struct bs_model_files **result, const char *path,
                         struct bs_error *error) {
     struct bs_model_files *files = NULL;
-    if (open_light(&files, path, error))
+    if (open_files(&files, path, MEMBERS, error))
         return error->code;
     if (open_all(files, error)) {
         bs_model_files_close(files);
@@ -236,8 +265,9 @@ void bs_model_files_close(struct bs_model_files *files) {
         return;
     bs_tensors_close(files->tensors);
     bs_model_config_free(&files->config);
-    for (int i = 0; i < MEMBERS; i++)
-        bs_file_unmap(files->mapped[i]);
+    for (int i = 0; !files->bundle && i < MEMBERS; i++)
+        if (files->members[i].size > 0)
+            bs_file_unmap(files->members[i]);
     bs_bundle_close(files->bundle);
     free(files->path);
     free(files);
@@ -295,8 +325,7 @@ static int check_bs_json(const struct bs_model_files *files, struct bs_error *er
 }
 
 static int check_weights(const struct bs_model_files *files, struct bs_error *error) {
-    char *path =
-        files->bundle ? strdup(files->path) : bs_path_join(files->path, weights_name);
+    char *path = path_of(files, weights_name);
     if (!path)
         return bs_fail_memory(error, strlen(files->path), files->path);
     int code = bs_model_check_finite(&files->config, files->tensors, path, error);
@@ -340,7 +369,7 @@ static int max_positions(struct bs_span json, int64_t *positions,
 int bs_model_files_open_tokenizer(struct bs_model_files **result, const char *path,
                                   int64_t *positions, struct bs_error *error) {
     struct bs_model_files *files;
-    if (open_light(&files, path, error))
+    if (open_files(&files, path, WEIGHTS, error))
         return error->code;
     if (max_positions(files->members[CONFIG], positions, error)) {
         bs_model_files_close(files);

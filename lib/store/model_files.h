@@ -3,8 +3,9 @@
  *
  * `bs_model_files_open` takes a model directory, a training folder (its `best`, else
  * its `last`), a checkpoint, or a bundle file, checks all of it that can be checked
- * without reading the weights, and maps the tensors. Spans and names are owned by the
- * object and live until bs_model_files_close.
+ * without reading the weights, and maps the tensors. All files are of one folder, also if
+ * another takes its name meanwhile. Spans and names are owned by the object and live
+ * until bs_model_files_close.
  */
 #ifndef BS_STORE_MODEL_FILES_H
 #define BS_STORE_MODEL_FILES_H

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # Models that lie, as every tool meets them: exit 4, the reason with the file's name on
-# stderr, nothing on stdout, and outputs of before as they were.
+# stderr, nothing on stdout, and outputs of before as they were. And models that change
+# while they are opened.
 # shellcheck disable=SC2154,SC2016 # status comes from helper.bash; $h is Perl's
 
 load helper
@@ -240,6 +241,16 @@ CONFIG=lying/config.json
     chmod 755 lying
 }
 
+@test "a folder that may be searched but not listed is one" {
+    go tool predict -m "$TINY" texts
+    cp out wanted
+    chmod 111 lying
+    go_as_user "$BIN/bs-predict" -m lying texts
+    chmod 755 lying
+    status_is 0
+    cmp out wanted
+}
+
 @test "only a pickle: the remedy is said" {
     mv $FILE lying/pytorch_model.bin
     refused 'lying: has only pytorch_model.bin, which cannot be read safely; convert it once, in Python: AutoModel.from_pretrained(DIR).save_pretrained(DIR)'
@@ -248,4 +259,46 @@ CONFIG=lying/config.json
 @test "a name from a file cannot steer the terminal" {
     config 's/"model_type": "bert"/"model_type": "\\u001b[31m"/'
     refused "$CONFIG: \"model_type\" is \"?[31m\": only \"bert\" can be used"
+}
+
+# ---- replaced while it is opened --------------------------------------------------------
+
+# stopped COMMAND...: in the background, its process in $pid, until it opens a file of the
+# folder live, by its path or from the open folder; there it stops.
+stopped() {
+    rm -f trace
+    strace -D -E ASAN_OPTIONS=detect_leaks=0 -o trace -P live/vocab.txt -P "$PWD/live" -e trace=openat \
+        -e inject=openat:signal=STOP:when=1 "$@" >out 2>err 3>&- &
+    pid=$!
+    wait_until 30 grep -qs 'stopped by SIGSTOP' trace
+}
+
+# Of good and bad the ids are exchanged, and the labels have other names.
+@test "a folder that is replaced while it is opened: all files are of one model" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    make_model other foreign labels=A,B
+    make_model live
+    go tool predict -m other --threads 1 texts
+    cp out wanted
+    stopped "$BIN/bs-predict" -m live --threads 1 texts
+    tool export -q -m other -t hf -o live
+    kill -CONT "$pid"
+    ends 0
+    cmp out wanted
+}
+
+@test "the same of a tokenizer alone, and of a folder that is put aside" {
+    command -v strace >/dev/null || skip "strace is not installed"
+    make_model other foreign
+    make_model live
+    echo '{"do_lower_case": false}' >other/tokenizer_config.json
+    echo GOOD good >texts
+    go tool tokenize -m other -t ids texts
+    cp out wanted
+    stopped "$BIN/bs-tokenize" -m live -t ids texts
+    mv live aside
+    mv other live
+    kill -CONT "$pid"
+    ends 0
+    cmp out wanted
 }

@@ -1,6 +1,9 @@
 /* Model directories and training folders: opened, refused, written. */
 #include "model_help.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -244,6 +247,63 @@ static void test_training_folder(void) {
     free(last);
 }
 
+struct swapping {
+    char *live, *other;
+    atomic_bool done;
+};
+
+static void *swap(void *data) {
+    struct swapping *swapping = data;
+    while (!swapping->done) {
+        if (renameat2(AT_FDCWD, swapping->live, AT_FDCWD, swapping->other,
+                      RENAME_EXCHANGE))
+            abort();
+        usleep(50);
+    }
+    return NULL;
+}
+
+static bool is_one_model(const struct bs_model_files *files) {
+    bool first = strcmp(bs_model_files_config(files)->labels[0], "down") == 0;
+    return first ==
+           bs_span_is(bs_model_files_tokenizer_file(files, BS_TOKENIZER_VOCABULARY),
+                      vocabulary);
+}
+
+static void test_swapped(void) {
+    enum { TIMES = 400 };
+    struct bs_error error = {0};
+    struct model model;
+    struct swapping swapping = {0};
+    pthread_t thread;
+    int opened = 0, mixed = 0, refused = 0;
+    make_model(&model, true);
+    swapping.live = save(&model, "live");
+    make_model(&model, true);
+    swapping.other = save(&model, "other");
+    char *json = strdup(config_json);
+    memcpy(strstr(json, "down"), "left", 4);
+    put(swapping.other, "config.json", json);
+    put(swapping.other, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nx\ny\nz\n");
+    if (pthread_create(&thread, NULL, swap, &swapping))
+        abort();
+    for (int i = 0; i < TIMES; i++) {
+        struct bs_model_files *files = open_it(swapping.live, &error);
+        opened += files != NULL;
+        mixed += files && !is_one_model(files);
+        refused += !files && strstr(error.text, "is replaced again and again");
+        bs_model_files_close(files);
+    }
+    swapping.done = true;
+    pthread_join(thread, NULL);
+    check(mixed == 0 && opened > 0 && opened + refused == TIMES,
+          "swapped all the time: opened %d times, mixed %d, refused %d", opened, mixed,
+          refused);
+    free(json);
+    free(swapping.live);
+    free(swapping.other);
+}
+
 static void test_write(void) {
     struct bs_error error = {0};
     struct model model;
@@ -354,6 +414,7 @@ int main(void) {
     test_refused_folders();
     test_cut_weights();
     test_training_folder();
+    test_swapped();
     test_write();
     test_failed_write();
     test_real_model();
