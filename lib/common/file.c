@@ -2,6 +2,7 @@
 #include "common/file.h"
 
 #include "common/log.h"
+#include "common/own_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -269,6 +270,7 @@ struct bs_output {
     char *path;      /* as the user gave it; NULL for stdout */
     char *target;    /* the final name, links followed; NULL if written in place */
     char *temporary; /* its name until then */
+    struct bs_own_file written, replaced;
     struct bs_buffer pending;
     int64_t end; /* of a file that is written in place, when nobody else writes to it */
     bool failed;
@@ -280,6 +282,8 @@ static const char *output_name(const struct bs_output *output) {
 }
 
 static void output_free(struct bs_output *output) {
+    bs_own_file_unmark(&output->written);
+    bs_own_file_unmark(&output->replaced);
     bs_buffer_free(&output->pending);
     free(output->temporary);
     free(output->target);
@@ -346,6 +350,15 @@ static int open_in_place(struct bs_output *output, struct bs_error *error) {
     return BS_OK;
 }
 
+/* `replaced` NULL: nothing is there yet. */
+static void mark_own(struct bs_output *output, const struct stat *replaced) {
+    struct stat written;
+    if (!fstat(output->fd, &written))
+        bs_own_file_mark(&output->written, &written);
+    if (replaced)
+        bs_own_file_mark(&output->replaced, replaced);
+}
+
 static int open_path(struct bs_output *output, const char *path, struct bs_error *error) {
     struct stat there;
     bool is_there = stat(path, &there) == 0;
@@ -365,6 +378,7 @@ static int open_path(struct bs_output *output, const char *path, struct bs_error
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot resolve", path);
     if (open_temporary(output, error))
         return error->code;
+    mark_own(output, is_there ? &there : NULL);
     return is_there ? bs_take_access(output->temporary, &there, path, error)
                     : bs_default_access(output->temporary, 0666, path, error);
 }

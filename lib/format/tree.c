@@ -1,5 +1,6 @@
 /* Trees: each file of a folder or an archive is a text, its folder's name the label. */
 #include "common/log.h"
+#include "common/own_files.h"
 #include "format/archive.h"
 #include "format/codec.h"
 #include "format/decompress.h"
@@ -64,19 +65,31 @@ static void end(struct bs_reader *reader) {
     reader->state = NULL;
 }
 
+/* Hidden, or written by this process: its output has nothing to say about itself. */
+static bool is_left_out(const FTSENT *entry) {
+    if (entry->fts_level == 0 || (entry->fts_info != FTS_F && entry->fts_info != FTS_D))
+        return false;
+    if (entry->fts_name[0] == '.')
+        return true;
+    bool own = bs_own_file_is(entry->fts_statp);
+    if (own)
+        bs_detail("%s: is left out: it is output", entry->fts_path);
+    return own;
+}
+
 static int next_in_folder(struct tree *tree, const char **path, struct bs_error *error) {
     FTSENT *entry;
     errno = 0;
     while ((entry = fts_read(tree->folder))) {
-        bool is_hidden = entry->fts_level > 0 && entry->fts_name[0] == '.';
-        if (is_hidden && entry->fts_info == FTS_D)
+        bool left_out = is_left_out(entry);
+        if (left_out && entry->fts_info == FTS_D)
             fts_set(tree->folder, entry, FTS_SKIP);
         if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR ||
             entry->fts_info == FTS_NS) {
             errno = entry->fts_errno;
             return bs_fail_errno(error, BS_DATA, "%s: cannot read", entry->fts_path);
         }
-        if (entry->fts_info == FTS_F && !is_hidden) {
+        if (entry->fts_info == FTS_F && !left_out) {
             tree->access_path = entry->fts_path;
             *path = entry->fts_path + tree->root_size;
             return BS_OK;

@@ -158,6 +158,12 @@ static int check_entry(const char *folder, const char *name, void *context,
                    folder, name);
 }
 
+static void mark_own(struct bs_run_folder *folder) {
+    struct stat status;
+    if (!stat(folder->path, &status))
+        bs_own_file_mark(&folder->own, &status);
+}
+
 static int take_lock(struct bs_run_folder *folder, struct bs_error *error) {
     char *path = bs_run_folder_file(folder, "lock");
     if (!path)
@@ -188,6 +194,8 @@ int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
         code = bs_model_write_sweep(path, error);
     if (code)
         bs_run_folder_close(folder);
+    else
+        mark_own(folder);
     return code;
 }
 
@@ -210,6 +218,7 @@ void bs_run_folder_close(struct bs_run_folder *folder) {
         free(lock);
         rmdir(folder->path);
     }
+    bs_own_file_unmark(&folder->own);
     bs_unlock(folder->lock);
     free(folder->path);
     *folder = (struct bs_run_folder){.lock = -1};

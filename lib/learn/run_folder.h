@@ -18,6 +18,7 @@
 #define BS_LEARN_RUN_FOLDER_H
 
 #include "common/file.h"
+#include "common/own_files.h"
 
 #include <stdint.h>
 
@@ -25,11 +26,13 @@ struct bs_run_folder {
     char *path;
     int lock;
     bool created; /* it was not there before */
+    struct bs_own_file own;
 };
 
 /* Makes the folder if need be, and takes its lock. BS_USAGE if another process has it,
  * or if the folder holds things that are not a run's, which are never touched;
- * BS_RESOURCE if it cannot be made. */
+ * BS_RESOURCE if it cannot be made. The texts of a folder around it do not count it in.
+ */
 int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
                        struct bs_error *error) BS_MUST_CHECK;
 /* Gives the lock back. A folder that was created and holds no checkpoint goes away. */

@@ -5,6 +5,7 @@
 #include "store/model_write.h"
 
 #include "common/file.h"
+#include "common/own_files.h"
 #include "store/bundle.h"
 #include "store/config_json.h"
 #include "store/tensor_names.h"
@@ -27,6 +28,7 @@ struct bs_model_writing {
     char *temporary; /* the name until then */
     bool replaces;
     struct stat replaced; /* as it was at the beginning */
+    struct bs_own_file own[2];
 };
 
 /* The tensors under the names that are written; `values` holds converted ones. */
@@ -213,7 +215,18 @@ static struct bs_model_writing *writing_new(const char *path) {
     return NULL;
 }
 
+/* When it is filled: a bundle comes to its temporary name by being renamed, too. */
+static void mark_own(struct bs_model_writing *writing) {
+    struct stat written;
+    if (!stat(writing->temporary, &written))
+        bs_own_file_mark(&writing->own[0], &written);
+    if (writing->replaces)
+        bs_own_file_mark(&writing->own[1], &writing->replaced);
+}
+
 static void writing_free(struct bs_model_writing *writing) {
+    for (int i = 0; i < 2; i++)
+        bs_own_file_unmark(&writing->own[i]);
     free(writing->temporary);
     free(writing->path);
     free(writing);
@@ -262,11 +275,13 @@ static int begin(struct bs_model_writing **result, const char *path, bool bundle
         return code;
     }
     code = fill(writing, bundle, parts, error);
-    if (code)
+    if (code) {
         bs_model_write_abandon(writing);
-    else
-        *result = writing;
-    return code;
+        return code;
+    }
+    mark_own(writing);
+    *result = writing;
+    return BS_OK;
 }
 
 int bs_model_write_begin(struct bs_model_writing **writing, const char *path,

@@ -285,6 +285,42 @@ bs-tokenize: odd.tar: ../pos/a: leads upwards; such members are left out"
     err_is ''
 }
 
+@test "a folder is read without what is written into it" {
+    mkdir -p texts/positive texts/negative
+    echo good >texts/positive/a
+    echo awful >texts/negative/b
+    cd texts
+    both=$'negative/b negative\npositive/a positive'
+    for before in nothing the_same; do
+        go tool tokenize -m "$TINY" -t jsonl --rejects rejects .
+        status_is 0
+        err_is ''
+        [ "$(files)" = "$both" ]
+        [ ! -s rejects ]
+    done
+    rm rejects
+    for before in nothing the_same; do
+        go tool tokenize -m "$TINY" -t jsonl -o answers .
+        status_is 0
+        out_is ''
+        err_is ''
+        cp answers out
+        [ "$(files)" = "$both" ]
+    done
+    rm answers
+    for before in nothing the_same; do
+        go tool export -m "$TINY" -t bundle -o model.bs .
+        status_is 0
+        err_has 'logits of 2 texts'
+    done
+    rm model.bs
+    for before in nothing the_same; do
+        go tool train -m "$TINY" -o run --max-steps 1 .
+        status_is 0
+        err_has '2 examples to train on, 0 to evaluate, 2 labels'
+    done
+}
+
 # Three seconds a run; memory is bounded to a few times the line.
 @test "a line of 100 MB" {
     perl -e 'print "awful\n", "a" x 1e8, "\nfine\n"' >texts
