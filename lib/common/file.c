@@ -158,7 +158,7 @@ bool bs_is_same_file(const char *path, const char *other) {
 bool bs_is_stdout(const char *path) {
     struct stat status;
     return is_open_at(STDOUT_FILENO, path) && !fstat(STDOUT_FILENO, &status) &&
-           !S_ISCHR(status.st_mode);
+           !S_ISCHR(status.st_mode) && !S_ISLNK(status.st_mode);
 }
 
 bool bs_await(int fd, short events) {
@@ -326,10 +326,17 @@ int bs_default_access(const char *path, mode_t mode, const char *name,
     return BS_OK;
 }
 
+/* What stands in for a closed stream (front/tool.h), an O_PATH, fails when it is tried.
+ */
+static bool may_write(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return (flags & O_ACCMODE) != O_RDONLY || (flags & O_PATH);
+}
+
 /* Standard output or error, if `path` is what that is anyway, else -1. */
 static int standard_stream(const char *path) {
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
-        if (is_open_at(fd, path) && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
+        if (is_open_at(fd, path) && may_write(fd))
             return fd;
     return -1;
 }

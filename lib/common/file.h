@@ -34,7 +34,7 @@ bool bs_file_exists(const char *path);
 /* Whether two paths name one file, there or yet to be made. "-" is standard input or
  * output. False of devices and pipes, which several may use. */
 bool bs_is_same_file(const char *path, const char *other);
-/* Whether standard output is that file or pipe; false of devices. */
+/* Whether standard output is that file or pipe; false of devices, and if it is closed. */
 bool bs_is_stdout(const char *path);
 bool bs_is_directory(const char *path);
 

@@ -26,13 +26,20 @@ static void check_stdout(void) {
     _exit(BS_RESOURCE);
 }
 
-/* A file opened later must not become descriptor 0, 1 or 2. The stand-in is open in the
- * direction nobody uses, so that reads and writes still fail. */
+/* A link itself can be neither read nor written, nor opened by way of /dev/stdout, whose
+ * paths are below /proc, too. Without that /dev/null does, in the direction nobody uses.
+ */
+static int open_stand_in(int fd) {
+    int stand_in = open("/proc/self", O_PATH | O_NOFOLLOW);
+    return stand_in < 0 ? open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) : stand_in;
+}
+
+/* A file opened later must not become descriptor 0, 1 or 2; reads and writes still fail.
+ */
 static void fill_descriptors(void) {
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-            if (open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
-                _exit(BS_RESOURCE);
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open_stand_in(fd) < 0)
+            _exit(BS_RESOURCE);
 }
 
 void bs_tool_start(void) {

@@ -146,6 +146,31 @@ make_node() {
     done
 }
 
+@test "a standard stream that is closed fails by its path, too" {
+    echo good >texts
+    printf 'label\ttext\npos\tgood\nneg\n' >few.tsv
+    printf 'predicted\tprobability\tlabel\na\t0.5\ta\n' >p.tsv
+    for path in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
+        for command in "tokenize -m $TINY texts" "predict -m $TINY texts" "eval -q p.tsv"; do
+            : >out
+            status=0
+            # shellcheck disable=SC2086
+            tool $command -o $path >&- 2>err || status=$?
+            status_is 5
+            err_is "bs-${command%% *}: $path: cannot write: Bad file descriptor"
+        done
+    done
+    status=0
+    tool tokenize -m "$TINY" --rejects /dev/stderr few.tsv >out 2>&- || status=$?
+    status_is 5
+    status=0
+    tool tokenize -m "$TINY" -o /dev/stdout --rejects /dev/stderr few.tsv >&- 2>&- || status=$?
+    status_is 5
+    go tool tokenize -m "$TINY" /dev/stdin <&-
+    status_is 4
+    out_is ''
+}
+
 @test "-o names a device: it is written to, not replaced; a full one is exit 5" {
     make_node full 7
     make_node null 3
