@@ -232,6 +232,8 @@ char *bs_path_follow(const char *path) {
 
 int bs_sync_directory(const char *path, struct bs_error *error) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES)
+        return BS_OK; /* it may be written, not read: a drop box */
     if (fd < 0)
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot open folder", path);
     /* Some file systems cannot sync a folder and say so with EINVAL. */

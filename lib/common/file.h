@@ -53,7 +53,7 @@ int bs_remove_tree(const char *path, struct bs_error *error) BS_MUST_CHECK;
 int bs_rename_durable(const char *from, const char *to,
                       struct bs_error *error) BS_MUST_CHECK;
 
-/* fsync of a folder. */
+/* fsync of a folder; one that may not be read cannot be synced, which is fine. */
 int bs_sync_directory(const char *path, struct bs_error *error) BS_MUST_CHECK;
 
 /* Writes a whole file: temporary sibling, fsync, rename, fsync of the folder. */

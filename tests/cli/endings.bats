@@ -24,6 +24,7 @@ setup() {
 teardown() {
     leave_disk
     [ ! -d locked ] || chmod -R u+w locked sealed
+    [ ! -d box ] || chmod 755 box
 }
 
 # ---- standard output ------------------------------------------------------------------
@@ -160,6 +161,21 @@ went_wrong() {
     diff -r locked before
     diff -r sealed model
     [ ! -e run ]
+}
+
+@test "a folder that may be written and not read takes outputs" {
+    mkdir box
+    chmod 333 box
+    for command in "$tokenize -o box/ids" "$tokenize -o box/ids --rejects box/none" \
+        "$eval -o box/scores" 'export -q -m model -t bundle -o box/bundle' \
+        'export -q -m model -t hf -o box/copy' 'export -q -m model -t hf -o box/copy'; do
+        go_as_user "$BIN"/bs-$command
+        status_is 0
+        out_is ''
+        err_is ''
+    done
+    chmod 755 box
+    [ "$(ls box | paste -sd ' ')" = 'bundle copy ids none scores' ]
 }
 
 # ---- signals --------------------------------------------------------------------------
