@@ -381,10 +381,13 @@ static void check_rejects(const struct bs_options *options, struct argp_state *s
         argp_error(state, "--rejects and the output are both standard output");
     if (output && bs_is_same_file(rejects, output))
         argp_error(state, "--rejects and the output are both %s", output);
-    for (size_t i = 0; i < options->n_paths; i++)
-        if (strcmp(options->paths[i], "-") != 0 &&
-            bs_is_same_file(rejects, options->paths[i]))
-            argp_error(state, "--rejects would replace the input %s", options->paths[i]);
+    for (size_t i = 0; i < options->n_paths || i == 0; i++) {
+        const char *path = options->n_paths ? options->paths[i] : "-";
+        bool is_stdin = strcmp(path, "-") == 0;
+        if (bs_is_same_file(rejects, is_stdin ? "/dev/stdin" : path))
+            argp_error(state, "--rejects would replace the input %s",
+                       is_stdin ? rejects : path);
+    }
 }
 
 /* A training folder stands for its best checkpoint or its last. */

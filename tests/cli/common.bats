@@ -259,6 +259,20 @@ some_files() {
     done
 }
 
+@test "rejects do not replace what is read from standard input: exit 2" {
+    some_files
+    cp rows.tsv kept
+    for command in "$tokenize" "$predict" "$label" "$train"; do
+        # shellcheck disable=SC2086
+        for input in '' - /dev/stdin; do
+            refused ${command%rows.tsv} $input --rejects ./rows.tsv \
+                '--rejects would replace the input' <rows.tsv
+            cmp rows.tsv kept
+        done
+    done
+    refused eval -q --rejects ./p.tsv '--rejects would replace the input ./p.tsv' <p.tsv
+}
+
 @test "what goes to standard output is not mixed: exit 2; beside it there is room" {
     some_files
     for command in "$tokenize" "$predict" "$eval" "$label" "$train"; do
