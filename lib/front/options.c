@@ -406,6 +406,9 @@ static bool is_of_model(const char *path, const char *model) {
 
 int bs_options_check_output(const struct bs_options *options, const char *option,
                             const char *path, struct bs_error *error) {
+    if (path && !*path)
+        return bs_fail(error, BS_USAGE,
+                       "%s is given an empty path; name a file, or leave it out", option);
     if (!path || !options->model || !is_of_model(path, options->model))
         return BS_OK;
     return bs_fail(error, BS_USAGE, "%s %s is a file of the model %s; choose another",

@@ -126,9 +126,9 @@ void bs_options_parse(const struct bs_command *command, int argc, char **argv,
 
 void bs_options_free(struct bs_options *options);
 
-/* BS_USAGE if `path`, which `option` names as an output, is the bundle -m or a file that
- * is read from that directory, there or yet to be made. bs_options_parse has done so with
- * -o and --rejects. NULL is fine. */
+/* BS_USAGE if `path`, which `option` names as an output, is empty, the bundle -m or a
+ * file that is read from that directory, there or yet to be made. bs_options_parse has
+ * done so with -o and --rejects. NULL is fine. */
 int bs_options_check_output(const struct bs_options *options, const char *option,
                             const char *path, struct bs_error *error) BS_MUST_CHECK;
 

@@ -259,6 +259,23 @@ some_files() {
     done
 }
 
+@test "an empty path, such as of a variable that is not set: exit 2" {
+    some_files
+    for command in "$tokenize" "$predict" "$eval" "$label"; do
+        for option in -o --rejects; do
+            # shellcheck disable=SC2086
+            refused $command $option '' "$option is given an empty path"
+        done
+    done
+    : >log
+    refused predict -m "$TINY" --follow log --state '' '--state is given an empty path'
+    # shellcheck disable=SC2086
+    refused $train --log '' '--log is given an empty path'
+    # shellcheck disable=SC2086
+    refused $train -o '' '-o FOLDER is needed'
+    refused export -m "$TINY" -t hf -o '' '-o PATH is needed'
+}
+
 @test "rejects do not replace what is read from standard input: exit 2" {
     some_files
     cp rows.tsv kept

@@ -224,7 +224,7 @@ static int check_files(const struct bs_options *options, const struct train_opti
 int train_options_check(const struct bs_options *options, const struct train_options *own,
                         struct bs_error *error) {
     bool evaluates = own->eval_data || own->settings.eval_fraction > 0;
-    if (!own->output && !own->check)
+    if ((!own->output || !*own->output) && !own->check)
         return bs_fail(error, BS_USAGE, "-o FOLDER is needed: where checkpoints go");
     if (own->log && (is_dash(own->log) || bs_is_stdout(own->log)))
         return bs_fail(
