@@ -205,6 +205,17 @@ value() {
     err_is 'bs-eval: required accuracy>0.666667, but it is 0.666667'
 }
 
+@test "an output that cannot be written is told before anything is read" {
+    echo earlier >rejects
+    mkfifo never
+    exec 7<>never
+    go timeout 10 "$BIN/bs-eval" -o nowhere/report --rejects rejects never 7>&-
+    status_is 5
+    err_is 'bs-eval: nowhere/report: cannot create: No such file or directory'
+    [ "$(cat rejects)" = earlier ]
+    exec 7>&-
+}
+
 @test "a requirement on no metric is exit 2, before anything is written" {
     go eval_ --require 'f1:maybe>0' -o report "$GOLDEN/two.jsonl"
     status_is 2

@@ -90,22 +90,12 @@ static void say_what_is_missing(const struct bs_metric_table *table) {
                 table->n_without == 1 ? " that has" : "s that have");
 }
 
-static int write_report(const struct bs_metric_table *table, const char *path,
+static int write_report(const struct bs_metric_table *table, struct bs_output *output,
                         struct bs_error *error) {
     struct bs_buffer text = {0};
-    struct bs_output *output = NULL;
-    int code = BS_OK;
-    if (!report_table(table, &text))
-        code = bs_fail_memory(error, text.size, "the report");
-    else
-        code = bs_output_open(&output, path, error);
-    if (!code) {
-        code = bs_output_write(output, bs_buffer_span(&text), error);
-        if (!bs_tool_keeps_output(code))
-            bs_output_abandon(output);
-        else
-            code = bs_output_commit(output, error);
-    }
+    int code = report_table(table, &text)
+                   ? bs_output_write(output, bs_buffer_span(&text), error)
+                   : bs_fail_memory(error, text.size, "the report");
     bs_buffer_free(&text);
     return code;
 }
@@ -120,7 +110,8 @@ static const char *input_name(const struct bs_options *options) {
 /* Scores what was collected. A metric that is required and unknown stops it before
  * anything is written. */
 static int score(struct bs_metrics *metrics, const struct bs_options *options,
-                 const struct settings *settings, struct bs_error *error) {
+                 const struct settings *settings, struct bs_output *output,
+                 struct bs_error *error) {
     struct bs_metric_options scoring = {.resamples = (int)settings->resamples,
                                         .seed = options->seed,
                                         .confusion = settings->confusion,
@@ -135,7 +126,7 @@ static int score(struct bs_metrics *metrics, const struct bs_options *options,
     say_what_is_missing(&table);
     int code = requirements_check(settings->requirements, settings->n_requirements,
                                   &table, &verdict);
-    int written = code == BS_USAGE ? BS_OK : write_report(&table, options->output, error);
+    int written = code == BS_USAGE ? BS_OK : write_report(&table, output, error);
     bs_metric_table_free(&table);
     if (!written && code)
         *error = verdict;
@@ -164,19 +155,34 @@ static int check_options(const struct bs_options *options, struct bs_error *erro
     return BS_OK;
 }
 
-static int run(const struct bs_options *options, const struct settings *settings,
-               struct bs_error *error) {
+static int evaluate(const struct bs_options *options, const struct settings *settings,
+                    struct bs_output *output, struct bs_error *error) {
     struct bs_metrics *metrics = NULL;
-    if (check_options(options, error) || bs_metrics_new(&metrics, error))
+    if (bs_metrics_new(&metrics, error))
         return error->code;
     int code = options->model ? collect_labelled(options, metrics, error)
                               : collect_predictions(options, metrics, error);
     if ((code == BS_OK || code == BS_REJECTED) && !bs_tool_signal()) {
-        int scored = score(metrics, options, settings, error);
+        int scored = score(metrics, options, settings, output, error);
         code = scored ? scored : code;
     }
     bs_metrics_free(metrics);
     return code;
+}
+
+/* An output that cannot be written is told before the work, not after it. */
+static int run(const struct bs_options *options, const struct settings *settings,
+               struct bs_error *error) {
+    struct bs_output *output;
+    if (check_options(options, error) || bs_output_open(&output, options->output, error))
+        return error->code;
+    int code = evaluate(options, settings, output, error);
+    if (!bs_tool_keeps_output(code)) {
+        bs_output_abandon(output);
+        return code;
+    }
+    int written = bs_output_commit(output, error);
+    return written ? written : code;
 }
 
 int main(int argc, char **argv) {
