@@ -14,6 +14,23 @@ enum { MOST_CLASSES = 1000 };
  * six digits of a report. */
 static const double rounding = 1e-6;
 
+static const char *const score_names[BS_SCORE_CLASSES + 1] = {
+    "accuracy",
+    "macro_f1",
+    "macro_precision",
+    "macro_recall",
+    "weighted_f1",
+    "weighted_precision",
+    "weighted_recall",
+    "micro_f1",
+    "micro_precision",
+    "micro_recall",
+    "matthews_correlation",
+    "log_loss",
+    "expected_calibration_error",
+    "roc_auc",
+    NULL};
+
 struct bs_metrics {
     struct bs_name_table names;
     struct bs_scored *records;
@@ -280,22 +297,8 @@ static struct bs_interval proportion(double right, double n) {
 
 static bool add_scores(struct bs_metric_table *table, const double *values,
                        const struct bs_interval *intervals) {
-    static const char *const names[BS_SCORE_CLASSES] = {"accuracy",
-                                                        "macro_f1",
-                                                        "macro_precision",
-                                                        "macro_recall",
-                                                        "weighted_f1",
-                                                        "weighted_precision",
-                                                        "weighted_recall",
-                                                        "micro_f1",
-                                                        "micro_precision",
-                                                        "micro_recall",
-                                                        "matthews_correlation",
-                                                        "log_loss",
-                                                        "expected_calibration_error",
-                                                        "roc_auc"};
     for (int i = 0; i < BS_SCORE_CLASSES; i++)
-        if (!add_score(table, names[i], NULL, values[i], intervals[i]))
+        if (!add_score(table, score_names[i], NULL, values[i], intervals[i]))
             return false;
     return true;
 }
@@ -427,4 +430,21 @@ const struct bs_metric *bs_metric_find(const struct bs_metric_table *table,
         if (bs_span_is(name, table->metrics[i].name))
             return &table->metrics[i];
     return NULL;
+}
+
+static bool is_among(struct bs_span name, const char *const *names) {
+    while (*names && !bs_span_is(name, *names))
+        names++;
+    return *names;
+}
+
+bool bs_metric_is_name(struct bs_span name) {
+    static const char *const counts[] = {"support", "abstained", "rejected", NULL};
+    static const char *const of_labels[] = {"f1",      "precision", "recall",
+                                            "support", "confusion", NULL};
+    const char *colon = memchr(name.data, ':', name.size);
+    if (!colon)
+        return is_among(name, score_names) || is_among(name, counts);
+    struct bs_span stem = bs_span(name.data, (size_t)(colon - name.data));
+    return is_among(stem, of_labels) || is_among(stem, score_names); /* :low, :high */
 }

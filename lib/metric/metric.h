@@ -106,4 +106,7 @@ void bs_metric_table_free(struct bs_metric_table *table);
 const struct bs_metric *bs_metric_find(const struct bs_metric_table *table,
                                        struct bs_span name);
 
+/* Whether a table may have it, of whatever labels. */
+bool bs_metric_is_name(struct bs_span name);
+
 #endif

@@ -205,6 +205,22 @@ value() {
     err_is 'bs-eval: required accuracy>0.666667, but it is 0.666667'
 }
 
+@test "a requirement on what no report has is exit 2, before anything is read" {
+    for name in nosuch f1 macro_f2:low accurac; do
+        go eval_ -q --require "$name>0.5" missing.tsv
+        status_is 2
+        out_is ''
+        err_has "--require $name>0.5: there is no such metric; "
+    done
+    go eval_ -q --resamples 2 --confusion "$GOLDEN/two.jsonl"
+    sed 1d out | cut -f 1 >names
+    has_lines names 20
+    while read -r name; do
+        go eval_ -q --require "$name>0.5" missing.tsv
+        status_is 4
+    done <names
+}
+
 @test "an output that cannot be written is told before anything is read" {
     echo earlier >rejects
     mkfifo never

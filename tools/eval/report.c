@@ -26,6 +26,11 @@ int requirement_parse(const char *text, struct requirement *requirement,
     *requirement =
         (struct requirement){.name = bs_span(text, (size_t)(place - text)), .text = text};
     memcpy(requirement->comparison, place, size);
+    if (!bs_metric_is_name(requirement->name))
+        return bs_fail(error, BS_USAGE,
+                       "--require %s: there is no such metric; accuracy and macro_f1 are "
+                       "two, f1:LABEL is one of a label",
+                       text);
     return bs_parse_real(place + size, "the number behind --require", -DBL_MAX, DBL_MAX,
                          &requirement->value, error);
 }

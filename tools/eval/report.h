@@ -12,7 +12,7 @@ struct requirement {
     const char *text;
 };
 
-/* BS_USAGE if it is no requirement. */
+/* BS_USAGE if it is no requirement, or names what no report has. */
 int requirement_parse(const char *text, struct requirement *requirement,
                       struct bs_error *error) BS_MUST_CHECK;
 
