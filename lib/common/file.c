@@ -321,9 +321,13 @@ int bs_take_access(const char *path, const struct stat *replaced, const char *na
 
 int bs_default_access(const char *path, mode_t mode, const char *name,
                       struct bs_error *error) {
+    struct stat status;
     mode_t mask = umask(0);
     umask(mask);
-    if (chmod(path, mode & ~mask))
+    mode &= ~mask;
+    if (!stat(path, &status))
+        mode |= status.st_mode & S_ISGID;
+    if (chmod(path, mode))
         return bs_fail_errno(error, BS_RESOURCE, "%s: cannot set its mode", name);
     return BS_OK;
 }

@@ -71,7 +71,8 @@ char *bs_path_follow(const char *path) BS_MUST_CHECK;
  * `name` is for messages. BS_RESOURCE if permissions cannot be set. */
 int bs_take_access(const char *path, const struct stat *replaced, const char *name,
                    struct bs_error *error) BS_MUST_CHECK;
-/* Gives it `mode`, less what the process's mask takes away. */
+/* Gives it `mode`, less what the process's mask takes away. A new folder keeps what it
+ * has of the one around it: that what is made in it belongs to its group. */
 int bs_default_access(const char *path, mode_t mode, const char *name,
                       struct bs_error *error) BS_MUST_CHECK;
 

@@ -178,6 +178,18 @@ went_wrong() {
     [ "$(ls box | paste -sd ' ')" = 'bundle copy ids none scores' ]
 }
 
+@test "a new folder keeps the group of a folder that hands its group on" {
+    mkdir shared
+    chmod 2775 shared
+    umask 027
+    go tool export -q -m model -t hf -o shared/copy
+    status_is 0
+    [ "$(stat -c %a shared/copy)" = 2750 ]
+    go tool export -q -m model -t bundle -o shared/bundle
+    status_is 0
+    [ "$(stat -c %a shared/bundle)" = 640 ]
+}
+
 # ---- signals --------------------------------------------------------------------------
 
 # The tools reading from a pipe, behind their names; -o where one has it.
