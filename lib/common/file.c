@@ -332,8 +332,7 @@ int bs_default_access(const char *path, mode_t mode, const char *name,
     return BS_OK;
 }
 
-/* What stands in for a closed stream (front/tool.h), an O_PATH, fails when it is tried.
- */
+/* What stands in for a closed stream (front/tool.c), an O_PATH, fails when used. */
 static bool may_write(int fd) {
     int flags = fcntl(fd, F_GETFL);
     return (flags & O_ACCMODE) != O_RDONLY || (flags & O_PATH);

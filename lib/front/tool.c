@@ -26,16 +26,15 @@ static void check_stdout(void) {
     _exit(BS_RESOURCE);
 }
 
-/* A link itself can be neither read nor written, nor opened by way of /dev/stdout, whose
- * paths are below /proc, too. Without that /dev/null does, in the direction nobody uses.
- */
+/* A link itself can be neither read nor written, nor opened by way of /dev/stdout. That
+ * leads through /proc; without it /dev/null does, in the direction nobody uses. */
 static int open_stand_in(int fd) {
     int stand_in = open("/proc/self", O_PATH | O_NOFOLLOW);
     return stand_in < 0 ? open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) : stand_in;
 }
 
-/* A file opened later must not become descriptor 0, 1 or 2; reads and writes still fail.
- */
+/* A file opened later must not become descriptor 0, 1 or 2. Reads and writes still fail,
+ * as on what is closed. */
 static void fill_descriptors(void) {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open_stand_in(fd) < 0)

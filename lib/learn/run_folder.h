@@ -31,8 +31,7 @@ struct bs_run_folder {
 
 /* Makes the folder if need be, and takes its lock. BS_USAGE if another process has it,
  * or if the folder holds things that are not a run's, which are never touched;
- * BS_RESOURCE if it cannot be made. The texts of a folder around it do not count it in.
- */
+ * BS_RESOURCE if it cannot be made. Whoever reads a folder around it leaves it out. */
 int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
                        struct bs_error *error) BS_MUST_CHECK;
 /* Gives the lock back. A folder that was created and holds no checkpoint goes away. */

@@ -291,7 +291,7 @@ bs-tokenize: odd.tar: ../pos/a: leads upwards; such members are left out"
     echo awful >texts/negative/b
     cd texts
     both=$'negative/b negative\npositive/a positive'
-    for before in nothing the_same; do
+    for _ in before again; do
         go tool tokenize -m "$TINY" -t jsonl --rejects rejects .
         status_is 0
         err_is ''
@@ -299,7 +299,7 @@ bs-tokenize: odd.tar: ../pos/a: leads upwards; such members are left out"
         [ ! -s rejects ]
     done
     rm rejects
-    for before in nothing the_same; do
+    for _ in before again; do
         go tool tokenize -m "$TINY" -t jsonl -o answers .
         status_is 0
         out_is ''
@@ -308,13 +308,13 @@ bs-tokenize: odd.tar: ../pos/a: leads upwards; such members are left out"
         [ "$(files)" = "$both" ]
     done
     rm answers
-    for before in nothing the_same; do
+    for _ in before again; do
         go tool export -m "$TINY" -t bundle -o model.bs .
         status_is 0
         err_has 'logits of 2 texts'
     done
     rm model.bs
-    for before in nothing the_same; do
+    for _ in before again; do
         go tool train -m "$TINY" -o run --max-steps 1 .
         status_is 0
         err_has '2 examples to train on, 0 to evaluate, 2 labels'
