@@ -95,8 +95,13 @@ int run_save(struct run *run, struct bs_error *error) {
     char *path = bs_run_folder_checkpoint(folder, run->state.step);
     if (!path)
         return bs_fail_memory(error, strlen(folder->path), "a path");
-    int code = write_checkpoint(run, path, error);
+    int code = bs_run_folder_check(folder, error);
+    if (!code)
+        code = write_checkpoint(run, path, error);
     free(path);
+    /* It may have gone away meanwhile, which is the better reason. */
+    if (code == BS_RESOURCE && bs_run_folder_check(folder, error))
+        return error->code;
     if (!code)
         code = bs_run_folder_settle(folder, run->state.step, run->state.best_step, error);
     if (!code)

@@ -176,20 +176,25 @@ static int take_lock(struct bs_run_folder *folder, struct bs_error *error) {
     return code;
 }
 
+static int enter(struct bs_run_folder *folder, struct bs_error *error) {
+    int code = BS_OK;
+    folder->created = !bs_is_directory(folder->path);
+    if (folder->created)
+        code = bs_make_directories(folder->path, error);
+    else
+        code = each_entry(folder->path, check_entry, NULL, error);
+    return code ? code : take_lock(folder, error);
+}
+
 int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
                        struct bs_error *error) {
     *folder = (struct bs_run_folder){.path = strdup(path), .lock = -1};
     if (!folder->path)
         return bs_fail_memory(error, strlen(path), "a path");
-    int code = BS_OK;
-    if (bs_is_directory(path)) {
-        code = each_entry(path, check_entry, NULL, error);
-    } else {
-        code = bs_make_directories(path, error);
-        folder->created = !code;
-    }
-    if (!code)
-        code = take_lock(folder, error);
+    int code = enter(folder, error);
+    /* A run that made it and failed took it away meanwhile. */
+    for (int tries = 5; code == BS_RESOURCE && !bs_file_exists(path) && tries; tries--)
+        code = enter(folder, error);
     if (!code)
         code = bs_model_write_sweep(path, error);
     if (code)
@@ -197,6 +202,22 @@ int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
     else
         mark_own(folder);
     return code;
+}
+
+int bs_run_folder_check(const struct bs_run_folder *folder, struct bs_error *error) {
+    struct stat held, there;
+    char *lock = bs_run_folder_file(folder, "lock");
+    if (!lock)
+        return bs_fail_memory(error, strlen(folder->path), "a path");
+    bool same = !fstat(folder->lock, &held) && !stat(lock, &there) &&
+                held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    free(lock);
+    if (same)
+        return BS_OK;
+    return bs_fail(error, BS_RESOURCE,
+                   "%s: was moved or removed while this run trained, which ends here; "
+                   "the same command goes on with it where it lies now",
+                   folder->path);
 }
 
 static int count_checkpoint(const char *folder, const char *name, void *context,
@@ -301,6 +322,8 @@ static bool holds_text(const char *path, struct bs_span text) {
 /* By way of a name that is nobody else's: "log.tsv.XXXXXX" might be kept by people. */
 int bs_run_folder_write_log(const struct bs_run_folder *folder, struct bs_span text,
                             struct bs_error *error) {
+    if (bs_run_folder_check(folder, error))
+        return error->code;
     char *path = bs_run_folder_file(folder, "log.tsv");
     char *new = bs_run_folder_file(folder, new_log);
     int code = BS_OK;
@@ -351,7 +374,7 @@ static int clear_entry(const char *folder, const char *name, void *context,
 
 int bs_run_folder_clear(const struct bs_run_folder *folder, struct bs_error *error) {
     /* `last` first: it never points to what is half gone. */
-    if (remove_entry(folder->path, "last", error) ||
+    if (bs_run_folder_check(folder, error) || remove_entry(folder->path, "last", error) ||
         bs_sync_directory(folder->path, error))
         return error->code;
     return each_entry(folder->path, clear_entry, NULL, error);
@@ -415,7 +438,7 @@ int bs_run_folder_settle(const struct bs_run_folder *folder, int64_t last, int64
     struct kept kept;
     checkpoint_name(last, kept.last);
     checkpoint_name(best ? best : last, kept.best);
-    if (set_link(folder, "last", last, error))
+    if (bs_run_folder_check(folder, error) || set_link(folder, "last", last, error))
         return error->code;
     int code = best ? set_link(folder, "best", best, error)
                     : remove_entry(folder->path, "best", error);

@@ -34,8 +34,13 @@ struct bs_run_folder {
  * BS_RESOURCE if it cannot be made. Whoever reads a folder around it leaves it out. */
 int bs_run_folder_open(struct bs_run_folder *folder, const char *path,
                        struct bs_error *error) BS_MUST_CHECK;
-/* Gives the lock back. A folder that was created and holds no checkpoint goes away. */
+/* Gives the lock back. A folder that was created and holds no checkpoint goes away, but
+ * not what lies under its name if it was moved. */
 void bs_run_folder_close(struct bs_run_folder *folder);
+/* BS_RESOURCE if it was moved or removed: under its name there may be another run now,
+ * or nothing. All that writes or removes here asks first. */
+int bs_run_folder_check(const struct bs_run_folder *folder,
+                        struct bs_error *error) BS_MUST_CHECK;
 
 /* The folder with the state to go on from, a new string: `last`, or without that link
  * (a run was killed within its first save) the newest checkpoint. BS_END if there is no

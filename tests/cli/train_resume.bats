@@ -198,6 +198,53 @@ refused() {
     diff -r --no-dereference "$DIR/base" run
 }
 
+# goes_aside COMMAND...: takes the folder `run` away from a run in the midst of training;
+# whether another one begins under that name or none, the first ends and touches nothing.
+goes_aside() {
+    local other
+    for other in yes ''; do
+        hold run 1
+        "$@"
+        [ -z "$other" ] || "$TRAIN" $ARGS -o run --seed 7 "$DIR/train.tsv" >/dev/null 2>&1
+        [ -z "$other" ] || cp -a run kept
+        open_gate
+        ends 5
+        wait $!
+        err_has 'bs-train: run: was moved or removed while this run trained, which ends here; the same command goes on with it where it lies now'
+        if [ -n "$other" ]; then
+            diff -r --no-dereference kept run
+            rm -r run kept
+        fi
+        [ ! -e run ]
+        [ ! -d aside ] || finishes aside
+        rm -rf aside
+    done
+}
+
+@test "a folder that is moved while its run trains: exit 5, another run's is not touched" {
+    goes_aside mv run aside
+}
+
+@test "a folder that is removed while its run trains: exit 5, another run's is not touched" {
+    goes_aside rm -r run
+}
+
+@test "a run that fails before its first save leaves alone what took its folder's place" {
+    mkfifo in
+    exec 8<>in
+    head -n 1 "$DIR/train.tsv" >&8
+    launch train $ARGS -o run -f tsv in
+    wait_until 60 pipe_is_empty 8
+    wait_until 60 [ -e run/lock ]
+    mv run aside
+    mkdir run
+    touch run/lock run/log.tsv
+    exec 8>&-
+    ends 4
+    [ -e run/lock ]
+    [ -e run/log.tsv ]
+}
+
 @test "a folder of other things is not written to" {
     mkdir "$DIR/foreign"
     echo mine >"$DIR/foreign/notes.txt"

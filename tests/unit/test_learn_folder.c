@@ -12,12 +12,15 @@ static char scratch[] = "/tmp/test_learn_folder.XXXXXX";
 static char *path; /* of the run */
 static const char
     *vanishes; /* a file that whoever holds it removes before the next lock */
+static const char *folder_vanishes; /* and then the folder */
 
 /* Stands before the C library's. */
 int flock(int fd, int operation) {
     if (vanishes)
         unlink(vanishes);
-    vanishes = NULL;
+    if (folder_vanishes)
+        rmdir(folder_vanishes);
+    vanishes = folder_vanishes = NULL;
     return (int)syscall(SYS_flock, fd, operation);
 }
 
@@ -95,6 +98,50 @@ static void test_vanished(void) {
     free(name);
 }
 
+/* Two runs begin in a folder that is not there, and the first fails at once. */
+static void test_vanished_folder(void) {
+    struct bs_run_folder folder;
+    struct bs_error error = {0};
+    char *place = bs_path_join(scratch, "both"), *lock = bs_path_join(place, "lock");
+    vanishes = lock;
+    folder_vanishes = place;
+    check(!bs_run_folder_open(&folder, place, &error) && bs_file_exists(lock),
+          "a folder that vanished is made again %s", error.text);
+    bs_run_folder_close(&folder);
+    check(!bs_file_exists(place), "and is its own");
+    free(lock);
+    free(place);
+}
+
+/* Moved away, with another run's folder under its name. */
+static void test_moved(void) {
+    struct bs_run_folder folder, other;
+    struct bs_error error = {0};
+    char *place = bs_path_join(scratch, "moving"),
+         *moved = bs_path_join(scratch, "moved");
+    char *log = bs_path_join(place, "log.tsv");
+    check(!bs_run_folder_open(&folder, place, &error) &&
+              !bs_run_folder_check(&folder, &error) && !rename(place, moved),
+          "a folder that is moved %s", error.text);
+    check(bs_run_folder_check(&folder, &error) == BS_RESOURCE &&
+              strstr(error.text, "was moved or removed"),
+          "is missed: %s", error.text);
+    check(!bs_run_folder_open(&other, place, &error) &&
+              !bs_run_folder_write_log(&other, bs_span_of("mine"), &error),
+          "another one %s", error.text);
+    check(bs_run_folder_write_log(&folder, bs_span_of("no"), &error) == BS_RESOURCE &&
+              bs_run_folder_clear(&folder, &error) == BS_RESOURCE &&
+              bs_run_folder_settle(&folder, 1, 0, &error) == BS_RESOURCE,
+          "is not written to");
+    bs_run_folder_close(&folder);
+    check(bs_file_exists(log) && !bs_run_folder_check(&other, &error),
+          "nor taken away %s", error.text);
+    bs_run_folder_close(&other);
+    free(log);
+    free(moved);
+    free(place);
+}
+
 int main(void) {
     struct bs_error error = {0};
     if (!mkdtemp(scratch) || !(path = bs_path_join(scratch, "run"))) {
@@ -105,6 +152,8 @@ int main(void) {
     test_kept();
     test_places();
     test_vanished();
+    test_vanished_folder();
+    test_moved();
     check(!bs_remove_tree(scratch, &error), "cleaned up");
     free(path);
     return tap_end();
