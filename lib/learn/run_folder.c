@@ -1,8 +1,10 @@
 /* Lock, links and checkpoints of an output folder. */
 #include "learn/run_folder.h"
 
+#include "common/log.h"
 #include "learn/state.h"
 #include "learn/table.h"
+#include "store/model_files.h"
 #include "store/model_write.h"
 
 #include <ctype.h>
@@ -127,6 +129,40 @@ static int each_entry(const char *path,
     return code;
 }
 
+/* What a run writes into a checkpoint. */
+static bool is_checkpoint_file(const char *checkpoint, const char *name) {
+    const char *ours;
+    if (type_of(checkpoint, name) == S_IFDIR)
+        return false;
+    for (int i = 0; (ours = bs_model_file_name(i)); i++)
+        if (strcmp(name, ours) == 0)
+            return true;
+    return strcmp(name, BS_STATE_FILE) == 0;
+}
+
+static int find_other(const char *checkpoint, const char *name, void *context,
+                      struct bs_error *error) {
+    char *other = context;
+    (void)error;
+    if (!is_checkpoint_file(checkpoint, name))
+        snprintf(other, NAME_MAX + 1, "%s", name);
+    return BS_OK;
+}
+
+/* What somebody else put into a checkpoint, or ''. A link is removed as one. */
+static int other_file(const char *folder, const char *name, char other[NAME_MAX + 1],
+                      struct bs_error *error) {
+    other[0] = '\0';
+    if (type_of(folder, name) != S_IFDIR)
+        return BS_OK;
+    char *path = bs_path_join(folder, name);
+    if (!path)
+        return bs_fail_memory(error, strlen(name), "a path");
+    int code = each_entry(path, find_other, other, error);
+    free(path);
+    return code;
+}
+
 /* Other people call files log.tsv, too: where no checkpoint lies the heading tells. */
 static int has_heading(const char *folder, bool *has, struct bs_error *error) {
     struct bs_span heading = bs_span_of(bs_table_header), bytes;
@@ -136,6 +172,23 @@ static int has_heading(const char *folder, bool *has, struct bs_error *error) {
                                memcmp(bytes.data, heading.data, heading.size) == 0);
     bs_file_unmap(bytes);
     return BS_OK;
+}
+
+/* One that is gone was another run's. */
+static int check_checkpoint(const char *folder, const char *name, void *context,
+                            struct bs_error *error) {
+    char other[NAME_MAX + 1];
+    (void)context;
+    if (!is_checkpoint(folder, name))
+        return BS_OK;
+    if (other_file(folder, name, other, error))
+        return type_of(folder, name) ? (int)error->code : BS_OK;
+    if (!other[0])
+        return BS_OK;
+    return bs_fail(error, BS_USAGE,
+                   "%s/%s: holds \"%s\", which is not of a run of bs-train; take it "
+                   "away, or choose another folder",
+                   folder, name, other);
 }
 
 static int check_entry(const char *folder, const char *name, void *context,
@@ -151,7 +204,7 @@ static int check_entry(const char *folder, const char *name, void *context,
         has_heading(folder, &ours, error))
         return error->code;
     if (ours)
-        return BS_OK;
+        return check_checkpoint(folder, name, NULL, error);
     return bs_fail(error, BS_USAGE,
                    "%s: holds \"%s\", which is not of a run of bs-train; choose another "
                    "folder",
@@ -345,10 +398,23 @@ static int remove_entry(const char *folder, const char *name, struct bs_error *e
     return code;
 }
 
+static int remove_file(const char *checkpoint, const char *name, struct bs_error *error) {
+    return is_checkpoint_file(checkpoint, name) ? remove_entry(checkpoint, name, error)
+                                                : BS_OK;
+}
+
+/* config.json is the first: without it there is no model. */
+static int empty_checkpoint(const char *path, struct bs_error *error) {
+    const char *name;
+    int code = remove_file(path, "config.json", error);
+    for (int i = 0; !code && (name = bs_model_file_name(i)); i++)
+        code = remove_file(path, name, error);
+    return code ? code : remove_file(path, BS_STATE_FILE, error);
+}
+
 /* Under another name first, which a sweep knows: what is half gone must not look
  * whole. */
-static int remove_checkpoint(const char *folder, const char *name,
-                             struct bs_error *error) {
+static int remove_whole(const char *folder, const char *name, struct bs_error *error) {
     struct bs_buffer going = {0};
     char *path = bs_path_join(folder, name);
     int code = BS_OK;
@@ -359,6 +425,25 @@ static int remove_checkpoint(const char *folder, const char *name,
     else
         code = bs_remove_tree(going.data, error);
     bs_buffer_free(&going);
+    free(path);
+    return code;
+}
+
+/* What somebody else put there stays, under its name. */
+static int remove_checkpoint(const char *folder, const char *name,
+                             struct bs_error *error) {
+    char other[NAME_MAX + 1];
+    if (other_file(folder, name, other, error))
+        return error->code;
+    if (!other[0])
+        return remove_whole(folder, name, error);
+    char *path = bs_path_join(folder, name);
+    if (!path)
+        return bs_fail_memory(error, strlen(name), "a path");
+    bs_warn("%s: is removed, but for \"%s\", which is not of this run; take it away "
+            "before the run is started again",
+            path, other);
+    int code = empty_checkpoint(path, error);
     free(path);
     return code;
 }
@@ -374,7 +459,9 @@ static int clear_entry(const char *folder, const char *name, void *context,
 
 int bs_run_folder_clear(const struct bs_run_folder *folder, struct bs_error *error) {
     /* `last` first: it never points to what is half gone. */
-    if (bs_run_folder_check(folder, error) || remove_entry(folder->path, "last", error) ||
+    if (bs_run_folder_check(folder, error) ||
+        each_entry(folder->path, check_checkpoint, NULL, error) ||
+        remove_entry(folder->path, "last", error) ||
         bs_sync_directory(folder->path, error))
         return error->code;
     return each_entry(folder->path, clear_entry, NULL, error);

@@ -12,7 +12,8 @@
  * between any two of these steps; what is in order is not written again. Other
  * checkpoints than those two are removed. What the folder holds beside all this, or under
  * one of these names without being such a file, link or folder, is never touched: a run
- * does not begin there.
+ * does not begin there. Nor where a checkpoint holds files that a run does not write; one
+ * that gets them while a run goes on is left with them alone when it is to go.
  */
 #ifndef BS_LEARN_RUN_FOLDER_H
 #define BS_LEARN_RUN_FOLDER_H

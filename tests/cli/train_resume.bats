@@ -290,6 +290,36 @@ left_alone() {
     left_alone run 'run: holds "checkpoint-mine"' --restart
 }
 
+@test "what somebody put into a checkpoint is not removed" {
+    cp -a "$DIR/base" run
+    for checkpoint in last best; do
+        echo precious >"run/$checkpoint/predictions.tsv"
+        left_alone run "run/$(readlink run/$checkpoint): holds \"predictions.tsv\", which is not of a run of bs-train; take it away, or choose another folder" --restart
+        rm "run/$checkpoint/predictions.tsv"
+    done
+    mkdir run/best/tokenizer.json.old
+    left_alone run "holds \"tokenizer.json.old\", which"
+    rmdir run/best/tokenizer.json.old
+    finishes run
+}
+
+@test "what somebody puts into a checkpoint while the run goes on stays when it is old" {
+    hold run 1
+    old=$(readlink run/last) # the next save makes another one the last
+    [ "$old" != "$(readlink run/best)" ]
+    echo precious >"run/$old/notes.txt"
+    mkdir "run/$old/bs"
+    open_gate
+    ends 0
+    wait $!
+    cmp through "$DIR/base.out"
+    [ "$(ls "run/$old")" = $'bs\nnotes.txt' ]
+    [ "$(grep -c "run/$old: is removed, but for \"\(bs\|notes.txt\)\", which is not of this run; take it away before the run is started again" err)" = 1 ]
+    left_alone run "run: holds \"$old\", which is not of a run of bs-train"
+    rm -r "run/$old"
+    finishes run
+}
+
 @test "what is called as in a run and is something else is other things" {
     for option in --quiet --restart; do
         mkdir -p new/log.tsv/sub
