@@ -15,7 +15,7 @@ static int add_config(struct bs_sha256 *sha, const struct bs_model_config *confi
         config->vocab_size,        config->hidden_size,
         config->num_hidden_layers, config->num_attention_heads,
         config->intermediate_size, config->max_position_embeddings,
-        config->type_vocab_size,   config->pad_token_id < 0 ? 0 : config->pad_token_id,
+        config->type_vocab_size,   config->pad_token_id,
         config->num_labels};
     const double reals[] = {config->layer_norm_eps, config->hidden_dropout_prob,
                             config->attention_probs_dropout_prob,

@@ -385,6 +385,26 @@ static void test_failed_write(void) {
     free(out);
 }
 
+/* A padding token that is trained makes another model than one that is not. */
+static void test_padding(void) {
+    struct bs_error error = {0};
+    struct model model;
+    make_model(&model, true);
+    char *path = save(&model, "padded");
+    struct bs_model_files *padded = open_it(path, &error);
+    free(path);
+    char json[1024];
+    snprintf(json, sizeof json, "{\"pad_token_id\":null,%s", config_json + 1);
+    model.json = json;
+    path = save(&model, "unpadded");
+    struct bs_model_files *unpadded = open_it(path, &error);
+    free(path);
+    check(padded && unpadded && !same_digest(padded, unpadded),
+          "\"pad_token_id\" of null and of 0 have different digests %s", error.text);
+    bs_model_files_close(padded);
+    bs_model_files_close(unpadded);
+}
+
 static void test_real_model(void) {
     struct bs_error error = {0};
     if (!bs_is_directory(minilm)) {
@@ -417,6 +437,7 @@ int main(void) {
     test_swapped();
     test_write();
     test_failed_write();
+    test_padding();
     test_real_model();
     return help_end();
 }
