@@ -79,6 +79,15 @@ refuses() {
     [ ! -e rejects ]
 }
 
+@test "without training data the evaluation data is not read, nor counted" {
+    printf 'x\n' >bad.txt
+    refuses 4 "bad.txt: holds no record to train on (1 rejected); labelled texts or token records are needed" \
+        --eval-data eval.tsv bad.txt
+    [ "$(wc -l <err)" = 2 ]
+    refuses 4 "bad.txt: holds no record to train on (1 rejected); labelled texts or token records are needed" \
+        --eval-data missing.tsv bad.txt
+}
+
 @test "empty evaluation data, or none held back: exit 4" {
     : >empty
     refuses 4 'empty: holds no record to evaluate with' --eval-data empty train.tsv

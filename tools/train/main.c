@@ -98,15 +98,18 @@ static const char *input_name(char *const *paths, size_t n_paths) {
     return n_paths == 0 || strcmp(paths[0], "-") == 0 ? "standard input" : paths[0];
 }
 
-static int check_filled(const struct job *job, struct bs_error *error) {
-    const char *name = input_name(job->options.paths, job->options.n_paths);
+static int check_training_data(const struct job *job, struct bs_error *error) {
+    if (job->train.count > 0)
+        return BS_OK;
+    return bs_fail(error, BS_DATA,
+                   "%s: holds no record to train on (%" PRId64 " rejected); labelled "
+                   "texts or token records are needed",
+                   input_name(job->options.paths, job->options.n_paths),
+                   bs_rejects_count(job->rejects));
+}
+
+static int check_evaluation_data(const struct job *job, struct bs_error *error) {
     double fraction = job->own.settings.eval_fraction;
-    int64_t rejected = bs_rejects_count(job->rejects);
-    if (job->train.count + job->eval.count == 0)
-        return bs_fail(error, BS_DATA,
-                       "%s: holds no record to train on (%" PRId64 " rejected); labelled "
-                       "texts or token records are needed",
-                       name, rejected);
     if (job->own.eval_data && job->eval.count == 0)
         return bs_fail(error, BS_DATA, "%s: holds no record to evaluate with",
                        input_name((char **)&job->own.eval_data, 1));
@@ -129,6 +132,8 @@ static int read_examples(struct job *job, struct bs_error *error) {
     double fraction = job->own.settings.eval_fraction;
     int code = train_input_read(&input, job->options.paths, job->options.n_paths,
                                 &job->train, error);
+    if (!code && !bs_tool_signal())
+        code = check_training_data(job, error);
     if (!code)
         code = order_labels(job, error);
     if (!code && eval_path && !bs_tool_signal())
@@ -138,7 +143,7 @@ static int read_examples(struct job *job, struct bs_error *error) {
                                  &job->eval, error);
     if (code || bs_tool_signal())
         return code;
-    if (check_filled(job, error))
+    if (check_evaluation_data(job, error))
         return error->code;
     bs_note("%" PRId64 " example%s to train on, %" PRId64 " to evaluate, %" PRId64
             " label%s",
