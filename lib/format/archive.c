@@ -63,12 +63,17 @@ struct bs_archive {
     size_t handed;           /* bytes of the input's window that libarchive holds now */
     locale_t names;          /* what names are read in; 0: in our own */
     int64_t members;         /* so far, of any kind */
+    bool ended;              /* it has; the input may go on */
     struct bs_buffer path;   /* of the current one */
     struct bs_error failure; /* of the input */
 };
 
+/* Guessing the format, libarchive asks again after a failure, which must not wait again.
+ */
 static la_ssize_t read_input(struct archive *archive, void *data, const void **block) {
     struct bs_archive *own = data;
+    if (own->failure.code)
+        return -1;
     bs_input_consume(own->input, own->handed);
     own->handed = 0;
     int code = BS_OK;
@@ -84,6 +89,14 @@ static la_ssize_t read_input(struct archive *archive, void *data, const void **b
     return (la_ssize_t)window.size;
 }
 
+static int fail_reading(struct bs_archive *own, struct bs_error *error) {
+    if (own->failure.code) {
+        *error = own->failure;
+        return error->code;
+    }
+    return fail_archive(own->archive, own->input->name, error);
+}
+
 int bs_archive_open(struct bs_archive **result, struct bs_input *input,
                     struct bs_error *error) {
     struct bs_archive *own = bs_alloc(1, sizeof *own);
@@ -96,17 +109,9 @@ int bs_archive_open(struct bs_archive **result, struct bs_input *input,
     archive_read_support_format_tar(own->archive);
     archive_read_support_format_zip_streamable(own->archive);
     archive_read_support_format_empty(own->archive);
-    if (archive_read_open(own->archive, own, NULL, read_input, NULL) != ARCHIVE_OK)
-        return fail_archive(own->archive, input->name, error);
-    return BS_OK;
-}
-
-static int fail_member(struct bs_archive *own, struct bs_error *error) {
-    if (own->failure.code) {
-        *error = own->failure;
-        return error->code;
-    }
-    return fail_archive(own->archive, own->input->name, error);
+    int status = archive_read_open(own->archive, own, NULL, read_input, NULL);
+    /* What cannot be read passes for an empty archive. */
+    return status == ARCHIVE_OK && !own->failure.code ? BS_OK : fail_reading(own, error);
 }
 
 /* In a zip, LZMA, PPMd and others take as much memory as a member says. */
@@ -133,14 +138,10 @@ static int read_header(struct bs_archive *own, struct archive_entry **entry) {
 }
 
 /* The end of an archive may come before that of the file: damage behind it counts. */
-static int read_to_end(struct bs_archive *own, struct bs_error *error) {
-    int code = BS_OK;
+static int read_over(struct bs_archive *own) {
     own->handed = 0;
-    while (!code) {
-        bs_input_consume(own->input, bs_input_data(own->input).size);
-        code = bs_input_fill(own->input, error);
-    }
-    return code;
+    bs_input_consume(own->input, bs_input_data(own->input).size);
+    return own->input->ended ? BS_END : BS_MORE;
 }
 
 static bool is_dots(const char *part, size_t size, size_t dots) {
@@ -184,12 +185,15 @@ static int take_name(struct bs_archive *own, struct archive_entry *entry,
 int bs_archive_next(struct bs_archive *own, const char **path, enum bs_member *member,
                     struct bs_error *error) {
     struct archive_entry *entry;
+    if (own->ended)
+        return read_over(own);
     do {
         int status = read_header(own, &entry);
-        if (status == ARCHIVE_EOF)
-            return read_to_end(own, error);
+        own->ended = status == ARCHIVE_EOF;
+        if (own->ended)
+            return read_over(own);
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
-            return fail_member(own, error);
+            return fail_reading(own, error);
         if (!takes_little(own->archive))
             return bs_fail(error, BS_DATA,
                            "%s: unpack it first: it is not packed by deflate or bzip2",
@@ -211,7 +215,7 @@ int bs_archive_read(struct bs_archive *own, size_t max, struct bs_buffer *conten
         la_ssize_t n =
             archive_read_data(own->archive, content->data + content->size, BLOCK);
         if (n < 0)
-            return fail_member(own, error);
+            return fail_reading(own, error);
         if (n == 0)
             break;
         content->size += (size_t)n;

@@ -26,8 +26,10 @@ enum bs_member {
     BS_MEMBER_LINK,    /* to another member: it has no content of its own */
     BS_MEMBER_UPWARDS, /* ".." is in its path */
 };
-/* Goes on to the next regular file: BS_OK, BS_END, or BS_DATA. `path` is borrowed until
- * the next call; "." and doubled slashes are taken out of it. */
+/* Goes on to the next regular file: BS_OK, BS_MORE (the archive has ended, the input has
+ * not: fill and call again), BS_END, or a failure. Waits for the input where the header
+ * of a member is not there yet. `path` is borrowed until the next call; "." and doubled
+ * slashes are taken out of it. */
 int bs_archive_next(struct bs_archive *archive, const char **path, enum bs_member *member,
                     struct bs_error *error) BS_MUST_CHECK;
 /* Appends the content of the current file; what is more than `max` bytes is left and

@@ -13,7 +13,7 @@
 #include "common/buffer.h"
 
 /* More bytes are needed before anything can be said; goes with enum bs_code. */
-enum { BS_MORE = -2 };
+enum { BS_MORE = -3 };
 
 /* Source bytes kept of a record that is rejected. */
 enum { BS_RAW_KEPT = 64 * 1024 };

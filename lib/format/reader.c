@@ -221,6 +221,11 @@ static int step(struct bs_reader *reader, struct bs_error *error) {
     return BS_OK;
 }
 
+/* An interrupted archive cannot be read on. */
+static bool is_failure(int code) {
+    return code > BS_OK || code == BS_INTERRUPTED;
+}
+
 static int fail_for_good(struct bs_reader *reader, const struct bs_error *error) {
     reader->failure = *error;
     return error->code;
@@ -235,7 +240,7 @@ static int advance(struct bs_reader *reader, struct bs_error *error) {
     }
     while (!reader->pending && !code)
         code = step(reader, error);
-    return code > BS_OK ? fail_for_good(reader, error) : code;
+    return is_failure(code) ? fail_for_good(reader, error) : code;
 }
 
 static int fill(struct bs_reader *reader, struct bs_error *error) {
@@ -304,7 +309,7 @@ int bs_reader_next(struct bs_reader *reader, struct bs_record *record,
     }
     if (!code)
         code = check_record(reader, record, error);
-    return code > BS_OK && code != BS_REJECTED ? fail_for_good(reader, error) : code;
+    return is_failure(code) && code != BS_REJECTED ? fail_for_good(reader, error) : code;
 }
 
 bool bs_reader_ready(struct bs_reader *reader) {

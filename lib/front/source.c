@@ -48,10 +48,10 @@ enum verdict { READ, PAUSE, STOP };
  * longer than `linger`. */
 static enum verdict await_input(struct bs_source *source, bool at_hand) {
     for (;;) {
-        if (bs_reader_ready(source->reader))
-            return READ;
         if (bs_tool_signal() || atomic_load(&source->given_up))
             return STOP;
+        if (bs_reader_ready(source->reader))
+            return READ;
         double wait = signal_wait;
         if (at_hand || source->unanswered) {
             double left = source->options.linger - (bs_seconds() - source->since);

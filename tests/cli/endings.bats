@@ -338,6 +338,89 @@ met_by() {
     done
 }
 
+# A tar of three short texts, one block for each and one for its name.
+make_tar() {
+    mkdir -p tree/positive
+    for i in 1 2 3; do
+        echo "good film $i" >tree/positive/$i
+    done
+    tar --format=ustar -cf tree.tar tree/positive/[123]
+}
+
+@test "a signal is heard in the first bytes of an archive" {
+    make_tar
+    echo good >line
+    for command in 'tokenize -m model -t ids:tree.tar:300' \
+        'tokenize -m model -t ids -f tree:line:5' 'predict -m model -f tree:line:5' \
+        'eval -m model -f tree:line:5' 'eval -q -f tree:line:5'; do
+        IFS=: read -r command file bytes <<<"$command"
+        for signal in INT:130 TERM:143; do
+            rm -f in
+            mkfifo in
+            exec 7<>in
+            head -c "$bytes" "$file" >&7
+            launch $command in
+            wait_until 60 pipe_is_empty 7
+            wait_until 60 waits "$pid"
+            kill -"${signal%:*}" "$pid"
+            ends "${signal#*:}"
+            exec 7>&-
+            out_is ''
+            err_is ''
+        done
+    done
+}
+
+@test "a signal in the midst of an archive that ends there" {
+    command -v strace >/dev/null || skip 'needs strace'
+    make_tar
+    head -c 1100 tree.tar >short.tar
+    go timeout -s KILL 20 strace -f -o /dev/null -P "$PWD/short.tar" -e trace=read \
+        -e inject=read:error=EINTR:signal=TERM:when=2 \
+        "$BIN/bs-tokenize" -m model -t ids "$PWD/short.tar"
+    status_is 143
+    err_is ''
+}
+
+# signal_waiting PID: SIGTERM for a thread that hears it and waits for another one (tgkill,
+# futex), so that no call is interrupted.
+signal_waiting() {
+    perl -e 'for my $task (glob "/proc/$ARGV[0]/task/*") {
+        my ($call, $status) = map { open my $file, "<", "$task/$_" or next; local $/; <$file> }
+            qw(syscall status);
+        my ($blocked) = $status =~ /^SigBlk:\s*([0-9a-f]+)/m;
+        next if $call !~ /^202 / || hex($blocked) >> 14 & 1;
+        exit !!syscall 234, 0 + $ARGV[0], 0 + $1, 15 if $task =~ /(\d+)$/;
+    }
+    exit 1' "$1"
+}
+
+# no_thread_runs PID
+no_thread_runs() {
+    fails grep -q '^State:[[:space:]]*R' /proc/"$1"/task/*/status >/dev/null
+}
+
+@test "a signal is heard while an archive is held up by the output, and then by its writer" {
+    [ "$(uname -m)" = x86_64 ] || skip 'knows no other numbers of calls'
+    # More texts than the four blocks that are read ahead, by less than a pipe holds.
+    mkdir many
+    yes "$(printf 'a %.0s' {1..250})" | head -n 1100 | split -l 1 -a 3 - many/
+    tar --format=ustar -cf many.tar many/*
+    gate 0
+    rm -f in
+    mkfifo in
+    exec 8<>in
+    OUT=gate launch tokenize -m model -t ids --threads 1 in
+    head -c $((1074 * 1024)) many.tar >&8
+    wait_until 60 waits "$pid"
+    wait_until 60 no_thread_runs "$pid"
+    wait_until 10 signal_waiting "$pid"
+    open_gate
+    ends 143
+    exec 8>&-
+    err_is ''
+}
+
 @test "a signal is heard while bs-eval resamples" {
     { echo 'predicted	label'; yes 'a	a' | head -n 20000; } >rows.tsv
     for signal in INT:130 TERM:143 HUP:129; do

@@ -366,6 +366,20 @@ tokenize_live() {
     err_is ''
 }
 
+@test "the end of an archive is answered though its pipe stays open" {
+    mkdir tree
+    for i in 1 2 3; do
+        echo "good film $i" >tree/$i
+    done
+    tar -cf tree.tar tree
+    start_live "$BIN/bs-tokenize" -m "$TINY" -t ids
+    cat tree.tar >&7
+    wait_until 10 has_lines out 3
+    end_live TERM
+    status_is 143
+    err_is ''
+}
+
 @test "SIGTERM ends a live stream with 143, without an end; a named file not at all" {
     tokenize_live
     echo 'good film' >&7
