@@ -64,23 +64,30 @@ int bs_file_read(const char *path, size_t limit, struct bs_buffer *bytes,
     return code;
 }
 
+int bs_file_map_open(int fd, const char *path, struct bs_span *bytes,
+                     struct bs_error *error) {
+    struct stat status;
+    *bytes = bs_span(NULL, 0);
+    if (fstat(fd, &status))
+        return bs_fail_errno(error, BS_DATA, "%s: cannot read", path);
+    if (!S_ISREG(status.st_mode))
+        return bs_fail(error, BS_DATA, "%s: not a regular file", path);
+    if (status.st_size == 0)
+        return BS_OK;
+    size_t size = (size_t)status.st_size;
+    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+        return bs_fail_errno(error, BS_DATA, "%s: cannot map", path);
+    *bytes = bs_span(data, size);
+    return BS_OK;
+}
+
 int bs_file_map(const char *path, struct bs_span *bytes, struct bs_error *error) {
-    *bytes = (struct bs_span){NULL, 0};
     int fd;
+    *bytes = bs_span(NULL, 0);
     if (bs_open_regular(path, &fd, error))
         return error->code;
-    int code = BS_OK;
-    struct stat status;
-    if (fstat(fd, &status))
-        code = bs_fail_errno(error, BS_DATA, "%s: cannot read", path);
-    if (!code && status.st_size > 0) {
-        size_t size = (size_t)status.st_size;
-        void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (data == MAP_FAILED)
-            code = bs_fail_errno(error, BS_DATA, "%s: cannot map", path);
-        else
-            *bytes = bs_span(data, size);
-    }
+    int code = bs_file_map_open(fd, path, bytes, error);
     close(fd);
     return code;
 }

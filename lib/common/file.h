@@ -22,6 +22,9 @@ int bs_open_regular(const char *path, int *fd, struct bs_error *error) BS_MUST_C
 /* A read-only mapping; an empty file gives {NULL, 0}. */
 int bs_file_map(const char *path, struct bs_span *bytes,
                 struct bs_error *error) BS_MUST_CHECK;
+/* Of an open file, which stays the caller's; `path` is for messages. */
+int bs_file_map_open(int fd, const char *path, struct bs_span *bytes,
+                     struct bs_error *error) BS_MUST_CHECK;
 /* Of DIRECTORY/NAME. */
 int bs_file_map_in(const char *directory, const char *name, struct bs_span *bytes,
                    struct bs_error *error) BS_MUST_CHECK;

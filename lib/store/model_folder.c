@@ -1,9 +1,12 @@
 /* Opens and maps the files of a folder through its descriptor. */
 #include "store/model_folder.h"
 
+#include "common/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,21 +21,13 @@ bool bs_model_folder_is_at(int folder, const char *path) {
            held.st_ino == named.st_ino;
 }
 
-static int map(int file, const char *path, const char *name, struct bs_span *bytes,
+/* What is empty is not missing. */
+static int map(int file, const char *path, struct bs_span *bytes,
                struct bs_error *error) {
-    struct stat status;
-    if (fstat(file, &status))
-        return bs_fail_errno(error, BS_DATA, "%s/%s: cannot read", path, name);
-    if (!S_ISREG(status.st_mode))
-        return bs_fail(error, BS_DATA, "%s/%s: not a regular file", path, name);
-    *bytes = bs_span("", 0);
-    if (status.st_size == 0)
-        return BS_OK;
-    size_t size = (size_t)status.st_size;
-    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
-    if (data == MAP_FAILED)
-        return bs_fail_errno(error, BS_DATA, "%s/%s: cannot map", path, name);
-    *bytes = bs_span(data, size);
+    if (bs_file_map_open(file, path, bytes, error))
+        return error->code;
+    if (!bytes->data)
+        *bytes = bs_span("", 0);
     return BS_OK;
 }
 
@@ -45,7 +40,10 @@ int bs_model_folder_map(int folder, const char *path, const char *name,
         return BS_OK;
     if (file < 0)
         return bs_fail_errno(error, BS_DATA, "%s/%s: cannot open", path, name);
-    int code = map(file, path, name, bytes, error);
+    char *whole = bs_path_join(path, name);
+    int code = whole ? map(file, whole, bytes, error)
+                     : bs_fail_memory(error, strlen(path), path);
+    free(whole);
     close(file);
     return code;
 }
