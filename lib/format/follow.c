@@ -5,6 +5,7 @@
 #include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "format/file_times.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +22,7 @@
 
 /* Seconds that writers have to leave a rotated file, and between looks. */
 static const double grace = 1, look_again = 0.25;
-static const int64_t nanoseconds = 1000000000;
+static const int64_t nanoseconds = 1000000000; /* of a second */
 enum {
     LATE = 60,            /* seconds by which a copy may be older than its file */
     RENAMING_TRIES = 100, /* looks at a PATH that is just being renamed */
@@ -68,49 +69,8 @@ struct bs_follow {
     size_t n_segments, capacity;
 };
 
-static int64_t to_ns(struct timespec time) {
-    return time.tv_sec * nanoseconds + time.tv_nsec;
-}
-
-static struct timespec from_ns(int64_t time) {
-    return (struct timespec){.tv_sec = time / nanoseconds, .tv_nsec = time % nanoseconds};
-}
-
-/* On the clock that the times of files are taken from. */
-static int64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return to_ns(now);
-}
-
-/* When a file was made, since 1970; 0 where that is not known. `path` NULL: of `fd`. */
-static int64_t birth_of(int fd, const char *path) {
-    struct statx status;
-    int flags = path ? 0 : AT_EMPTY_PATH;
-    if (statx(fd, path ? path : "", flags, STATX_BTIME, &status) ||
-        !(status.stx_mask & STATX_BTIME))
-        return 0;
-    return to_ns((struct timespec){.tv_sec = status.stx_btime.tv_sec,
-                                   .tv_nsec = status.stx_btime.tv_nsec});
-}
-
-static bool same_file(const struct stat *a, const struct stat *b) {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* An inode of which the birth is not known is taken for the same file. */
-static bool is_file(uint64_t inode, int64_t birth, uint64_t other, int64_t other_birth) {
-    return inode == other && (birth == other_birth || !birth || !other_birth);
-}
-
-static int compare(struct timespec a, struct timespec b) {
-    if (a.tv_sec != b.tv_sec)
-        return a.tv_sec < b.tv_sec ? -1 : 1;
-    return a.tv_nsec < b.tv_nsec ? -1 : a.tv_nsec > b.tv_nsec;
-}
-
 static int compare_times(const struct stat *a, const struct stat *b) {
-    return compare(a->st_mtim, b->st_mtim);
+    return bs_compare_times(a->st_mtim, b->st_mtim);
 }
 
 /* ---- siblings -------------------------------------------------------------------- */
@@ -140,8 +100,8 @@ static bool comes_before(const char *path, const struct stat *status, const char
                          const struct stat *found_status) {
     int order = compare_times(status, found_status);
     if (order == 0)
-        order = compare(status->st_ctim, found_status->st_ctim);
-    return order ? order < 0 : birth_of(AT_FDCWD, path) < birth_of(AT_FDCWD, found);
+        order = bs_compare_times(status->st_ctim, found_status->st_ctim);
+    return order ? order < 0 : bs_birth_of(AT_FDCWD, path) < bs_birth_of(AT_FDCWD, found);
 }
 
 /* What is asked of a file, and who looks for one. */
@@ -214,14 +174,14 @@ static bool holds_line(int fd, const struct bs_log_place *place) {
 
 static bool is_first(const struct bs_follow *follow, const char *path,
                      const struct stat *status) {
-    return is_file((uint64_t)status->st_ino, birth_of(AT_FDCWD, path),
-                   follow->first.inode, follow->first.birth_ns);
+    return bs_is_file((uint64_t)status->st_ino, bs_birth_of(AT_FDCWD, path),
+                      follow->first.inode, follow->first.birth_ns);
 }
 
 static bool is_done(const struct bs_follow *follow, const char *path,
                     const struct stat *status) {
     (void)path;
-    return same_file(status, &follow->done);
+    return bs_same_file(status, &follow->done);
 }
 
 /* What a file is called now; BS_END: it is gone. */
@@ -292,11 +252,11 @@ static int64_t since(const struct bs_follow *follow) {
  * is begun now, unless an earlier run began it. */
 static int64_t begun(const struct bs_follow *follow, const struct stat *status,
                      int64_t birth, int64_t offset, bool is_path) {
-    bool is_first = is_file((uint64_t)status->st_ino, birth, follow->first.inode,
-                            follow->first.birth_ns);
+    bool is_first = bs_is_file((uint64_t)status->st_ino, birth, follow->first.inode,
+                               follow->first.birth_ns);
     if (follow->n_segments == 0 && (offset > 0 || is_first))
         return follow->first.begun_ns;
-    return is_path ? now_ns() : to_ns(status->st_mtim);
+    return is_path ? bs_now_ns() : bs_to_ns(status->st_mtim);
 }
 
 static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool is_path,
@@ -311,7 +271,7 @@ static int begin_segment(struct bs_follow *follow, int fd, int64_t offset, bool 
     pthread_mutex_lock(&follow->lock);
     bool room = has_room(follow);
     if (room) {
-        int64_t birth = birth_of(fd, NULL);
+        int64_t birth = bs_birth_of(fd, NULL);
         struct segment segment = {.position = follow->given,
                                   .offset = offset,
                                   .inode = (uint64_t)status.st_ino,
@@ -339,7 +299,7 @@ static int open_found(const struct bs_follow *follow, finder *find, sibling_test
         if (code)
             return code;
         code = bs_open_regular(path, fd, error);
-        if (!code && !fstat(*fd, &opened) && same_file(&opened, &found))
+        if (!code && !fstat(*fd, &opened) && bs_same_file(&opened, &found))
             return BS_OK;
         if (!code)
             close(*fd);
@@ -351,9 +311,9 @@ static int open_found(const struct bs_follow *follow, finder *find, sibling_test
  * not its birth. */
 static bool is_copy(const struct bs_follow *follow, const char *path,
                     const struct stat *status) {
-    int64_t birth = birth_of(AT_FDCWD, path), written = to_ns(status->st_mtim);
-    if (status->st_size < follow->cut.st_size || same_file(status, &follow->done) ||
-        (birth > written ? birth : written) < to_ns(follow->cut.st_mtim))
+    int64_t birth = bs_birth_of(AT_FDCWD, path), written = bs_to_ns(status->st_mtim);
+    if (status->st_size < follow->cut.st_size || bs_same_file(status, &follow->done) ||
+        (birth > written ? birth : written) < bs_to_ns(follow->cut.st_mtim))
         return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -376,7 +336,7 @@ static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error)
         return code;
     close(*fd);
     follow->cut.st_size = follow->first.offset;
-    follow->cut.st_mtim = from_ns(follow->first.begun_ns);
+    follow->cut.st_mtim = bs_from_ns(follow->first.begun_ns);
     code = open_found(follow, find_sibling, is_copy, fd, error);
     if (code == BS_END)
         bs_warn("%s: is not what it was up to byte %lld, so that it begins anew; lines "
@@ -390,17 +350,17 @@ static int open_first(struct bs_follow *follow, int *fd, struct bs_error *error)
 static bool was_read(const struct bs_follow *follow, uint64_t inode, int64_t birth) {
     for (size_t i = 0; i < follow->n_segments; i++) {
         const struct segment *segment = &follow->segments[i];
-        if (!segment->renewed && is_file(inode, birth, segment->inode, segment->birth))
+        if (!segment->renewed && bs_is_file(inode, birth, segment->inode, segment->birth))
             return true;
     }
-    return is_file(inode, birth, follow->first.before, follow->first.before_birth_ns);
+    return bs_is_file(inode, birth, follow->first.before, follow->first.before_birth_ns);
 }
 
 /* When a file was written to that comes after the last one: since then or, if it was made
  * later, while that still was; but what earlier runs may have read was written to before
  * this one's first file was begun. */
 static int64_t least_time(const struct bs_follow *follow, int64_t birth) {
-    int64_t done = to_ns(follow->done.st_mtim), done_birth = last_birth(follow);
+    int64_t done = bs_to_ns(follow->done.st_mtim), done_birth = last_birth(follow);
     int64_t late = done - (int64_t)(grace * (double)nanoseconds);
     if (late < follow->first.begun_ns)
         late = follow->first.begun_ns;
@@ -410,8 +370,8 @@ static int64_t least_time(const struct bs_follow *follow, int64_t birth) {
 /* Comes after it, and was not read yet. */
 static bool is_later(const struct bs_follow *follow, const char *path,
                      const struct stat *status) {
-    int64_t birth = birth_of(AT_FDCWD, path);
-    return to_ns(status->st_mtim) >= least_time(follow, birth) &&
+    int64_t birth = bs_birth_of(AT_FDCWD, path);
+    return bs_to_ns(status->st_mtim) >= least_time(follow, birth) &&
            !(birth && birth < since(follow)) &&
            !was_read(follow, (uint64_t)status->st_ino, birth);
 }
@@ -461,7 +421,7 @@ static int open_any(struct bs_follow *follow, int *fd, int64_t *offset, bool *is
     *is_path = false;
     if (follow->n_segments > 0)
         return open_next(follow, fd, is_path, error);
-    follow->done.st_mtim = from_ns(follow->first.begun_ns);
+    follow->done.st_mtim = bs_from_ns(follow->first.begun_ns);
     int code = open_first(follow, fd, error);
     if (code != BS_END) {
         *offset = follow->first.offset;
@@ -512,8 +472,8 @@ static bool is_in_copy(struct bs_follow *follow, bool is_path, int64_t looked) {
     char path[PATH_MAX];
     struct stat found, done = follow->done;
     struct bs_error ignored;
-    if (compare(done.st_mtim, follow->no_copy) != 0) {
-        follow->done.st_mtim = from_ns(unseen_since(follow, is_path));
+    if (bs_compare_times(done.st_mtim, follow->no_copy) != 0) {
+        follow->done.st_mtim = bs_from_ns(unseen_since(follow, is_path));
         if (!find_sibling(follow, is_later, path, &found, &ignored)) {
             int order = compare_times(&found, &done);
             if (order < 0 || (order == 0 && is_path)) {
@@ -551,15 +511,15 @@ static bool is_left(struct bs_follow *follow, bool replaced) {
 /* A line may have come after the copy was made; it was not made before reading began. */
 static void note_cut(struct bs_follow *follow, const struct stat *earlier, int64_t end) {
     int64_t begun = follow->segments[follow->n_segments - 1].begun;
-    int64_t late = to_ns(earlier->st_mtim) - LATE * nanoseconds;
-    follow->cut.st_mtim = from_ns(late > begun ? late : begun);
+    int64_t late = bs_to_ns(earlier->st_mtim) - LATE * nanoseconds;
+    follow->cut.st_mtim = bs_from_ns(late > begun ? late : begun);
     follow->cut.st_size = end;
 }
 
 enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t read) {
     const struct segment *last = &follow->segments[follow->n_segments - 1];
     struct stat there, earlier = follow->done;
-    int64_t looked = now_ns();
+    int64_t looked = bs_now_ns();
     /* In this order: what was written before it was replaced is seen then. */
     bool found = !stat(follow->path, &there);
     if (fstat(fd, &follow->done))
@@ -574,7 +534,7 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
             return bs_follow_look(follow, fd, read);
         return found ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
     }
-    bool is_path = found && same_file(&there, &follow->done);
+    bool is_path = found && bs_same_file(&there, &follow->done);
     if (end == 0 && is_in_copy(follow, is_path, looked))
         return BS_FOLLOW_DONE;
     bool left = is_left(follow, found && !has_more && !is_path);
@@ -658,11 +618,11 @@ static int begin_path(struct bs_follow *follow, struct bs_error *error) {
     int code = fstat(fd, &status)
                    ? bs_fail_errno(error, BS_DATA, "%s: cannot read", follow->path)
                    : BS_OK;
-    int64_t birth = birth_of(fd, NULL);
+    int64_t birth = bs_birth_of(fd, NULL);
     follow->first = (struct bs_log_place){.inode = (uint64_t)status.st_ino,
                                           .birth_ns = birth,
                                           .since_ns = birth,
-                                          .begun_ns = now_ns()};
+                                          .begun_ns = bs_now_ns()};
     memset(follow->first.digest, '0', sizeof follow->first.digest - 1); /* of no line */
     close(fd);
     return code;

@@ -313,6 +313,18 @@ met_by() {
     done <<<"$READERS"
 }
 
+# stall FILE BYTES COMMAND...: starts it on a pipe (7) that has so much of FILE, and waits
+# until it waits for more.
+stall() {
+    rm -f in
+    mkfifo in
+    exec 7<>in
+    head -c "$2" "$1" >&7
+    launch "${@:3}" in
+    wait_until 60 pipe_is_empty 7
+    wait_until 60 waits "$pid"
+}
+
 @test "a signal is heard in the midst of compressed input and of an archive" {
     mkdir tree
     echo good >tree/one
@@ -323,13 +335,7 @@ met_by() {
         'tokenize -m model -t ids:answers.tsv.xz:30' 'eval -q -f tsv:answers.tsv.gz:15' \
         'tokenize -m model -t ids -f tree:tree.tar:1200'; do
         IFS=: read -r command file bytes <<<"$command"
-        rm -f in
-        mkfifo in
-        exec 7<>in
-        head -c "$bytes" "$file" >&7
-        launch $command in
-        wait_until 60 pipe_is_empty 7
-        wait_until 60 waits "$pid"
+        stall "$file" "$bytes" $command
         kill -TERM "$pid"
         ends 143
         exec 7>&-
@@ -355,13 +361,7 @@ make_tar() {
         'eval -m model -f tree:line:5' 'eval -q -f tree:line:5'; do
         IFS=: read -r command file bytes <<<"$command"
         for signal in INT:130 TERM:143; do
-            rm -f in
-            mkfifo in
-            exec 7<>in
-            head -c "$bytes" "$file" >&7
-            launch $command in
-            wait_until 60 pipe_is_empty 7
-            wait_until 60 waits "$pid"
+            stall "$file" "$bytes" $command
             kill -"${signal%:*}" "$pid"
             ends "${signal#*:}"
             exec 7>&-
