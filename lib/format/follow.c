@@ -40,6 +40,9 @@ struct segment {
     uint64_t before; /* of the file before it: inode and birth */
     int64_t before_birth;
     bool renewed; /* the file was truncated since, so that it is as good as unread */
+    int64_t cut_position; /* up to which it was read when it was truncated and had no
+                             copy; 0: it was not */
+    int64_t cut_ns;       /* when that was seen */
 };
 
 struct bs_follow {
@@ -516,6 +519,16 @@ static void note_cut(struct bs_follow *follow, const struct stat *earlier, int64
     follow->cut.st_size = end;
 }
 
+/* What was truncated begins anew, also for who begins behind the last of it: a line that
+ * was cut short there may be how another one begins. */
+static void end_segment(struct bs_follow *follow, int64_t looked) {
+    pthread_mutex_lock(&follow->lock);
+    struct segment *last = &follow->segments[follow->n_segments - 1];
+    last->cut_position = follow->given;
+    last->cut_ns = looked;
+    pthread_mutex_unlock(&follow->lock);
+}
+
 enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t read) {
     const struct segment *last = &follow->segments[follow->n_segments - 1];
     struct stat there, earlier = follow->done;
@@ -532,6 +545,8 @@ enum bs_follow_state bs_follow_look(struct bs_follow *follow, int fd, int64_t re
         note_cut(follow, &earlier, end);
         if (go_on_in_copy(follow, fd))
             return bs_follow_look(follow, fd, read);
+        if (found)
+            end_segment(follow, looked);
         return found ? BS_FOLLOW_DONE : BS_FOLLOW_WAIT;
     }
     bool is_path = found && bs_same_file(&there, &follow->done);
@@ -566,6 +581,11 @@ const struct bs_log_place *bs_follow_first(const struct bs_follow *follow) {
     return &follow->first;
 }
 
+static void note_no_line(struct bs_log_place *place) {
+    place->lines = place->line_bytes = 0;
+    memset(place->digest, '0', sizeof place->digest - 1);
+}
+
 void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t number,
                       int64_t line_bytes, struct bs_span line,
                       struct bs_log_place *place) {
@@ -584,6 +604,12 @@ void bs_follow_locate(struct bs_follow *follow, int64_t position, int64_t number
                                    .offset = segment.offset + position - segment.position,
                                    .lines = number,
                                    .line_bytes = line_bytes};
+    if (position == segment.cut_position) {
+        place->begun_ns = segment.cut_ns;
+        place->offset = 0;
+        note_no_line(place);
+        return;
+    }
     struct bs_sha256 sha;
     bs_sha256_begin(&sha);
     bs_sha256_add(&sha, line.data, line.size);
@@ -623,7 +649,7 @@ static int begin_path(struct bs_follow *follow, struct bs_error *error) {
                                           .birth_ns = birth,
                                           .since_ns = birth,
                                           .begun_ns = bs_now_ns()};
-    memset(follow->first.digest, '0', sizeof follow->first.digest - 1); /* of no line */
+    note_no_line(&follow->first);
     close(fd);
     return code;
 }

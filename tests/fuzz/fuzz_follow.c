@@ -61,7 +61,7 @@ static struct {
     struct bs_log_place last;  /* behind what came last */
 } world;
 
-static char folder[] = "/tmp/bs-fuzz-XXXXXX";
+static char folder[] = "/tmp/bs-fuzz-XXXXXX"; /* of one input */
 
 /* ---- who writes ------------------------------------------------------------------ */
 
@@ -471,18 +471,15 @@ static void check(void) {
         fuzz_require(came[i] || world.lines[i].optional, "a line is lost");
 }
 
-static void remove_folder(void) {
-    (void)!rmdir(folder);
-}
-
 /* Where the fuzzer is at home. */
 static int enter_folder(void) {
     static int home = -1;
     if (home < 0) {
         home = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        fuzz_require(home >= 0 && mkdtemp(folder) && !atexit(remove_folder), "no folder");
+        fuzz_require(home >= 0, "no folder");
     }
-    fuzz_require(!chdir(folder), "no folder");
+    memset(folder + strlen(folder) - 6, 'X', 6);
+    fuzz_require(mkdtemp(folder) && !chdir(folder), "no folder");
     return home;
 }
 
@@ -509,7 +506,7 @@ static void end(int home) {
     }
     if (world.link)
         unlink("log");
-    fuzz_require(!fchdir(home), "no folder");
+    fuzz_require(!fchdir(home) && !rmdir(folder), "no folder");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

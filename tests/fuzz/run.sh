@@ -77,7 +77,7 @@ if [ "$1" = --merge ]; then
     work=merge
     shift
 fi
-programs=$1
+programs=$(cd "$1" && pwd) # a target may stand elsewhere when it ends
 shift
 for target in "$@"; do
     "$work" "$target"
