@@ -65,6 +65,8 @@ static char folder[] = "/tmp/bs-fuzz-XXXXXX"; /* of one input */
 
 /* ---- who writes ------------------------------------------------------------------ */
 
+enum { NUMBER = 5 }; /* bytes */
+
 /* Lines, each with its number. */
 static int write_line(char text[LINE + 1], int number) {
     int size = snprintf(text, LINE, "%04d:", number);
@@ -128,6 +130,8 @@ static void leave(void) {
         world.current = make_log();
 }
 
+/* What is in a log after it was truncated is not how it began before: half a line has its
+ * number. */
 static void add_lines(int count, bool half) {
     char text[LINE + 1];
     complete();
@@ -136,7 +140,8 @@ static void add_lines(int count, bool half) {
         int size = write_line(text, world.n_lines);
         world.lines[world.n_lines++] =
             (struct line){.file = file, .optional = world.files[file].before};
-        world.half = half && i == count - 1 ? size / 2 : 0;
+        int kept = size / 2 > NUMBER ? size / 2 : NUMBER;
+        world.half = half && i == count - 1 ? size - kept : 0;
         append(file, text, size - world.half);
     }
 }

@@ -75,10 +75,34 @@ static void test_lag(void) {
     bs_follow_free(follow);
 }
 
+/* A line that was cut short may be how another one begins. */
+static void test_cut_short(void) {
+    struct bs_error error;
+    struct bs_log_place place;
+    int64_t lines;
+    int fd;
+    struct bs_follow *follow = follow_log("12:00 ", &fd);
+    if (bs_follow_look(follow, fd, 0) != BS_FOLLOW_BYTES || read_on(follow, fd) != 6)
+        abort();
+    put("");
+    check(bs_follow_look(follow, fd, 6) == BS_FOLLOW_DONE, "a line is cut short");
+    bs_follow_locate(follow, 6, 1, 6, bs_span_of("12:00 "), &place);
+    close(fd);
+    bs_follow_free(follow);
+    put("12:00 begins\n");
+    if (bs_follow_new(&follow, "log", &place, &error) ||
+        bs_follow_open(follow, &fd, &lines, &error))
+        abort();
+    check(read_on(follow, fd) == 13 && lines == 0, "and what came then is read whole");
+    close(fd);
+    bs_follow_free(follow);
+}
+
 int main(void) {
     bs_log_setup("test", true, false);
     help_begin();
     test_outgrown();
     test_lag();
+    test_cut_short();
     return help_end();
 }
