@@ -13,6 +13,7 @@
 # TEST_UNDER, such as a memory checker with its options, runs the programs; the Bats files
 # may use it too.
 set -u
+unset MAKEFLAGS # of who calls this; tests that build do it by themselves
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
