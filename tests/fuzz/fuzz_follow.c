@@ -61,7 +61,7 @@ static struct {
     struct bs_log_place last;  /* behind what came last */
 } world;
 
-static char folder[] = "/tmp/bs-fuzz-XXXXXX"; /* of one input */
+static char folder[256]; /* of one input; in memory (TMPDIR) it is twice as fast */
 
 /* ---- who writes ------------------------------------------------------------------ */
 
@@ -483,7 +483,8 @@ static int enter_folder(void) {
         home = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         fuzz_require(home >= 0, "no folder");
     }
-    memset(folder + strlen(folder) - 6, 'X', 6);
+    const char *above = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/bs-fuzz-XXXXXX", above ? above : "/tmp");
     fuzz_require(mkdtemp(folder) && !chdir(folder), "no folder");
     return home;
 }
