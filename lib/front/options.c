@@ -372,6 +372,16 @@ static bool is_stdout(const char *path) {
     return !path || strcmp(path, "-") == 0 || bs_is_stdout(path);
 }
 
+const char *bs_options_input(const struct bs_options *options, const char *path) {
+    for (size_t i = 0; i < options->n_paths || i == 0; i++) {
+        const char *input = options->n_paths ? options->paths[i] : "-";
+        bool is_stdin = strcmp(input, "-") == 0;
+        if (bs_is_same_file(path, is_stdin ? "/dev/stdin" : input))
+            return is_stdin ? path : input;
+    }
+    return NULL;
+}
+
 /* Rejected records go where nothing else is written or read. */
 static void check_rejects(const struct bs_options *options, struct argp_state *state) {
     const char *output = options->output, *rejects = options->rejects;
@@ -381,13 +391,9 @@ static void check_rejects(const struct bs_options *options, struct argp_state *s
         argp_error(state, "--rejects and the output are both standard output");
     if (output && bs_is_same_file(rejects, output))
         argp_error(state, "--rejects and the output are both %s", output);
-    for (size_t i = 0; i < options->n_paths || i == 0; i++) {
-        const char *path = options->n_paths ? options->paths[i] : "-";
-        bool is_stdin = strcmp(path, "-") == 0;
-        if (bs_is_same_file(rejects, is_stdin ? "/dev/stdin" : path))
-            argp_error(state, "--rejects would replace the input %s",
-                       is_stdin ? rejects : path);
-    }
+    const char *input = bs_options_input(options, rejects);
+    if (input)
+        argp_error(state, "--rejects would replace the input %s", input);
 }
 
 /* A training folder stands for its best checkpoint or its last. */

@@ -126,6 +126,10 @@ void bs_options_parse(const struct bs_command *command, int argc, char **argv,
 
 void bs_options_free(struct bs_options *options);
 
+/* The input that is the file at `path`, by the name it was given; standard input goes by
+ * that path. NULL: none is. */
+const char *bs_options_input(const struct bs_options *options, const char *path);
+
 /* BS_USAGE if `path`, which `option` names as an output, is empty, the bundle -m or a
  * file that is read from that directory, there or yet to be made. bs_options_parse has
  * done so with -o and --rejects. NULL is fine. */

@@ -263,6 +263,12 @@ bs-train: the training data has one class only, "positive"; two are needed'
     train new --rejects train.tsv train.tsv
     status_is 2
     err_has 'bs-train: --rejects would replace the input train.tsv'
+    refuses 2 '--log would be written into the input train.tsv' --log train.tsv <train.tsv
+    refuses 2 '--log would be written into the input train.tsv' --log train.tsv - <train.tsv
+    refuses 2 '--log would be written into the input /dev/stdin' --log eval.tsv \
+        --eval-data - train.tsv <eval.tsv
+    refuses 2 '--rejects would replace the input /dev/stdin' --rejects eval.tsv \
+        --eval-data - train.tsv <eval.tsv
     cmp train.tsv train.kept
     cmp eval.tsv eval.kept
     [ ! -e both ]

@@ -205,16 +205,18 @@ static bool is_dash(const char *path) {
 static int check_files(const struct bs_options *options, const struct train_options *own,
                        struct bs_error *error) {
     const char *log = own->log, *rejects = options->rejects, *eval = own->eval_data;
+    const char *input = log ? bs_options_input(options, log) : NULL;
+    if (is_dash(eval))
+        eval = "/dev/stdin";
     if (log && rejects && bs_is_same_file(log, rejects))
         return bs_fail(error, BS_USAGE, "--log and --rejects are both %s", log);
-    if (eval && rejects && !is_dash(eval) && bs_is_same_file(eval, rejects))
+    if (eval && rejects && bs_is_same_file(eval, rejects))
         return bs_fail(error, BS_USAGE, "--rejects would replace the input %s", eval);
     if (log && eval && bs_is_same_file(log, eval))
         return bs_fail(error, BS_USAGE, "--log would be written into the input %s", eval);
-    for (size_t i = 0; log && i < options->n_paths; i++)
-        if (bs_is_same_file(log, options->paths[i]))
-            return bs_fail(error, BS_USAGE, "--log would be written into the input %s",
-                           options->paths[i]);
+    if (input)
+        return bs_fail(error, BS_USAGE, "--log would be written into the input %s",
+                       input);
     if (log && bs_is_same_file(log, "/dev/stderr"))
         return bs_fail(error, BS_USAGE,
                        "--log %s: messages go there; name a file of its own", log);
