@@ -177,12 +177,13 @@ static void remove_file(int file) {
     world.may_repeat |= world.files[file].inode == world.place.inode ||
                         world.files[file].inode == world.last.inode;
     move_lines(file, NOWHERE);
+    if (!world.files[file].is_copy)
+        return;
     /* Where a copy is missing, nothing leads to those behind it. */
-    if (world.files[file].is_copy)
-        see_what_is_gone();
-    for (int i = 0; i < world.n_lines && world.files[file].is_copy; i++)
+    for (int i = 0; i < world.n_lines; i++)
         world.lines[i].optional |=
             world.lines[i].file != world.current && !world.lines[i].kept;
+    see_what_is_gone();
 }
 
 static void rename_file(int file, const char *name) {
