@@ -225,6 +225,10 @@ static int check_names(struct bs_reader *reader, struct bs_error *error) {
         if (required && columns->names[i].data && bs_span_is(columns->names[i], required))
             found = true;
     }
+    bool wants_text = !required || strcmp(required, BS_FIELD_TEXT) == 0;
+    if (!columns->named && !found && !wants_text)
+        return bs_fail(error, BS_DATA, "%s: has no header row, which names \"%s\"",
+                       reader->path, required);
     /* Numbers for names: without a text there is nothing that any tool could use. */
     if (!columns->named && !reader->options.text && !(seen & 1 << BS_KNOWN_TEXT))
         return bs_fail(error, BS_USAGE,
@@ -233,8 +237,7 @@ static int check_names(struct bs_reader *reader, struct bs_error *error) {
                        reader->path, columns->count);
     if (found)
         return BS_OK;
-    bool text = strcmp(required, BS_FIELD_TEXT) == 0;
-    return fail_missing(reader, required, text ? remedies[0] : "", error);
+    return fail_missing(reader, required, wants_text ? remedies[0] : "", error);
 }
 
 int bs_columns_begin(struct bs_reader *reader, bool *is_header, struct bs_error *error) {

@@ -270,6 +270,14 @@ static bool has_type(const struct bs_field *field, enum bs_field_type type) {
                                   : true;
 }
 
+const char *bs_field_called(const struct bs_reader_options *reading, const char *field) {
+    const char *const chosen[] = {reading->text, reading->text2, reading->label};
+    for (int i = 0; i < 3; i++)
+        if (chosen[i] && strcmp(field, bs_known_fields[i].name) == 0)
+            return chosen[i];
+    return field;
+}
+
 static int check_record(struct bs_reader *reader, const struct bs_record *record,
                         struct bs_error *error) {
     if (!is_valid_utf8(reader, record)) {
@@ -282,10 +290,12 @@ static int check_record(struct bs_reader *reader, const struct bs_record *record
         return BS_OK;
     const struct bs_field *field = bs_record_find(record, required);
     if (!field)
-        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing", required);
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing",
+                       bs_field_called(&reader->options, required));
     int known = bs_known_field(bs_span_of(required));
     if (known >= 0 && !has_type(field, bs_known_fields[known].type))
-        return bs_fail(error, BS_REJECTED, "field \"%s\" is not %s", required,
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is not %s",
+                       bs_field_called(&reader->options, required),
                        bs_type_name(bs_known_fields[known].type));
     return BS_OK;
 }

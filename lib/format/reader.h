@@ -74,6 +74,9 @@ struct bs_reader_options {
                                  where none does is warned of; NULL: all */
 };
 
+/* What the input calls a known field: a text or label as it was chosen. */
+const char *bs_field_called(const struct bs_reader_options *reading, const char *field);
+
 struct bs_reader;
 
 /* `paths` are borrowed until close. None, or "-", is standard input. */

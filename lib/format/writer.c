@@ -318,10 +318,11 @@ void bs_writing_check_columns(const struct bs_writer *writer,
             is_of_tokens(record, field))
             continue;
         if (!atomic_flag_test_and_set(&said))
-            bs_warn("field \"%.*s\" has no column and is left out (%s %" PRId64 ")",
+            bs_warn("%s%s%s %" PRId64 ": field \"%.*s\" has no column and is left out",
+                    record->file ? record->file : "", record->file ? ": " : "",
+                    record->unit ? record->unit : "record", record->number,
                     (int)(field->name.size < 100 ? field->name.size : 100),
-                    field->name.data, record->unit ? record->unit : "record",
-                    record->number);
+                    field->name.data);
         return;
     }
 }

@@ -12,9 +12,20 @@ struct content {
     bool has_text, has_text2;
 };
 
-static int get_text(const struct bs_record *record, const char *name, bool *has,
+/* BS_END if there is none. */
+static int get_role(const struct bs_source_options *options,
+                    const struct bs_record *record, const char *name,
                     struct bs_span *text, struct bs_error *error) {
     int code = bs_record_text(record, name, text, error);
+    return code == BS_REJECTED ? bs_fail(error, BS_REJECTED, "field \"%s\" is not a text",
+                                         bs_field_called(&options->reader, name))
+                               : code;
+}
+
+static int get_text(const struct bs_source_options *options,
+                    const struct bs_record *record, const char *name, bool *has,
+                    struct bs_span *text, struct bs_error *error) {
+    int code = get_role(options, record, name, text, error);
     *has = code == BS_OK;
     return code == BS_END ? BS_OK : code;
 }
@@ -24,9 +35,10 @@ static int check_label(const struct bs_source_options *options,
     if (!options->needs_label && options->n_labels == 0)
         return BS_OK;
     struct bs_span label;
-    int code = bs_record_text(record, BS_FIELD_LABEL, &label, error);
+    int code = get_role(options, record, BS_FIELD_LABEL, &label, error);
     if (code == BS_END && options->needs_label)
-        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing", BS_FIELD_LABEL);
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing",
+                       bs_field_called(&options->reader, BS_FIELD_LABEL));
     if (code)
         return code == BS_END ? BS_OK : code;
     for (size_t i = 0; i < options->n_labels; i++)
@@ -76,7 +88,8 @@ static int make_ids(const struct bs_source_options *options,
                     const struct content *content, struct bs_error *error) {
     if (!content->has_text)
         return bs_fail(error, BS_REJECTED,
-                       "field \"%s\" is missing (--text chooses another)", BS_FIELD_TEXT);
+                       "field \"%s\" is missing (--text chooses another)",
+                       bs_field_called(&options->reader, BS_FIELD_TEXT));
     if (options->reader.text2 && !content->has_text2)
         return bs_fail(error, BS_REJECTED, "field \"%s\" is missing (--text2)",
                        options->reader.text2);
@@ -117,8 +130,10 @@ static int examine(const struct bs_source_options *options,
                    struct bs_error *error) {
     struct content content;
     const struct bs_record *fields = &record->record;
-    if (get_text(fields, BS_FIELD_TEXT, &content.has_text, &content.text, error) ||
-        get_text(fields, BS_FIELD_TEXT2, &content.has_text2, &content.text2, error))
+    if (get_text(options, fields, BS_FIELD_TEXT, &content.has_text, &content.text,
+                 error) ||
+        get_text(options, fields, BS_FIELD_TEXT2, &content.has_text2, &content.text2,
+                 error))
         return error->code;
     int code = check_part(options->split, &content, error);
     if (code || check_label(options, fields, error))

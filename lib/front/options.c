@@ -428,9 +428,13 @@ static void check_model(const struct bs_options *options, struct argp_state *sta
         argp_error(state, "%s", error.text);
 }
 
-/* Reading what one writes would never end. */
+/* Reading what one writes would never end, and what was read would be gone. */
 static void check_output(const struct bs_options *options, struct argp_state *state) {
     struct stat out, in;
+    const char *input =
+        options->output ? bs_options_input(options, options->output) : NULL;
+    if (input)
+        argp_error(state, "-o would replace the input %s", input);
     if (!is_stdout(options->output) || fstat(STDOUT_FILENO, &out) ||
         !S_ISREG(out.st_mode))
         return;

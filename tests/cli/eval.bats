@@ -195,6 +195,39 @@ value() {
     cmp report whole
 }
 
+@test "a count is told as in the report, and an average is not less than it is" {
+    go eval_ -q --require 'support>500' "$GOLDEN/two.jsonl"
+    err_is 'bs-eval: required support>500, but it is 500'
+    perl -e 'for (["0", "1", 7], ["1", "1", 6], ["1", "0", 4], ["0", "0", 3]) {
+        print "{\"label\":\"$_->[0]\",\"predicted\":\"$_->[1]\"}\n" x $_->[2] }' >p.jsonl
+    go eval_ -q --resamples 0 --require 'macro_recall>=0.45' p.jsonl
+    status_is 0
+    go eval_ -q --resamples 0 --require 'macro_recall>0.45' p.jsonl
+    status_is 1
+    [ "$(value macro_recall)" = 0.450000 ]
+}
+
+@test "predictions without a header row, and fields that were chosen, are called what they are" {
+    printf 'positive\t0.9\tpositive\nnegative\t0.8\tpositive\n' >p.tsv
+    for arguments in '' '--text 1 --label 3' '--label 3'; do
+        # shellcheck disable=SC2086 # several words
+        go eval_ --header no $arguments p.tsv
+        status_is 4
+        err_is 'bs-eval: p.tsv: has no header row, which names "predicted"'
+    done
+    printf '{"predicted":"a","label":"a"}\n' >p.jsonl
+    go eval_ --label gold p.jsonl
+    err_has 'p.jsonl: line 1: field "gold" is missing'
+    printf '{"comment":5,"gold":5}\n' >t.jsonl
+    go tool eval -m "$TINY" --label gold --text comment t.jsonl
+    err_has 't.jsonl: line 1: field "comment" is not a text'
+    go tool predict -m "$TINY" --text comments t.jsonl
+    err_has 't.jsonl: line 1: field "comments" is missing (--text chooses another)'
+    printf '{"text":"good","more":5}\n' >t.jsonl
+    go tool predict -m "$TINY" --text2 more t.jsonl
+    err_has 't.jsonl: line 1: field "more" is not a text'
+}
+
 @test "a value that misses by less than the digits of the report is told in full" {
     printf 'predicted\tlabel\na\ta\nb\tb\na\tb\n' >p.tsv
     go eval_ -q --require 'accuracy>=0.666667' p.tsv

@@ -157,7 +157,16 @@ positive,1,2,3,4
     timeout 20 "$BIN/bs-tokenize" -m "$TINY" -t jsonl <rows.tsv >>rows.tsv 2>err || status=$?
     status_is 2
     err_has 'bs-tokenize: standard input is input and output'
-    [ "$(wc -l <rows.tsv)" -eq 2 ]
+    cp rows.tsv kept.tsv
+    for tool in tokenize predict eval; do
+        go tool $tool -m "$TINY" -o rows.tsv rows.tsv
+        status_is 2
+        err_has "bs-$tool: -o would replace the input rows.tsv"
+    done
+    go tool predict -m "$TINY" -o ./rows.tsv <rows.tsv
+    status_is 2
+    err_has 'bs-predict: -o would replace the input ./rows.tsv'
+    cmp rows.tsv kept.tsv
 }
 
 @test "-o /dev/stdout is standard output, whatever that is" {

@@ -126,7 +126,7 @@ rows.jsonl: line 2: not valid JSON: byte 27: a string is wanted'
     answered rows.jsonl
     gives 0 $'predicted\tprobability\ttext\tn_tokens\tz
 negative\tP\tgood\t7\t1\npositive\tP\tbad\t\t' \
-        'field "truncated" has no column and is left out (line 2)'
+        'rows.jsonl: line 2: field "truncated" has no column and is left out'
     tool tokenize -m "$TINY" -t jsonl --overwrite rows.jsonl >tokens.jsonl
     answered tokens.jsonl
     gives 0 $'predicted\tprobability\ttext\tz\nnegative\tP\tgood\t1\npositive\tP\tbad\t' ''

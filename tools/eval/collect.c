@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-int gold_label(const struct bs_record *record, bool rejected, struct bs_span *gold,
-               struct bs_error *error) {
+int gold_label(const struct bs_record *record, bool rejected, const char *called,
+               struct bs_span *gold, struct bs_error *error) {
     *gold = bs_span(NULL, 0);
     int code = bs_record_text(record, BS_FIELD_LABEL, gold, error);
     if (rejected) {
@@ -16,7 +16,9 @@ int gold_label(const struct bs_record *record, bool rejected, struct bs_span *go
         return BS_OK;
     }
     if ((code == BS_OK || code == BS_END) && gold->size == 0)
-        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing", BS_FIELD_LABEL);
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is missing", called);
+    if (code == BS_REJECTED)
+        return bs_fail(error, BS_REJECTED, "field \"%s\" is not a text", called);
     return code;
 }
 
@@ -42,11 +44,12 @@ static int get_prediction(const struct bs_record *record,
 }
 
 static int add_record(struct bs_metrics *metrics, const struct bs_record *record,
-                      struct bs_error *error) {
+                      const char *called, struct bs_error *error) {
     struct bs_prediction prediction;
     struct bs_span gold;
     if (get_prediction(record, &prediction, error) ||
-        gold_label(record, prediction.outcome == BS_PREDICTION_REJECTED, &gold, error))
+        gold_label(record, prediction.outcome == BS_PREDICTION_REJECTED, called, &gold,
+                   error))
         return error->code;
     if (bs_metrics_add(metrics, gold, &prediction, error))
         return error->code == BS_DATA ? BS_REJECTED : error->code;
@@ -75,9 +78,9 @@ static int check_input(const struct bs_reader *reader, const char *file,
 /* A signal ends the wait; this bounds it for one that slips in just before. */
 static const double signal_wait = 0.5;
 
-static int read_all(struct bs_reader *reader, struct bs_rejects *rejects,
-                    struct bs_metrics *metrics, struct bs_record *record,
-                    struct bs_error *error) {
+static int read_all(struct bs_reader *reader, const char *gold_called,
+                    struct bs_rejects *rejects, struct bs_metrics *metrics,
+                    struct bs_record *record, struct bs_error *error) {
     while (!bs_tool_signal()) {
         if (!bs_reader_wait(reader, signal_wait))
             continue;
@@ -92,7 +95,7 @@ static int read_all(struct bs_reader *reader, struct bs_rejects *rejects,
             return error->code;
         }
         if (!code)
-            code = add_record(metrics, record, error);
+            code = add_record(metrics, record, gold_called, error);
         if (code == BS_REJECTED)
             code = bs_rejects_add(rejects, record, error);
         if (code)
@@ -111,7 +114,8 @@ int collect_predictions(const struct bs_options *options, struct bs_metrics *met
         return error->code;
     int code = bs_reader_open(&reader, options->paths, options->n_paths, &reading, error);
     if (!code)
-        code = read_all(reader, rejects, metrics, &record, error);
+        code = read_all(reader, bs_field_called(&reading, BS_FIELD_LABEL), rejects,
+                        metrics, &record, error);
     if (reader)
         bs_reader_close(reader);
     bs_record_free(&record);

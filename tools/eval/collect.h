@@ -17,9 +17,10 @@ int collect_predictions(const struct bs_options *options, struct bs_metrics *met
 int collect_labelled(const struct bs_options *options, struct bs_metrics *metrics,
                      struct bs_error *error) BS_MUST_CHECK;
 
-/* The gold label. BS_REJECTED if there is none, or it is no text; of a record that was
- * `rejected` before it is empty then, or if it holds a zero byte. */
-int gold_label(const struct bs_record *record, bool rejected, struct bs_span *gold,
-               struct bs_error *error) BS_MUST_CHECK;
+/* The gold label, which the input calls `called`. BS_REJECTED if there is none, or it is
+ * no text; of a record that was `rejected` before it is empty then, or if it holds a zero
+ * byte. */
+int gold_label(const struct bs_record *record, bool rejected, const char *called,
+               struct bs_span *gold, struct bs_error *error) BS_MUST_CHECK;
 
 #endif

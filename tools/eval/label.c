@@ -18,6 +18,7 @@ struct pending {
 struct job {
     struct bs_metrics *metrics;
     struct bs_rejects *rejects;
+    const char *gold_called;
     struct bs_labeller labeller;
     struct bs_source *source;
     struct pending *window; /* [BS_LABELLER_WINDOW], n_pending of them in use */
@@ -107,7 +108,8 @@ static void tell_foreign(const struct job *job) {
 static int take_record(struct job *job, struct bs_token_record *record,
                        struct bs_error *error) {
     struct bs_span gold;
-    int code = gold_label(&record->record, record->rejected, &gold, error);
+    int code =
+        gold_label(&record->record, record->rejected, job->gold_called, &gold, error);
     if (!code && gold.size && memchr(gold.data, '\0', gold.size))
         code = bs_fail(error, BS_REJECTED, "the label holds a zero byte");
     if (code)
@@ -143,6 +145,7 @@ static int take_block(void *context, struct bs_token_block *block,
 static int run_source(struct job *job, const struct bs_options *options,
                       struct bs_error *error) {
     struct bs_source_options source = bs_labeller_source(&job->labeller, options);
+    job->gold_called = bs_field_called(&source.reader, BS_FIELD_LABEL);
     source.rejects = job->rejects;
     source.context = job;
     source.take = take_block;

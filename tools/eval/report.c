@@ -5,6 +5,7 @@
 #include "common/number.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,18 +36,27 @@ int requirement_parse(const char *text, struct requirement *requirement,
                          &requirement->value, error);
 }
 
+/* Averages may be off in their last digits: 0.45 is not less than 0.45. */
 static bool is_met(const struct requirement *requirement, double value) {
-    bool equal = requirement->comparison[1] && value == requirement->value;
-    return equal || (requirement->comparison[0] == '>' ? value > requirement->value
-                                                       : value < requirement->value);
+    bool equal = fabs(value - requirement->value) <= 1e-12;
+    if (equal)
+        return requirement->comparison[1];
+    return requirement->comparison[0] == '>' ? value > requirement->value
+                                             : value < requirement->value;
+}
+
+static void show(const struct bs_metric *metric, char number[NUMBER]) {
+    snprintf(number, NUMBER, metric->counts ? "%.0f" : "%.6f", metric->value);
+    if (strcmp(number, "-0.000000") == 0)
+        memmove(number, number + 1, strlen(number));
 }
 
 /* As in the report, unless that would meet the requirement. */
-static void show_miss(const struct requirement *requirement, double value,
-                      char number[NUMBER]) {
-    snprintf(number, NUMBER, "%.6f", value);
+static void show_miss(const struct requirement *requirement,
+                      const struct bs_metric *metric, char number[NUMBER]) {
+    show(metric, number);
     if (is_met(requirement, strtod(number, NULL)))
-        bs_format_real(value, number);
+        bs_format_real(metric->value, number);
 }
 
 int requirements_check(const struct requirement *requirements, size_t count,
@@ -61,7 +71,7 @@ int requirements_check(const struct requirement *requirements, size_t count,
         const struct bs_metric *metric = bs_metric_find(table, requirements[i].name);
         if (is_met(&requirements[i], metric->value))
             continue;
-        show_miss(&requirements[i], metric->value, number);
+        show_miss(&requirements[i], metric, number);
         code = bs_fail(error, BS_NEGATIVE, "required %s, but it is %s",
                        requirements[i].text, number);
         bs_log_error(error);
@@ -71,9 +81,8 @@ int requirements_check(const struct requirement *requirements, size_t count,
 
 static bool append_metric(struct bs_buffer *text, const struct bs_metric *metric) {
     char number[NUMBER];
-    snprintf(number, sizeof number, metric->counts ? "%.0f" : "%.6f", metric->value);
-    const char *shown = strcmp(number, "-0.000000") == 0 ? number + 1 : number;
-    return bs_buffer_printf(text, "%s\t%s\n", metric->name, shown);
+    show(metric, number);
+    return bs_buffer_printf(text, "%s\t%s\n", metric->name, number);
 }
 
 bool report_table(const struct bs_metric_table *table, struct bs_buffer *text) {
