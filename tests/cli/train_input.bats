@@ -251,6 +251,7 @@ bs-train: the training data has one class only, "positive"; two are needed'
     refuses 4 'train.tsv: not a stream of records (msgpack with a header)' -f msgpack train.tsv
 }
 
+# shellcheck disable=SC2094 # that is what is tried
 @test "files that are written are none of those that are read: exit 2, all are kept" {
     cp train.tsv train.kept
     cp eval.tsv eval.kept
