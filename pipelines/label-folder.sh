@@ -7,7 +7,7 @@
 #
 # Move files into INBOX when they are whole: one that is still growing is labelled as it is.
 # FILE gives OUTBOX/FILE.labels.tsv, and FILE.rejects.jsonl if rows were rejected; they are
-# made in OUTBOX/.work. Ends with the worst exit status of its runs, rejected rows (3) aside.
+# made in OUTBOX/.work. Ends with the highest exit status of its runs, rejected rows (3) aside.
 set -eu
 
 [ $# -eq 3 ] || {
@@ -18,6 +18,10 @@ bin=${BIN:-$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)/bin}
 model=$1 inbox=$2 outbox=$3
 worst=0
 
+[ -d "$inbox" ] || {
+    echo "label-folder.sh: $inbox: no such folder" >&2
+    exit 4
+}
 mkdir -p "$outbox"
 exec 9>"$outbox/.lock"
 flock -n 9 || exit 0
@@ -40,7 +44,7 @@ for file in "$inbox"/*; do
     fi
     if [ "$status" -eq 0 ] || [ "$status" -eq 3 ]; then
         mv "$work/$name.labels.tsv" "$outbox"
-    else
+    elif [ "$status" -gt "$worst" ]; then
         worst=$status
     fi
 done

@@ -144,12 +144,29 @@ x.labels.tsv
 z.labels.tsv' ]
 }
 
+@test "label-folder: the highest status of all, and an INBOX that is not there" {
+    bin=$BATS_TEST_TMPDIR/bin
+    mkdir -p "$bin" "$DIR/bad"
+    # shellcheck disable=SC2016 # a script of its own
+    printf '#!/bin/sh\nfor file; do :; done\nexit "$(cat "$file")"\n' >"$bin/bs-predict"
+    chmod +x "$bin/bs-predict"
+    echo 6 >"$DIR/bad/first"
+    echo 4 >"$DIR/bad/second"
+    BIN=$bin run pipelines/label-folder.sh "$DIR/model" "$DIR/bad" "$DIR/bad-labels"
+    [ "$status" -eq 6 ]
+    run pipelines/label-folder.sh "$DIR/model" "$DIR/nowhere" "$DIR/nowhere-labels"
+    [ "$status" -eq 4 ]
+    [ "$output" = "label-folder.sh: $DIR/nowhere: no such folder" ]
+    [ ! -e "$DIR/nowhere-labels" ]
+}
+
 @test "the scripts find the tools, whatever CDPATH says" {
-    mkdir -p "$DIR/copy" "$DIR/empty"
+    mkdir -p "$DIR/copy" "$DIR/news"
+    echo good >"$DIR/news/today.txt"
     cp -r pipelines "$DIR/copy"
     ln -s "$BIN" "$DIR/copy/bin"
     cd "$DIR/copy"
-    CDPATH=.:/ BIN='' run pipelines/label-folder.sh "$DIR/model" "$DIR/inbox" "$DIR/found"
+    CDPATH=.:/ BIN='' run pipelines/label-folder.sh "$DIR/model" "$DIR/news" "$DIR/found"
     [ "$status" -eq 0 ]
     CDPATH=.:/ BIN='' run pipelines/tag-log.sh "$DIR/none" log tags
     [ "$status" -eq 4 ]
