@@ -12,6 +12,16 @@ BIN ?= bin
 given = $(foreach file,$(1),$(if $(wildcard $($(file))),,$(error \
             there is no $($(file)): say $(file)=FILE, as the head of the pipeline shows)))
 
+# SETTINGS, what a pipeline was told, in a file that changes only when they do
+%/settings: .FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$SETTINGS" | cmp -s - $@ || printf '%s\n' "$$SETTINGS" >$@
+export SETTINGS
+.PHONY: .FORCE
+
+# A prerequisite for what is to be made anew if a file is gone: $(call unless,FILE)
+unless = $(if $(wildcard $(1)),,.FORCE)
+
 # $(call step,NAME,COMMANDS)
 step = @echo "== $(1)"; began=$$SECONDS; { $(2); }; echo "== $(1): $$((SECONDS - began)) s"
 

@@ -17,7 +17,11 @@ DEMO_OUT       ?= models/demo$(if $(filter-out 0,$(DEMO_MAX_STEPS)),-$(DEMO_MAX_
 WORK           ?= build/$(notdir $(DEMO_OUT))
 
 SPLIT    := --split train=80,val=20
-TOKENIZE := $(BIN)/bs-tokenize -m $(MODEL) $(SPLIT) -t msgpack
+TOKENIZE := bs-tokenize -m $(MODEL) $(SPLIT) -t msgpack
+FINETUNE := bs-train -m $(MODEL) -o $(DEMO_OUT) --learning-rate 5e-5 --batch-size 8 \
+            --epochs 3 --warmup-steps 300 --precision $(DEMO_PRECISION) \
+            $(if $(filter-out 0,$(DEMO_MAX_STEPS)),--max-steps $(DEMO_MAX_STEPS))
+SETTINGS := $(DATA): $(TOKENIZE); $(FINETUNE)
 BEST     := $(DEMO_OUT)/best
 SAMPLES  := 'A warm, funny and beautifully played little film.' \
             'Two hours of my life that nobody will give back.' \
@@ -31,27 +35,24 @@ demo: $(WORK)/metrics.tsv $(WORK)/samples.tsv $(WORK)/demo.bundle
 	@cat $(WORK)/samples.tsv
 	@echo "== model directory: $(BEST)"
 
-$(WORK)/train.msgpack: $(DATA)
-	@mkdir -p $(@D)
-	$(call step,tokenize (training),$(TOKENIZE) --part train -o $@ $<)
+$(WORK)/train.msgpack: $(DATA) $(WORK)/settings
+	$(call step,tokenize (training),$(BIN)/$(TOKENIZE) --part train -o $@ $<)
 
-$(WORK)/val.msgpack: $(DATA)
-	@mkdir -p $(@D)
-	$(call step,tokenize (validation),$(TOKENIZE) --part val -o $@ $<)
+$(WORK)/val.msgpack: $(DATA) $(WORK)/settings
+	$(call step,tokenize (validation),$(BIN)/$(TOKENIZE) --part val -o $@ $<)
 
-TRAIN := $(BIN)/bs-train -m $(MODEL) -o $(DEMO_OUT) --learning-rate 5e-5 --batch-size 8 \
-         --epochs 3 --warmup-steps 300 --precision $(DEMO_PRECISION) \
-         $(if $(filter-out 0,$(DEMO_MAX_STEPS)),--max-steps $(DEMO_MAX_STEPS))
-$(BEST)/bs.json: $(WORK)/train.msgpack $(WORK)/val.msgpack
-	$(call step,train,$(TRAIN) -f msgpack --eval-data $(WORK)/val.msgpack $(WORK)/train.msgpack)
+# Stopped, it goes on with the next make: bs-train alone writes the training folder.
+$(WORK)/trained: $(WORK)/train.msgpack $(WORK)/val.msgpack $(call unless,$(BEST)/bs.json)
+	$(call step,train,$(BIN)/$(FINETUNE) -f msgpack --eval-data $(WORK)/val.msgpack \
+	    $(WORK)/train.msgpack)
 	@touch $@
 
-$(WORK)/metrics.tsv: $(WORK)/val.msgpack $(BEST)/bs.json
+$(WORK)/metrics.tsv: $(WORK)/val.msgpack $(WORK)/trained
 	$(call step,predict and eval,$(BIN)/bs-predict -m $(BEST) -f msgpack -t msgpack $< | \
 	    $(BIN)/bs-eval -f msgpack -o $@)
 
-$(WORK)/samples.tsv: $(BEST)/bs.json
+$(WORK)/samples.tsv: $(WORK)/trained
 	$(call step,label,printf '%s\n' $(SAMPLES) | $(BIN)/bs-predict -m $(BEST) -f lines -o $@)
 
-$(WORK)/demo.bundle: $(BEST)/bs.json
+$(WORK)/demo.bundle: $(WORK)/trained
 	$(call step,export,$(BIN)/bs-export -m $(BEST) --to bundle -o $@)

@@ -11,10 +11,12 @@ TRAIN         ?= data/SST-2/train.tsv
 VAL           ?= data/SST-2/dev.tsv
 MODEL         ?= models/all-minilm-l6-v2
 OUT           ?= models/sst2
-WORK          ?= build/sst2
+WORK          ?= build/$(notdir $(OUT))
 TRAIN_OPTIONS ?= --learning-rate 5e-5 --batch-size 32 --precision auto
 
-TOKENIZE := $(BIN)/bs-tokenize -m $(MODEL) -f tsv --text sentence --label label -t msgpack
+TOKENIZE := bs-tokenize -m $(MODEL) -f tsv --text sentence --label label -t msgpack
+FINETUNE := bs-train -m $(MODEL) -o $(OUT) $(TRAIN_OPTIONS)
+SETTINGS := $(TRAIN) $(VAL): $(TOKENIZE); $(FINETUNE)
 BEST     := $(OUT)/best
 
 $(call given,TRAIN VAL)
@@ -23,17 +25,17 @@ $(call given,TRAIN VAL)
 sst2: $(WORK)/metrics.tsv
 	@cat $<
 
-$(WORK)/train.msgpack: $(TRAIN)
-$(WORK)/val.msgpack: $(VAL)
+$(WORK)/train.msgpack: $(TRAIN) $(WORK)/settings
+$(WORK)/val.msgpack: $(VAL) $(WORK)/settings
 $(WORK)/%.msgpack:
-	@mkdir -p $(@D)
-	$(call step,tokenize ($*),$(TOKENIZE) -o $@ $<)
+	$(call step,tokenize ($*),$(BIN)/$(TOKENIZE) -o $@ $<)
 
-$(BEST)/bs.json: $(WORK)/train.msgpack $(WORK)/val.msgpack
-	$(call step,train,$(BIN)/bs-train -m $(MODEL) -o $(OUT) $(TRAIN_OPTIONS) -f msgpack \
-	    --eval-data $(WORK)/val.msgpack $(WORK)/train.msgpack)
+# Stopped, it goes on with the next make: bs-train alone writes the training folder.
+$(WORK)/trained: $(WORK)/train.msgpack $(WORK)/val.msgpack $(call unless,$(BEST)/bs.json)
+	$(call step,train,$(BIN)/$(FINETUNE) -f msgpack --eval-data $(WORK)/val.msgpack \
+	    $(WORK)/train.msgpack)
 	@touch $@
 
-$(WORK)/metrics.tsv: $(WORK)/val.msgpack $(BEST)/bs.json
+$(WORK)/metrics.tsv: $(WORK)/val.msgpack $(WORK)/trained
 	$(call step,predict and eval,$(BIN)/bs-predict -m $(BEST) -f msgpack -t msgpack $< | \
 	    $(BIN)/bs-eval -f msgpack -o $@)

@@ -75,6 +75,99 @@ setup_file() {
     [[ $output == *' -o models/demo-7 '*' --max-steps 7 '* ]]
 }
 
+# use_tiny: a tiny model, and a training folder for this test alone
+use_tiny() {
+    MODEL=$BATS_TEST_TMPDIR/tiny
+    out=$BATS_TEST_TMPDIR/model
+    perl tests/cli/make-model.pl "$MODEL"
+}
+
+# little PIPELINE ARGS...: make on it, bounded
+little() {
+    timeout --foreground 60 make -s -f "pipelines/$1.mk" OUT="$out" DEMO_OUT="$out" \
+        WORK="$out.work" DEMO_PRECISION=fp32 ARCHIVE="$DIR/aclImdb.tar.gz" MAX_LENGTH=64 \
+        TRAIN="$DIR/sst2.tsv" VAL="$DIR/sst2.tsv" \
+        TRAIN_OPTIONS='--max-steps 300 --eval-steps 20 --batch-size 2' "${@:2}"
+}
+
+# stops SIGNAL: meets make and all that it runs, once there is a first checkpoint; the next
+# make goes on
+stops() {
+    export -f little
+    export out
+    perl -e 'setpgrp; $SIG{INT} = "DEFAULT"; exec @ARGV' \
+        bash -c 'little sst2' >"$out.stopped" 2>&1 3>&- &
+    for _ in $(seq 500); do
+        [ ! -s "$out/best/bs.json" ] || break
+        sleep 0.02
+    done
+    kill -s "$1" -- "-$!"
+    wait "$!" || true
+    [ -s "$out/best/bs.json" ]
+    [[ $(<"$out.stopped") != *"== train: "* ]]
+    little sst2 >"$out.said" 2>&1
+    grep -q 'goes on after step' "$out.said"
+    grep -q "$(printf '^accuracy\t0\.')" "$out.said"
+}
+
+@test "a training that is interrupted goes on with the next make" {
+    use_tiny
+    stops INT
+}
+
+@test "a training that is killed goes on with the next make" {
+    use_tiny
+    stops KILL
+}
+
+@test "a training that rejected records is said, and kept" {
+    use_tiny
+    { head -n 100 data/film-reviews.tsv && printf 'odd\tfour\n'; } >"$out.tsv"
+    for _ in first second; do
+        run little demo DATA="$out.tsv"
+        [ "$status" -eq 2 ]
+        [[ $output == *'label "odd"'*"Error 3" ]]
+        [ -s "$out/best/bs.json" ]
+    done
+    [[ $output == *"this run is finished"* ]]
+}
+
+# told_apart PIPELINE OTHER...: a finished run, then each OTHER, which bs-train refuses
+told_apart() {
+    rm -rf "$out"
+    little "$1" TRAIN_OPTIONS='--max-steps 2'
+    for other in "${@:2}"; do
+        ended=0
+        little "$1" TRAIN_OPTIONS='--max-steps 2' "$other" >"$out.said" 2>&1 || ended=$?
+        [ "$ended" -eq 2 ]
+        grep -q 'holds a different run' "$out.said"
+        [[ $(<"$out.said") != *accuracy* ]]
+    done
+    little "$1" TRAIN_OPTIONS='--max-steps 2' >"$out.said" 2>&1
+    grep -q 'this run is finished' "$out.said"
+    grep -q "$(printf '^accuracy\t0\.')" "$out.said"
+}
+
+@test "other settings or files are another run, and told from the one that is there" {
+    use_tiny
+    head -n 20 "$DIR/sst2.tsv" >"$out.tsv"
+    touch -d yesterday "$out.tsv"
+    told_apart sst2 TRAIN_OPTIONS='--max-steps 3' TRAIN="$out.tsv" VAL="$out.tsv"
+    told_apart imdb SPLIT=train=60,val=40 MAX_LENGTH=8
+}
+
+@test "a training folder that is gone is made anew" {
+    use_tiny
+    little sst2 TRAIN_OPTIONS='--max-steps 2 --quiet'
+    run little sst2 TRAIN_OPTIONS='--max-steps 2 --quiet'
+    [[ $output != *"== "* ]]
+    rm -r "$out"
+    run little sst2 TRAIN_OPTIONS='--max-steps 2 --quiet'
+    [ "$status" -eq 0 ]
+    [[ $output == *"== train"* ]]
+    [ -s "$out/best/model.safetensors" ]
+}
+
 @test "tag-log: a line is tagged as soon as it is written, once, through rotation and a new start" {
     log=$DIR/app.log
     tag() {
