@@ -24,6 +24,3 @@ unless = $(if $(wildcard $(1)),,.FORCE)
 
 # $(call step,NAME,COMMANDS)
 step = @echo "== $(1)"; began=$$SECONDS; { $(2); }; echo "== $(1): $$((SECONDS - began)) s"
-
-# Some rejected records (exit 3) are acceptable: $(call tolerant,COMMAND)
-tolerant = { $(1) || [ $$? -eq 3 ]; }
