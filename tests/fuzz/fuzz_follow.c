@@ -179,7 +179,9 @@ static void remove_file(int file) {
     move_lines(file, NOWHERE);
     if (!world.files[file].is_copy)
         return;
-    /* Where a copy is missing, nothing leads to those behind it. */
+    /* Where a copy is missing, nothing leads to those behind it; one that is found after
+     * later files is behind what is known after a kill. */
+    world.may_repeat = true;
     for (int i = 0; i < world.n_lines; i++)
         world.lines[i].optional |=
             world.lines[i].file != world.current && !world.lines[i].kept;
