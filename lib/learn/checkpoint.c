@@ -154,13 +154,26 @@ static int load_last(struct run *run, const char *last, const struct bs_state_fi
     return BS_OK;
 }
 
+/* A model and, which a model need not have, bs.json. */
+static int check_files(const char *path, struct bs_error *error) {
+    struct bs_model_files *files;
+    if (bs_model_files_open(&files, path, error))
+        return error->code;
+    bs_model_files_close(files);
+    char *json = bs_path_join(path, "bs.json");
+    if (!json)
+        return bs_fail_memory(error, strlen(path), "a path");
+    bool is_there = bs_file_exists(json);
+    free(json);
+    return is_there ? BS_OK : bs_fail(error, BS_DATA, "%s: bs.json is missing", path);
+}
+
 /* A checkpoint may have been lost or damaged since it was written. `crc`: what its
  * weights had; if not known, what they have. */
 static int check_checkpoint(const char *path, int64_t *crc, struct bs_error *error) {
-    struct bs_model_files *files;
     struct bs_error why;
     int64_t found;
-    int code = bs_model_files_open(&files, path, &why);
+    int code = check_files(path, &why);
     if (code == BS_DATA)
         return bs_fail(error, code, "%s; put it back, or --restart begins the run anew",
                        why.text);
@@ -168,7 +181,6 @@ static int check_checkpoint(const char *path, int64_t *crc, struct bs_error *err
         *error = why;
         return code;
     }
-    bs_model_files_close(files);
     if (weights_crc(path, &found, error))
         return error->code;
     if (*crc && found != *crc)

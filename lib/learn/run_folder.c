@@ -42,10 +42,43 @@ static bool holds(const char *folder, const char *name, const char *file) {
     return size < (int)sizeof path && bs_file_exists(path);
 }
 
+/* Of an entry itself, S_IFREG and the like; 0: it is gone. */
+static mode_t type_of(const char *folder, const char *name) {
+    char path[PATH_MAX];
+    struct stat status;
+    int size = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return size < (int)sizeof path && !lstat(path, &status) ? status.st_mode & S_IFMT : 0;
+}
+
+static bool is_link(const char *folder, const char *name) {
+    return type_of(folder, name) == S_IFLNK;
+}
+
+static bool points_to(const char *link, const char *target) {
+    char there[40];
+    ssize_t size = readlink(link, there, sizeof there);
+    return size >= 0 && bs_span_is(bs_span(there, (size_t)size), target);
+}
+
+static bool link_leads(const char *folder, const char *link, const char *name) {
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/%s", folder, link);
+    return size < (int)sizeof path && points_to(path, name);
+}
+
 /* Hugging Face's Trainer calls its checkpoints the same; the files tell. */
+static bool has_own_file(const char *folder, const char *name) {
+    return holds(folder, name, BS_STATE_FILE) || holds(folder, name, "bs.json");
+}
+
+/* One that lost those files, or may not be read, is known by the links of the run. */
+static bool is_linked(const char *folder, const char *name) {
+    return type_of(folder, "lock") == S_IFREG &&
+           (link_leads(folder, "last", name) || link_leads(folder, "best", name));
+}
+
 static bool is_checkpoint(const char *folder, const char *name) {
-    return step_of(name) >= 0 &&
-           (holds(folder, name, BS_STATE_FILE) || holds(folder, name, "bs.json"));
+    return step_of(name) >= 0 && (has_own_file(folder, name) || is_linked(folder, name));
 }
 
 /* A checkpoint that was being written or removed. */
@@ -80,18 +113,6 @@ static bool is_new_link(const char *name) {
 
 static bool is_link_name(const char *name) {
     return strcmp(name, "last") == 0 || strcmp(name, "best") == 0;
-}
-
-/* Of an entry itself, S_IFREG and the like; 0: it is gone. */
-static mode_t type_of(const char *folder, const char *name) {
-    char path[PATH_MAX];
-    struct stat status;
-    int size = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return size < (int)sizeof path && !lstat(path, &status) ? status.st_mode & S_IFMT : 0;
-}
-
-static bool is_link(const char *folder, const char *name) {
-    return type_of(folder, name) == S_IFLNK;
 }
 
 /* What a run makes, and nothing that only looks like it. What is gone was another
@@ -457,20 +478,24 @@ static int clear_entry(const char *folder, const char *name, void *context,
                                        : remove_entry(folder, name, error);
 }
 
+/* While there are links to tell. */
+static int clear_linked(const char *folder, const char *name, void *context,
+                        struct bs_error *error) {
+    (void)context;
+    return is_checkpoint(folder, name) && !has_own_file(folder, name)
+               ? remove_checkpoint(folder, name, error)
+               : BS_OK;
+}
+
 int bs_run_folder_clear(const struct bs_run_folder *folder, struct bs_error *error) {
-    /* `last` first: it never points to what is half gone. */
+    /* `last` before what it leads to: it never points to what is half gone. */
     if (bs_run_folder_check(folder, error) ||
         each_entry(folder->path, check_checkpoint, NULL, error) ||
+        each_entry(folder->path, clear_linked, NULL, error) ||
         remove_entry(folder->path, "last", error) ||
         bs_sync_directory(folder->path, error))
         return error->code;
     return each_entry(folder->path, clear_entry, NULL, error);
-}
-
-static bool points_to(const char *link, const char *target) {
-    char there[40];
-    ssize_t size = readlink(link, there, sizeof there);
-    return size >= 0 && bs_span_is(bs_span(there, (size_t)size), target);
 }
 
 /* Points `name` to a checkpoint, at once. */

@@ -12,8 +12,10 @@
  * between any two of these steps; what is in order is not written again. Other
  * checkpoints than those two are removed. What the folder holds beside all this, or under
  * one of these names without being such a file, link or folder, is never touched: a run
- * does not begin there. Nor where a checkpoint holds files that a run does not write; one
- * that gets them while a run goes on is left with them alone when it is to go.
+ * does not begin there. A checkpoint is one that holds bs.json or a state, or that a link
+ * of the run leads to. Nor does a run begin where a checkpoint holds files that a run
+ * does not write; one that gets them while a run goes on is left with them alone when it
+ * is to go.
  */
 #ifndef BS_LEARN_RUN_FOLDER_H
 #define BS_LEARN_RUN_FOLDER_H

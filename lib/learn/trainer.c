@@ -7,8 +7,10 @@
 #include "learn/table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Where report rows go besides log.tsv. Training goes on when one of these fails; the
@@ -17,7 +19,7 @@ struct report {
     struct bs_output *table;
     FILE *log;
     const char *log_path;
-    bool created; /* the log was not there before */
+    char *created; /* where the log is that was not there before; NULL: it was */
     bool failed;
     struct bs_error error;
 };
@@ -74,23 +76,36 @@ static int show_rows(struct report *report, bool heading, struct bs_span rows,
     return BS_OK;
 }
 
+/* Of a link that leads nowhere yet, what it leads to. */
+static int create_log(struct report *report) {
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
+    if (bs_file_exists(report->log_path))
+        return open(report->log_path, flags, 0666);
+    report->created = bs_path_follow(report->log_path);
+    return report->created ? open(report->created, flags | O_EXCL, 0666) : -1;
+}
+
 static int open_report(struct report *report, const struct bs_training *training,
                        struct bs_output *table, struct bs_error *error) {
     *report = (struct report){.table = table, .log_path = training->log};
     if (!training->log)
         return BS_OK;
-    report->created = !bs_file_exists(training->log);
-    report->log = fopen(training->log, "ae");
-    if (!report->log)
-        return bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", training->log);
-    return BS_OK;
+    int fd = create_log(report);
+    report->log = fd < 0 ? NULL : fdopen(fd, "a");
+    if (report->log)
+        return BS_OK;
+    bs_fail_errno(error, BS_RESOURCE, "%s: cannot create", training->log);
+    if (fd >= 0)
+        close(fd);
+    return error->code;
 }
 
 /* The first failure of the report counts only if nothing worse happened. A run that was
  * refused leaves no empty log. */
 static int close_report(struct report *report, int code, struct bs_error *error) {
     if (report->log && report->created && ftello(report->log) == 0)
-        unlink(report->log_path);
+        unlink(report->created);
+    free(report->created);
     if (report->log && fclose(report->log) && !report->failed)
         bs_fail_errno(&report->error, BS_RESOURCE, "%s: cannot write", report->log_path),
             report->failed = true;

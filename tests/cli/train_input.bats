@@ -274,3 +274,24 @@ bs-train: the training data has one class only, "positive"; two are needed'
     cmp eval.tsv eval.kept
     [ ! -e both ]
 }
+
+@test "a folder that is trained on is read without what an earlier call wrote there" {
+    mkdir -p data/good data/bad
+    for i in 1 2 3; do
+        echo "fine film $i" >data/good/$i.txt
+        echo "awful film $i" >data/bad/$i.txt
+    done
+    train data/run -f tree --log data/good/log.txt data
+    status_is 0
+    err_has '6 examples to train on'
+    for option in -q --check; do
+        train data/run -f tree $option --log data/good/log.txt data
+        status_is 0
+    done
+    cmp data/run/log.tsv data/good/log.txt
+    grep -qx "$(printf 'training_examples\t6')" out
+    rm -r data/run
+    train data/new -f tree --log data/good/log.txt data
+    status_is 0
+    err_has '6 examples to train on'
+}

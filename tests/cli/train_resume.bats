@@ -394,6 +394,39 @@ left_alone() {
     finishes run
 }
 
+@test "a checkpoint that lost what tells a run is still the run's" {
+    for link in best last; do
+        cp -a "$DIR/base" run
+        at=$(readlink run/$link)
+        rm "run/$at/bs.json"
+        rm -rf before
+        cp -a run before
+        go "$TRAIN" $ARGS -o run "$DIR/train.tsv"
+        status_is 4
+        grep -Eqx "bs-train: run/($at|last): bs.json is missing; put it back, or --restart begins the run anew" err
+        diff -r --no-dereference before run
+        rm -f "run/$at/optimizer.bin"
+        echo precious >"run/$at/mine"
+        left_alone run "run/$at: holds \"mine\", which" --restart
+        rm "run/$at/mine"
+        finishes run --restart
+        rm -r run
+    done
+}
+
+@test "a checkpoint that may not be read is told so" {
+    cp -a "$DIR/base" run
+    best=$(readlink run/best)
+    chmod 000 "run/$best"
+    for option in --quiet --restart; do
+        go_as_user "$TRAIN" $ARGS -o run $option "$DIR/train.tsv"
+        status_is 5
+        err_is "bs-train: run/$best: cannot read: Permission denied"
+    done
+    chmod 755 "run/$best"
+    finishes run
+}
+
 @test "a copy with folders for links is refused, and can be mended" {
     cp -rL "$DIR/base" run
     for option in --quiet --restart; do
@@ -441,6 +474,14 @@ left_alone() {
 @test "a run that is refused leaves no log" {
     left_alone "$DIR/base" 'holds a different run' --seed 7 --log new.tsv
     [ ! -e new.tsv ]
+    mkdir logs
+    ln -s logs/new.tsv link.tsv
+    left_alone "$DIR/base" 'holds a different run' --seed 7 --log link.tsv
+    [ -L link.tsv ]
+    [ ! -e link.tsv ]
+    echo old >logs/new.tsv
+    left_alone "$DIR/base" 'holds a different run' --seed 7 --log link.tsv
+    [ "$(<link.tsv)" = old ]
 }
 
 @test "differences are told in the words of the command line" {

@@ -1,5 +1,6 @@
 /* bs-train: fine-tunes BERT to classify texts. */
 #include "common/log.h"
+#include "common/own_files.h"
 #include "front/tool.h"
 #include "learn/trainer.h"
 #include "train_input.h"
@@ -8,6 +9,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 struct job {
     struct bs_options options;
@@ -19,6 +21,7 @@ struct job {
     struct bs_labels labels;
     struct bs_examples train, eval;
     struct bs_run_folder folder;
+    struct bs_own_file log, checked; /* --log, and with --check the folder */
 };
 
 /* int8 is for labelling, in models and in arithmetic. */
@@ -59,6 +62,13 @@ static int check_places(const struct job *job, struct bs_error *error) {
     return BS_OK;
 }
 
+/* Of an earlier call: what is read as data is to be without them. */
+static void mark_own(struct bs_own_file *own, const char *path) {
+    struct stat status;
+    if (path && !stat(path, &status))
+        bs_own_file_mark(own, &status);
+}
+
 static int open_job(struct job *job, struct bs_error *error) {
     const struct bs_options *options = &job->options;
     if (train_options_check(options, &job->own, error) ||
@@ -77,6 +87,9 @@ static int open_job(struct job *job, struct bs_error *error) {
     if ((!job->own.check && bs_run_folder_open(&job->folder, job->own.output, error)) ||
         check_places(job, error))
         return error->code;
+    mark_own(&job->log, job->own.log);
+    if (job->own.check)
+        mark_own(&job->checked, job->own.output);
     return bs_rejects_open(&job->rejects, options->rejects, options->strict, error);
 }
 
@@ -192,6 +205,8 @@ static int run(struct job *job, struct bs_error *error) {
 static void close_job(struct job *job) {
     if (job->folder.path)
         bs_run_folder_close(&job->folder);
+    bs_own_file_unmark(&job->log);
+    bs_own_file_unmark(&job->checked);
     bs_examples_free(&job->train);
     bs_examples_free(&job->eval);
     bs_labels_free(&job->labels);
