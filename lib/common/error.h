@@ -15,6 +15,7 @@
 #ifndef BS_COMMON_ERROR_H
 #define BS_COMMON_ERROR_H
 
+#include <limits.h>
 #include <stdarg.h>
 
 #ifdef __cplusplus
@@ -36,7 +37,7 @@ enum bs_code {
 
 struct bs_error {
     enum bs_code code;
-    char text[1024];
+    char text[PATH_MAX + 1024]; /* a path never crowds out what is the matter */
 };
 
 #define BS_PRINTF(text, first) __attribute__((format(printf, text, first)))

@@ -43,7 +43,7 @@ static void disarm(char *text, size_t size) {
 
 /* One write a message, so that lines of several processes do not mix. */
 static void say(const char *format, va_list args) {
-    char line[2048];
+    char line[sizeof((struct bs_error *)0)->text + 1024];
     bool clear = atomic_exchange(&line_stands, false);
     size_t cleared = clear ? sizeof clear_line - 1 : 0;
     memcpy(line, clear_line, cleared);

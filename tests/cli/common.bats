@@ -259,6 +259,20 @@ some_files() {
     done
 }
 
+@test "a path as long as may be does not crowd out what is the matter" {
+    long=$(printf "%0200d/%.0s" {1..18})
+    mkdir -p "$long"
+    go tool tokenize -m "$TINY" "$long/none"
+    status_is 4
+    err_is "bs-tokenize: $long/none: cannot open: No such file or directory"
+    go tool tokenize -m "$long/none"
+    status_is 4
+    err_is "bs-tokenize: $long/none: no such model: neither a folder nor a bundle"
+    go tool eval -o "$long" /dev/null
+    [ "$status" -ne 0 ]
+    err_matches "bs-eval: ${long::100}.*: .*"
+}
+
 @test "an empty path, such as of a variable that is not set: exit 2" {
     some_files
     for command in "$tokenize" "$predict" "$eval" "$label"; do
