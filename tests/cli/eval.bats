@@ -53,6 +53,16 @@ value() {
     status_is 0
 }
 
+@test "predictions are no labels, but another model's are: exit 2 without -m" {
+    printf 'text\tpredicted\ngood film\tpositive\nfine\tnegative\n' >"$BATS_TEST_TMPDIR/other.tsv"
+    go eval_ --label predicted "$BATS_TEST_TMPDIR/other.tsv"
+    status_is 2
+    err_is 'bs-eval: --label predicted: predictions are compared with the labels; name another column, or -m MODEL which makes them anew'
+    go eval_ -m "$TINY" --label predicted "$BATS_TEST_TMPDIR/other.tsv"
+    status_is 0
+    out_has $'support\t2'
+}
+
 # ---- values -----------------------------------------------------------------------
 
 @test "scores are scikit-learn's to the last digit" {

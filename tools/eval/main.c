@@ -152,6 +152,12 @@ static int check_options(const struct bs_options *options, struct bs_error *erro
                            "%s needs -m MODEL: without it nothing is labelled, "
                            "predictions are read",
                            labelling[i].name);
+    if (!options->model && options->label &&
+        strcmp(options->label, BS_FIELD_PREDICTED) == 0)
+        return bs_fail(
+            error, BS_USAGE,
+            "--label predicted: predictions are compared with the labels; name "
+            "another column, or -m MODEL which makes them anew");
     return BS_OK;
 }
 
