@@ -19,6 +19,9 @@ given = $(foreach file,$(1),$(if $(wildcard $($(file))),,$(error \
 export SETTINGS
 .PHONY: .FORCE
 
+# Where a pipeline works, by its training folder: $(call work_for,OUT)
+work_for = build/$(subst /,_,$(1:/=))
+
 # A prerequisite for what is to be made anew if a file is gone: $(call unless,FILE)
 unless = $(if $(wildcard $(1)),,.FORCE)
 

@@ -14,7 +14,7 @@ DATA           ?= data/film-reviews.tsv
 DEMO_PRECISION ?= auto
 DEMO_MAX_STEPS ?= 0
 DEMO_OUT       ?= models/demo$(if $(filter-out 0,$(DEMO_MAX_STEPS)),-$(DEMO_MAX_STEPS))
-WORK           ?= build/$(notdir $(DEMO_OUT))
+WORK           ?= $(call work_for,$(DEMO_OUT))
 
 SPLIT    := --split train=80,val=20
 TOKENIZE := bs-tokenize -m $(MODEL) $(SPLIT) -t msgpack

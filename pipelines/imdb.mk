@@ -16,7 +16,7 @@ include pipelines/common.mk
 ARCHIVE       ?= data/aclImdb_v1.tar.gz
 MODEL         ?= models/all-minilm-l6-v2
 OUT           ?= models/imdb
-WORK          ?= build/$(notdir $(OUT))
+WORK          ?= $(call work_for,$(OUT))
 MAX_LENGTH    ?= 512
 SPLIT         ?= train=40,val=8,rest=52
 TRAIN_OPTIONS ?= --learning-rate 5e-5 --precision auto --eval-steps 1250

@@ -11,7 +11,7 @@ TRAIN         ?= data/SST-2/train.tsv
 VAL           ?= data/SST-2/dev.tsv
 MODEL         ?= models/all-minilm-l6-v2
 OUT           ?= models/sst2
-WORK          ?= build/$(notdir $(OUT))
+WORK          ?= $(call work_for,$(OUT))
 TRAIN_OPTIONS ?= --learning-rate 5e-5 --batch-size 32 --precision auto
 
 TOKENIZE := bs-tokenize -m $(MODEL) -f tsv --text sentence --label label -t msgpack

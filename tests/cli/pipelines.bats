@@ -253,6 +253,49 @@ z.labels.tsv' ]
     [ ! -e "$DIR/nowhere-labels" ]
 }
 
+@test "label-folder: folders that are one, with odd names, or in the way of a result" {
+    script=$PWD/pipelines/label-folder.sh
+    cd "$BATS_TEST_TMPDIR"
+    mkdir -- -in -out
+    echo good >-in/-q
+    echo good >-in/r
+    mkdir -p -- -out/-q.labels.tsv/mine -out/r.rejects.jsonl/mine
+    ln -s -- -in link
+    run "$script" "$DIR/model" link -in
+    [ "$status" -eq 2 ]
+    [ "$output" = 'label-folder.sh: -in: is INBOX, too; results need a folder of their own' ]
+    [ "$(LC_ALL=C ls -A -- -in)" = $'-q\nr' ]
+    run "$script" "$DIR/model" -in -out
+    [ "$status" -eq 5 ]
+    [ "$(LC_ALL=C ls -A -- -out)" = $'-q.labels.tsv\n.lock\nr.labels.tsv\nr.rejects.jsonl' ]
+    [ -d -out/-q.labels.tsv/mine ]
+    rm -r -- -out/-q.labels.tsv -out/r.rejects.jsonl
+    run "$script" "$DIR/model" -in -out
+    [ "$status" -eq 0 ]
+    [ -s -out/-q.labels.tsv ]
+}
+
+@test "label-folder: where nothing can be locked nothing is done; where another is at work, neither" {
+    echo good | install -D /dev/stdin "$DIR/one/file"
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    printf '#!/bin/sh\nexit 66\n' >"$BATS_TEST_TMPDIR/bin/flock"
+    chmod +x "$BATS_TEST_TMPDIR/bin/flock"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH run pipelines/label-folder.sh "$DIR/model" "$DIR/one" "$DIR/locked"
+    [ "$status" -eq 5 ]
+    [ "$output" = "label-folder.sh: $DIR/locked/.lock: cannot be locked" ]
+    run flock "$DIR/locked/.lock" pipelines/label-folder.sh "$DIR/model" "$DIR/one" "$DIR/locked"
+    [ "$status" -eq 0 ]
+    [ "$(ls -A "$DIR/locked")" = .lock ]
+}
+
+@test "a makefile works in a folder of the training folder's own" {
+    for out in models/sst2 a/sst2 a/sst2/; do
+        run make -n -B -f pipelines/sst2.mk TRAIN="$DIR/sst2.tsv" VAL="$DIR/sst2.tsv" OUT=$out
+        at=${out%/}
+        [[ $output == *" -o build/${at//\//_}/train.msgpack "* ]]
+    done
+}
+
 @test "the scripts find the tools, whatever CDPATH says" {
     mkdir -p "$DIR/copy" "$DIR/news"
     echo good >"$DIR/news/today.txt"
