@@ -30,7 +30,7 @@ static void test_codes(void) {
 
 static void test_texts(void) {
     struct bs_error error = {0};
-    char many[3000];
+    char many[2 * sizeof error.text];
     memset(many, 'x', sizeof many);
     many[sizeof many - 1] = '\0';
     check(bs_fail(&error, BS_DATA, "it is %d", 7) == BS_DATA &&
@@ -102,7 +102,7 @@ static void test_levels(void) {
 }
 
 static void test_lines(void) {
-    char many[5000];
+    char many[2 * sizeof((struct bs_error *)0)->text];
     memset(many, 'x', sizeof many);
     many[sizeof many - 1] = '\0';
     begin(false, false);
@@ -117,7 +117,7 @@ static void test_lines(void) {
     bs_note("next");
     text = end();
     size_t size = strlen(text);
-    check(strncmp(text, "tool: xxx", 9) == 0 && size > 2000 && size < 2100 &&
+    check(strncmp(text, "tool: xxx", 9) == 0 && size < sizeof many &&
               strcmp(text + size - 12, "\ntool: next\n") == 0,
           "a long message is one line, cut");
     free(text);
