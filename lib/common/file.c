@@ -139,8 +139,7 @@ static const char *last_part(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-/* Of what is not there yet. */
-static bool is_same_place(const char *path, const char *other) {
+static bool is_same_name(const char *path, const char *other) {
     char a[PATH_MAX], b[PATH_MAX];
     struct stat in, in_other;
     struct bs_error ignored;
@@ -150,6 +149,15 @@ static bool is_same_place(const char *path, const char *other) {
     if (stat(a, &in) || stat(b, &in_other))
         return strcmp(path, other) == 0;
     return in.st_dev == in_other.st_dev && in.st_ino == in_other.st_ino;
+}
+
+/* Of what is not there yet, though links may lead to it. */
+static bool is_same_place(const char *path, const char *other) {
+    char *target = bs_path_follow(path), *other_target = bs_path_follow(other);
+    bool same = target && other_target && is_same_name(target, other_target);
+    free(target);
+    free(other_target);
+    return same;
 }
 
 bool bs_is_same_file(const char *path, const char *other) {

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* The report row of this very step, or nothing. */
 static struct bs_span row_of_step(const struct run *run) {
@@ -204,12 +205,32 @@ static int check_best(struct run *run, struct bs_error *error) {
     return code;
 }
 
+/* What is called otherwise than the run left it would be taken for an old one. */
+static int check_name(const struct run *run, const char *last, struct bs_error *error) {
+    struct stat there, found;
+    char *path = bs_run_folder_checkpoint(run->training->folder, run->state.step);
+    if (!path)
+        return bs_fail_memory(error, strlen(last), "a path");
+    bool is_named = !stat(path, &there) && !stat(last, &found) &&
+                    there.st_dev == found.st_dev && there.st_ino == found.st_ino;
+    int code = is_named
+                   ? BS_OK
+                   : bs_fail(error, BS_DATA,
+                             "%s: was saved as %s, and is not there; put it back, or "
+                             "--restart begins the run anew",
+                             last, path);
+    free(path);
+    return code;
+}
+
 static int resume_from(struct run *run, const char *last, struct bs_error *error) {
     const struct bs_run_folder *folder = run->training->folder;
     struct bs_state_file *file;
     if (bs_state_file_open(&file, last, &run->state, error))
         return error->code;
     int code = check_identity(run, error);
+    if (!code)
+        code = check_name(run, last, error);
     if (!code)
         code = check_checkpoint(last, &run->state.weights_crc, error);
     if (!code)

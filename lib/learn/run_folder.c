@@ -329,9 +329,10 @@ char *bs_run_folder_checkpoint(const struct bs_run_folder *folder, int64_t step)
     return bs_path_join(folder->path, name);
 }
 
-/* The real path, of what is not there its folder's; NULL: not there either. */
+/* The real path; of what is not there, or what a link leads to, its folder's; NULL: not
+ * there either. */
 static char *real_place(const char *path) {
-    char *real = realpath(path, NULL), *copy = real ? NULL : strdup(path);
+    char *real = realpath(path, NULL), *copy = real ? NULL : bs_path_follow(path);
     if (copy)
         real = realpath(dirname(copy), NULL);
     free(copy);
@@ -535,8 +536,13 @@ static int tidy_entry(const char *folder, const char *name, void *context,
     return remove_checkpoint(folder, name, error);
 }
 
+/* Where the best one is a link, it is another run's that it leads to. */
 static int remove_old_state(const struct bs_run_folder *folder, int64_t best,
                             struct bs_error *error) {
+    char name[40];
+    checkpoint_name(best, name);
+    if (is_link(folder->path, name))
+        return BS_OK;
     char *checkpoint = bs_run_folder_checkpoint(folder, best);
     if (!checkpoint)
         return bs_fail_memory(error, strlen(folder->path), "a path");

@@ -259,6 +259,16 @@ some_files() {
     done
 }
 
+@test "two links to one file that is not there yet: exit 2" {
+    ln -s rows one
+    ln -s ./rows two
+    echo text >in
+    go tool tokenize -m "$TINY" -o one --rejects two in
+    status_is 2
+    [ ! -e rows ]
+    err_has 'bs-tokenize: --rejects and the output are both one'
+}
+
 @test "a path as long as may be does not crowd out what is the matter" {
     long=$(printf "%0200d/%.0s" {1..18})
     mkdir -p "$long"

@@ -291,6 +291,10 @@ bs-train: the training data has one class only, "positive"; two are needed'
     cmp data/run/log.tsv data/good/log.txt
     grep -qx "$(printf 'training_examples\t6')" out
     rm -r data/run
+    train other -f tree --log data/good data
+    status_is 5
+    err_has '7 examples to train on'
+    err_has 'bs-train: data/good: cannot create: Is a directory'
     train data/new -f tree --log data/good/log.txt data
     status_is 0
     err_has '6 examples to train on'

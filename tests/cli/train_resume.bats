@@ -371,6 +371,38 @@ left_alone() {
     finishes run --restart
 }
 
+@test "a checkpoint that was renamed or moved is not taken for an old one" {
+    for at in checkpoint-99 ../aside; do
+        cp -a "$DIR/base" run
+        mv run/checkpoint-48 "run/$at"
+        ln -sfn "$at" run/last
+        rm -rf before
+        cp -a run before
+        go "$TRAIN" $ARGS -o run "$DIR/train.tsv"
+        status_is 4
+        err_has 'run/last: was saved as run/checkpoint-48, and is not there; put it back, or --restart begins the run anew'
+        diff -r --no-dereference before run
+        mv "run/$at" run/checkpoint-48
+        ln -sfn checkpoint-48 run/last
+        finishes run
+        rm -r run
+    done
+}
+
+@test "a best checkpoint that is a link to another run's keeps its state" {
+    hold run 1
+    kill -KILL $pid
+    ends 137
+    cp -a run other
+    best=$(readlink run/best)
+    echo state >"other/$best/optimizer.bin"
+    rm -r "run/$best"
+    ln -s "../other/$best" "run/$best"
+    go "$TRAIN" $ARGS -o run "$DIR/train.tsv"
+    status_is 0
+    [ "$(<"other/$best/optimizer.bin")" = state ]
+}
+
 @test "a run that lost a checkpoint is told so" {
     cp -a "$DIR/base" run
     best=$(readlink run/best)
@@ -468,6 +500,18 @@ left_alone() {
         status_is 2
         [ ! -e new ]
         diff -r --no-dereference "$DIR/base" old
+    done
+}
+
+@test "nor by way of links that lead nowhere yet" {
+    for place in mine.tsv checkpoint-48; do
+        ln -sf "new/$place" link
+        for option in --log --rejects; do
+            go "$TRAIN" $ARGS -o new $option link "$DIR/train.tsv"
+            status_is 2
+            err_is "bs-train: $option link: lies in new, which is for the run alone; write it elsewhere"
+            [ ! -e new ]
+        done
     done
 }
 

@@ -63,9 +63,9 @@ static int check_places(const struct job *job, struct bs_error *error) {
 }
 
 /* Of an earlier call: what is read as data is to be without them. */
-static void mark_own(struct bs_own_file *own, const char *path) {
+static void mark_own(struct bs_own_file *own, const char *path, mode_t type) {
     struct stat status;
-    if (path && !stat(path, &status))
+    if (path && !stat(path, &status) && (status.st_mode & S_IFMT) == type)
         bs_own_file_mark(own, &status);
 }
 
@@ -87,9 +87,9 @@ static int open_job(struct job *job, struct bs_error *error) {
     if ((!job->own.check && bs_run_folder_open(&job->folder, job->own.output, error)) ||
         check_places(job, error))
         return error->code;
-    mark_own(&job->log, job->own.log);
+    mark_own(&job->log, job->own.log, S_IFREG);
     if (job->own.check)
-        mark_own(&job->checked, job->own.output);
+        mark_own(&job->checked, job->own.output, S_IFDIR);
     return bs_rejects_open(&job->rejects, options->rejects, options->strict, error);
 }
 
