@@ -54,16 +54,12 @@ static bool is_link(const char *folder, const char *name) {
     return type_of(folder, name) == S_IFLNK;
 }
 
-static bool points_to(const char *link, const char *target) {
-    char there[40];
-    ssize_t size = readlink(link, there, sizeof there);
-    return size >= 0 && bs_span_is(bs_span(there, (size_t)size), target);
-}
-
-static bool link_leads(const char *folder, const char *link, const char *name) {
-    char path[PATH_MAX];
-    int size = snprintf(path, sizeof path, "%s/%s", folder, link);
-    return size < (int)sizeof path && points_to(path, name);
+static bool points_to(const char *folder, const char *link, const char *name) {
+    char path[PATH_MAX], there[40];
+    if (snprintf(path, sizeof path, "%s/%s", folder, link) >= (int)sizeof path)
+        return false;
+    ssize_t size = readlink(path, there, sizeof there);
+    return size >= 0 && bs_span_is(bs_span(there, (size_t)size), name);
 }
 
 /* Hugging Face's Trainer calls its checkpoints the same; the files tell. */
@@ -74,7 +70,7 @@ static bool has_own_file(const char *folder, const char *name) {
 /* One that lost those files, or may not be read, is known by the links of the run. */
 static bool is_linked(const char *folder, const char *name) {
     return type_of(folder, "lock") == S_IFREG &&
-           (link_leads(folder, "last", name) || link_leads(folder, "best", name));
+           (points_to(folder, "last", name) || points_to(folder, "best", name));
 }
 
 static bool is_checkpoint(const char *folder, const char *name) {
@@ -510,7 +506,7 @@ static int set_link(const struct bs_run_folder *folder, const char *name, int64_
     int code = BS_OK;
     if (!path || !temporary)
         code = bs_fail_memory(error, strlen(folder->path), "a path");
-    else if (points_to(path, target))
+    else if (points_to(folder->path, name, target))
         code = BS_OK;
     else if ((unlink(temporary) && errno != ENOENT) || symlink(target, temporary))
         code = bs_fail_errno(error, BS_RESOURCE, "%s: cannot make a link", temporary);

@@ -51,8 +51,9 @@ static struct {
     int n_lines;
     int came[LINES]; /* in this order */
     int n_came, n_kept;
-    bool may_repeat; /* the file that is being read is gone, and its copies are as good as
-                        new */
+    bool copy_is_gone; /* one of what was truncated */
+    bool may_repeat;   /* the file that is being read is gone, and its copies are as good
+                          as new; or a kill came after a copy was gone */
 
     struct bs_follow *follow; /* NULL: nobody does */
     struct bs_reader *reader;
@@ -179,9 +180,9 @@ static void remove_file(int file) {
     move_lines(file, NOWHERE);
     if (!world.files[file].is_copy)
         return;
-    /* Where a copy is missing, nothing leads to those behind it; one that is found after
-     * later files is behind what is known after a kill. */
-    world.may_repeat = true;
+    /* Where a copy is missing, nothing leads to those behind it; who begins in one that
+     * was found late knows nothing of what came before it. */
+    world.copy_is_gone = true;
     for (int i = 0; i < world.n_lines; i++)
         world.lines[i].optional |=
             world.lines[i].file != world.current && !world.lines[i].kept;
@@ -402,6 +403,7 @@ static void kill_follower(void) {
     bs_follow_free(world.follow);
     world.follow = NULL;
     world.n_came = world.n_kept;
+    world.may_repeat |= world.copy_is_gone;
     lose_between();
 }
 
